@@ -1,0 +1,56 @@
+/**
+ * What a reward is. A reward file default-exports `defineReward({...})` and imports nothing else of Grouper.
+ *
+ * A result is three-state: a number (or a number with named parts), null to abstain, or an exception. An exception is never a
+ * number: the completion is excluded, counted and shown.
+ */
+import type { z } from "zod";
+import type { FinishReason } from "../types.ts";
+
+/** All that a reward may know of one completion. */
+export interface RewardInput {
+  /** The rendered prompt, prefill included. */
+  readonly prompt: string;
+  /** The end of the prompt that belongs to the response, e.g. "<think>". */
+  readonly prefill: string;
+  /** What the model wrote, without the prefill and without the stop token's text. */
+  readonly completion: string;
+  /** `prefill + completion`: what a format is checked on. */
+  readonly response: string;
+  readonly answer: string | null;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly numTokens: number;
+  /** The recipe's generation limit in tokens. */
+  readonly maxTokens: number;
+  readonly finishReason: FinishReason;
+}
+
+export type RewardScore = number | null | { readonly score: number; readonly parts: Readonly<Record<string, number>> };
+
+interface RewardBase<Params> {
+  /** One sentence: what is scored, between which bounds. */
+  readonly description: string;
+  /** Where the definition comes from. */
+  readonly source?: string;
+  /** Parameters with defaults; the recipe's `params` are parsed with it before a run starts. */
+  readonly params?: z.ZodType<Params>;
+}
+
+/** Scores one completion. */
+export interface SampleReward<Params = unknown> extends RewardBase<Params> {
+  readonly score: (input: RewardInput, params: Params) => RewardScore | Promise<RewardScore>;
+}
+
+/** Scores the [G] completions of one prompt together, for rewards that compare siblings. */
+export interface GroupReward<Params = unknown> extends RewardBase<Params> {
+  readonly scoreGroup: (inputs: readonly RewardInput[], params: Params) => RewardScore[] | Promise<RewardScore[]>;
+}
+
+export type RewardDefinition<Params = unknown> = SampleReward<Params> | GroupReward<Params>;
+
+/** Types a reward; returns it unchanged. */
+export function defineReward<Params>(definition: SampleReward<Params>): SampleReward<Params>;
+export function defineReward<Params>(definition: GroupReward<Params>): GroupReward<Params>;
+export function defineReward<Params>(definition: RewardDefinition<Params>): RewardDefinition<Params> {
+  return definition;
+}

@@ -1,0 +1,332 @@
+/**
+ * The recipe: one YAML file that says everything a run does. This file is its only definition; the JSON Schema for editors, the
+ * defaults and the error messages are all made from it. Keys are camelCase, unknown keys are errors, units end names.
+ */
+import { z } from "zod";
+import { objectiveSchema } from "../objectives/create.ts";
+
+const positive = () => z.number().positive();
+const count = () => z.int().positive();
+const whole = () => z.int().nonnegative();
+const share = () => z.number().min(0).max(1);
+
+export const lora = z
+  .strictObject({
+    rank: count().describe("Rank of the adapter."),
+    alpha: positive().default(32).describe("Scale: the adapter's product is multiplied by alpha / rank."),
+    targets: z
+      .array(z.enum(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]))
+      .min(1)
+      .default(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+      .describe("Linear layers that get an adapter."),
+  })
+  .describe("Train a low-rank adapter instead of all weights.");
+
+export const modelInit = z
+  .strictObject({
+    family: z.enum(["qwen2", "qwen3", "llama"]).default("qwen2"),
+    hiddenSize: count(),
+    intermediateSize: count(),
+    numHiddenLayers: count(),
+    numAttentionHeads: count(),
+    numKeyValueHeads: count().optional().describe("Default: numAttentionHeads."),
+    headDim: count().optional().describe("Default: hiddenSize / numAttentionHeads."),
+    maxPositionEmbeddings: count().default(256),
+    ropeTheta: positive().default(10_000),
+    tieWordEmbeddings: z.boolean().default(true),
+    initializerRange: positive().default(0.02).describe("Standard deviation of the random matrices."),
+  })
+  .describe("A model that starts from random weights.");
+
+export const tokenizer = z
+  .union([
+    z.string().min(1).describe("Folder with tokenizer.json."),
+    z
+      .strictObject({
+        characters: z.string().min(1).describe("One token for each of these characters."),
+        specialTokens: z.array(z.string().min(1)).default([]).describe("Strings that are one token each, e.g. <think>."),
+      })
+      .describe("A character tokenizer, for tiny models."),
+  ])
+  .describe("Default: the model's own folder.");
+
+export const model = z
+  .strictObject({
+    path: z.string().min(1).optional().describe("Hugging Face folder: config.json, safetensors, tokenizer.json."),
+    init: modelInit.optional(),
+    tokenizer: tokenizer.optional(),
+    lora: lora.optional(),
+  })
+  .describe("The policy: either `path` or `init`.");
+
+export const engine = z
+  .strictObject({
+    type: z.enum(["native"]).default("native"),
+    device: z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N")
+      .default("auto"),
+    maxTokensPerMicroBatch: count().default(16_384).describe("Token budget of one packed forward and backward pass."),
+    activationCheckpointing: z.boolean().default(false).describe("Recompute activations in the backward pass."),
+    bf16Moments: z.boolean().default(false).describe("Keep Adam's moments in bfloat16."),
+    numThreads: whole().default(0).describe("CPU threads; 0 = as many as libtorch chooses."),
+    maxBatch: count().default(256).describe("Sequences that the embedded server decodes together."),
+    maxCacheTokens: count().default(262_144).describe("Key-value cache of the embedded server, in tokens."),
+    callTimeoutSeconds: positive().default(3600).describe("Deadline of one engine call."),
+  })
+  .describe("The tensor engine that trains (and, with the embedded server, samples).");
+
+export const server = z
+  .discriminatedUnion("type", [
+    z.strictObject({
+      type: z.literal("embedded"),
+      host: z.string().default("127.0.0.1"),
+      port: whole().default(0).describe("0 = any free port."),
+      maxConcurrency: count().default(256).describe("Requests in flight."),
+    }),
+    z.strictObject({
+      type: z.literal("vllm"),
+      url: z.url().describe("OpenAI base URL, e.g. http://10.0.0.2:8000/v1."),
+      model: z.string().optional().describe("Served model name; default: the only one that the server lists."),
+      apiKeyEnv: z.string().optional().describe("Environment variable that holds the API key."),
+      maxConcurrency: count().default(256).describe("Requests in flight; about 2 to 4 times the server's max_num_seqs."),
+      publish: z
+        .strictObject({
+          method: z.enum(["disk", "lora"]).describe("disk: collective_rpc reload_weights (needs VLLM_SERVER_DEV_MODE=1). lora: runtime adapters."),
+          dir: z.string().describe("Folder that trainer and server both see under this path."),
+          canaryTolerance: positive().default(0.05).describe("Largest mean |difference| of log-probabilities that counts as delivered, in nats."),
+        })
+        .describe("How new weights reach the server."),
+      startTimeoutSeconds: positive().default(600),
+      requestTimeoutSeconds: positive().optional().describe("Default: 60 s plus 0.1 s for each token of maxTokens."),
+    }),
+  ])
+  .describe("The policy server that samples.");
+
+export const template = z
+  .union([
+    z.enum(["r1-zero", "oat", "orz", "qwen-math", "none", "logic-rl", "open-r1", "dapo", "deepscaler", "prime", "chat"]),
+    z.strictObject({
+      type: z.literal("chat"),
+      system: z.string().optional(),
+      user: z.string().default("{question}").describe("User message; {column} is replaced."),
+      prefill: z.string().default("").describe("Start of the response that is part of the prompt, e.g. <think>."),
+    }),
+    z.strictObject({
+      type: z.literal("text"),
+      text: z.string().describe("The whole prompt; {question} and other {column}s are replaced."),
+      prefill: z.string().default("").describe("The end of `text` that belongs to the response."),
+    }),
+  ])
+  .describe("How a row becomes a prompt.");
+
+const dataCommon = {
+  columns: z
+    .strictObject({ question: z.string().default("question"), answer: z.string().nullable().default("answer") })
+    .prefault({})
+    .describe("Names of the columns; answer: null where there is none. All other columns stay available to rewards."),
+  answerFrom: z
+    .enum(["column", "gsm8k", "boxed"])
+    .default("column")
+    .describe("gsm8k: what follows ####; boxed: the last \\boxed{}; column: as it stands."),
+  where: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}).describe("Keep rows whose columns equal these values."),
+  limit: count().optional().describe("Use at most this many rows."),
+  holdout: z
+    .strictObject({
+      part: z.enum(["train", "eval"]),
+      count: count().describe("Rows that the eval part gets."),
+      seed: whole().default(0),
+    })
+    .optional()
+    .describe("Split one source in two parts that never overlap."),
+  maxPromptTokens: count().optional().describe("Longer prompts are left out, counted and named; never cut."),
+  maxBadRows: whole().default(0).describe("Malformed rows to leave out before giving up."),
+};
+
+export const data = z
+  .discriminatedUnion("type", [
+    z.strictObject({
+      type: z.literal("task"),
+      task: z.string().describe("A procedural task; see `grouper tasks`."),
+      params: z.record(z.string(), z.unknown()).default({}),
+      size: count().describe("Number of problems."),
+      split: z.enum(["train", "eval"]).default("train").describe("The two never share a problem."),
+      seed: whole().default(0),
+      ...dataCommon,
+    }),
+    z.strictObject({
+      type: z.literal("file"),
+      path: z.union([z.string(), z.array(z.string()).min(1)]).describe(".jsonl, .jsonl.gz or .parquet; relative to the recipe."),
+      ...dataCommon,
+    }),
+    z.strictObject({
+      type: z.literal("hub"),
+      dataset: z.string().describe("Hugging Face dataset, e.g. openai/gsm8k."),
+      config: z.string().optional(),
+      split: z.string().default("train"),
+      revision: z.string().default("main"),
+      ...dataCommon,
+    }),
+  ])
+  .describe("Where rows come from.");
+
+export const rewardSpec = z
+  .union([
+    z.string().describe("Name of a shipped reward."),
+    z
+      .strictObject({
+        name: z.string().optional().describe("Name of a shipped reward; with `file`, the name in metrics."),
+        file: z.string().optional().describe("Your own .ts or .js file, relative to the recipe."),
+        weight: z.number().default(1),
+        params: z.record(z.string(), z.unknown()).default({}),
+      })
+      .refine((spec) => spec.name !== undefined || spec.file !== undefined, "expected name or file"),
+  ])
+  .describe("One reward.");
+
+export const rewards = z
+  .strictObject({
+    functions: z.array(rewardSpec).min(1),
+    threads: count().default(2),
+    deadlineSeconds: positive().default(10).describe("Per completion; past it the worker is killed and the outcome is a failure."),
+    maxFailedShare: share().default(0.05).describe("A step with a larger share of failed completions stops the run."),
+  })
+  .describe("What a completion is worth.");
+
+export const sampling = z
+  .strictObject({
+    temperature: z.number().nonnegative().default(1),
+    topP: z.number().gt(0).max(1).default(1),
+    topK: whole().default(0).describe("0 = off."),
+    minP: share().default(0),
+    maxTokens: count().describe("Generation limit."),
+    minTokens: whole().default(0),
+  })
+  .describe("How tokens are drawn.");
+
+export const rollout = z
+  .strictObject({
+    promptsPerStep: count().describe("Prompts whose groups are trained in one step."),
+    groupSize: count().describe("G: completions per prompt."),
+    sampling,
+    dynamicSampling: z
+      .strictObject({
+        maxBatches: count().default(10).describe("Generation batches per step before the run stops with an explanation."),
+      })
+      .optional()
+      .describe("DAPO: keep only groups whose rewards differ, and sample until the batch is full."),
+    maskTruncated: z.boolean().default(false).describe("Completions that hit maxTokens are not trained."),
+    prefetch: z.union([z.literal(0), z.literal(1)]).default(0).describe("1: sample the next batch while this one trains (one step off-policy)."),
+    correction: z
+      .strictObject({ type: z.literal("tis"), cap: positive().default(2) })
+      .optional()
+      .describe("Truncated importance weights between trainer and server, per token."),
+  })
+  .describe("What is sampled for a step.");
+
+export const optimizer = z
+  .strictObject({
+    learningRate: positive(),
+    schedule: z.enum(["constant", "linear", "cosine"]).default("constant"),
+    minLearningRateRatio: share().default(0).describe("Where linear and cosine end, as a share of learningRate."),
+    warmupSteps: whole().default(0).describe("Optimizer steps over which the rate rises from 0."),
+    beta1: share().default(0.9),
+    beta2: share().default(0.999),
+    eps: positive().default(1e-8),
+    weightDecay: z.number().nonnegative().default(0),
+    maxGradNorm: positive().default(1),
+  })
+  .describe("AdamW.");
+
+export const evaluation = z
+  .strictObject({
+    data,
+    rewards: rewards.optional().describe("Default: the stage's own."),
+    metric: z.string().default("accuracy").describe("The reward whose score above 0.5 counts as correct."),
+    numSamples: count().default(1).describe("k: completions per prompt."),
+    sampling: sampling.partial().prefault({}).describe("Default: the stage's own."),
+    seed: whole().default(0),
+  })
+  .describe("Held-out evaluation.");
+
+const stageCommon = {
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and dashes").optional().describe("Default: the type."),
+  from: z.string().optional().describe("Stage whose final weights this one starts from, or `base`. Default: the stage before."),
+};
+
+const checkpoint = z
+  .strictObject({
+    everySteps: whole().default(0).describe("0 = only at the end and on interruption."),
+    keep: count().default(2).describe("Newest checkpoints that stay; the best by eval stays too."),
+  })
+  .prefault({});
+
+export const rlStage = z.strictObject({
+  type: z.literal("rl"),
+  ...stageCommon,
+  data,
+  template: template.default("none"),
+  rewards,
+  algorithm: objectiveSchema,
+  rollout,
+  steps: count().describe("Rollout batches to train on."),
+  updatesPerBatch: count().default(1).describe("Optimizer steps that share one rollout batch."),
+  epochsPerBatch: count().default(1).describe("Passes over one rollout batch."),
+  refreshReferenceEverySteps: count().optional().describe("Replace the reference by the policy; default: it stays frozen."),
+  optimizer,
+  eval: evaluation
+    .extend({
+      everySteps: whole().default(0).describe("0 = only before the first and after the last step."),
+    })
+    .optional(),
+  checkpoint,
+});
+
+export const sftStage = z.strictObject({
+  type: z.literal("sft"),
+  ...stageCommon,
+  data,
+  template: template.default("none"),
+  response: z.string().default("{answer}").describe("What is trained; {column} is replaced, and the end-of-text token is added."),
+  steps: count().optional().describe("Optimizer steps; or `epochs`."),
+  epochs: positive().optional(),
+  batchSize: count().describe("Sequences per optimizer step."),
+  optimizer,
+  checkpoint,
+});
+
+export const evalStage = z.strictObject({ type: z.literal("eval"), ...stageCommon, template: template.default("none"), ...evaluation.shape, rewards, sampling });
+
+export const stage = z.discriminatedUnion("type", [rlStage, sftStage, evalStage]);
+
+export const recipe = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected letters, digits, dot, dash, underscore").optional().describe("Run folder; default: the file's name."),
+  description: z.string().optional(),
+  seed: whole().default(0),
+  outputDir: z.string().default("runs"),
+  model,
+  engine: engine.prefault({}),
+  server: server.prefault({ type: "embedded" }),
+  stages: z.array(stage).min(1).describe("In order; a recipe with one stage may write it under `stage` instead."),
+});
+
+export type Recipe = z.output<typeof recipe>;
+export type RecipeInput = z.input<typeof recipe>;
+export type ModelSpec = z.output<typeof model>;
+export type ModelInit = z.output<typeof modelInit>;
+export type LoraSpec = z.output<typeof lora>;
+export type TokenizerSpec = z.output<typeof tokenizer>;
+export type EngineSpec = z.output<typeof engine>;
+export type ServerSpec = z.output<typeof server>;
+export type TemplateSpec = z.output<typeof template>;
+export type DataSpec = z.output<typeof data>;
+export type RewardSpec = z.output<typeof rewardSpec>;
+export type RewardsSpec = z.output<typeof rewards>;
+export type SamplingSpec = z.output<typeof sampling>;
+export type RolloutSpec = z.output<typeof rollout>;
+export type OptimizerSpec = z.output<typeof optimizer>;
+export type EvaluationSpec = z.output<typeof evaluation>;
+export type RlStage = z.output<typeof rlStage>;
+export type SftStage = z.output<typeof sftStage>;
+export type EvalStage = z.output<typeof evalStage>;
+export type Stage = z.output<typeof stage>;

@@ -56,9 +56,14 @@ struct Linear {
   double lora_scale = 0.0;
 };
 
+// q, k and v (gate and up) are rows of one matrix, so that one product computes them. The fused tensors are what trains;
+// q_proj, k_proj, v_proj, gate_proj and up_proj are contiguous row ranges that share their memory and never ask for a gradient.
+// Adapters belong to the parts: lora_a and lora_b are set on q_proj ... up_proj, never on the fused two.
 struct Layer {
   at::Tensor input_layernorm;           // [hidden]
   at::Tensor post_attention_layernorm;  // [hidden]
+  Linear qkv_proj;      // [(heads + 2 kv_heads) * head_dim, hidden]
+  Linear gate_up_proj;  // [2 * intermediate, hidden]
   Linear q_proj, k_proj, v_proj, o_proj;
   at::Tensor q_norm, k_norm;  // [head_dim]; undefined unless qk_norm
   Linear gate_proj, up_proj, down_proj;
@@ -66,6 +71,21 @@ struct Layer {
 
 // All weights under their Hugging Face names, in model order (embedding, layers, final norm, head).
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// Some rows of a trained tensor under the name they have in a checkpoint.
+struct NamedRows {
+  std::string name;
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+// One trained tensor: what the optimizer steps and the gradient belongs to.
+struct Parameter {
+  at::Tensor tensor;            // float32 master
+  bool decay = false;           // weight decay applies: a matrix
+  bool value_head = false;
+  std::vector<NamedRows> parts;  // one entry, or one for every part of a fused matrix
+};
 
 struct Weights {
   at::Tensor embed_tokens;  // [vocab, hidden]
@@ -76,7 +96,15 @@ struct Weights {
 
   // Names as in a Hugging Face checkpoint ("model.layers.0.self_attn.q_proj.weight" ...); a tied head is not repeated.
   NamedTensors named() const;
+  // PEFT's names ("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" ...); empty without an adapter.
   NamedTensors named_lora() const;
+  // What trains: the adapters when there are any, else every weight; and the value head.
+  std::vector<Parameter> parameters() const;
+  bool has_lora() const;
+  // The policy with its adapters added into the matrices they adapt; shares all other tensors.
+  Weights merged() const;
+  // A frozen copy; frozen base matrices under an adapter are shared.
+  Weights frozen_copy() const;
 };
 
 // A micro-batch: sequences laid end to end.
@@ -98,6 +126,15 @@ Weights random_weights(const ModelConfig& config, int64_t seed, const at::Device
 
 // Weights from a Hugging Face folder, cast to float32 master copies. Throws with the name of a missing, surplus or misshapen tensor.
 Weights load_weights(const ModelConfig& config, const std::string& dir, const at::Device& device);
+
+// Adds adapters: A uniform in +-1/sqrt(in), B zero. Deterministic in `seed`. The base weights are frozen from then on.
+void add_lora(Weights& weights, const LoraConfig& config, int64_t seed);
+
+// Marks what trains as asking for gradients.
+void require_gradients(Weights& weights);
+
+// y = x W^T + b, plus the adapter's share. x and the result are at x's dtype; the master weights are cast to it.
+at::Tensor linear(const Linear& layer, const at::Tensor& x);
 
 // [total, hidden]: the final hidden states after the last norm, at the compute dtype. Differentiable when grad mode is on.
 at::Tensor hidden_states(

@@ -119,12 +119,19 @@ export interface MetricSum {
   readonly count: number;
 }
 
+/** The largest of what was seen: exact under any split, like MetricSum. */
+export interface MetricMax {
+  readonly max: number;
+}
+
+export type Metric = MetricSum | MetricMax;
+
 /** One sequence's share of the step's loss, and its derivative by every output of the model. */
 export interface SequenceLoss {
   /** Already divided by the Batch's constants: the step's loss is the plain sum over its sequences. */
   readonly loss: number;
   readonly gradient: TokenGradient;
-  readonly metrics: Readonly<Record<string, MetricSum>>;
+  readonly metrics: Readonly<Record<string, Metric>>;
 }
 
 /** [L] each; d loss / d output, 0 where lossMask is 0. */

@@ -7,8 +7,11 @@
  */
 import type { Batch, Example, ScoredGroup, SequenceLoss, TokenOutputs } from "../types.ts";
 
-/** Outputs beyond log-probabilities that an objective reads; the loop computes only what is asked for. */
-export type OptionalInput = "refLogprobs" | "entropies" | "values";
+/**
+ * What an objective reads beyond the current log-probabilities; the loop computes only what is asked for. "oldLogprobs" means that
+ * `advantages` reads them: an on-policy step then cannot do without a forward pass before its first update.
+ */
+export type OptionalInput = "oldLogprobs" | "refLogprobs" | "entropies" | "values";
 
 export interface Objective {
   /** The `type` of the recipe, e.g. "dapo". */

@@ -1,0 +1,34 @@
+/** Means and deviations of short lists, in float64. */
+
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+/** NaN for an empty list: a mean of nothing must not pass for 0. */
+export function mean(values: readonly number[]): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+/** Square root of the sum of squared deviations over n - 1; 0 for one value, NaN for none. */
+export function sampleStd(values: readonly number[]): number {
+  return values.length === 1 ? 0 : Math.sqrt(sumOfSquaredDeviations(values) / (values.length - 1));
+}
+
+/** Square root of the mean squared deviation; NaN for an empty list. */
+export function populationStd(values: readonly number[]): number {
+  return Math.sqrt(sumOfSquaredDeviations(values) / values.length);
+}
+
+/** True when no two values differ; exact, so that rounding in a mean cannot turn equal rewards into tiny advantages. */
+export function allEqual(values: readonly number[]): boolean {
+  return values.every((value) => value === values[0]);
+}
+
+function sumOfSquaredDeviations(values: readonly number[]): number {
+  const center = mean(values);
+  let sum = 0;
+  for (const value of values) sum += (value - center) ** 2;
+  return values.length === 0 ? Number.NaN : sum;
+}

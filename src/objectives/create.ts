@@ -1,0 +1,42 @@
+/** Every objective by the `type` of a recipe. A new variant is one file beside this one and one line in each list below. */
+import { z } from "zod";
+import { dapo, dapoSchema } from "./dapo.ts";
+import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
+import { grpo, grpoSchema } from "./grpo.ts";
+import type { Objective } from "./objective.ts";
+import { reinforce, reinforceSchema } from "./reinforce.ts";
+import { rloo, rlooSchema } from "./rloo.ts";
+import { requireSiblings } from "./terms/baseline.ts";
+
+export const objectiveSchema = z
+  .discriminatedUnion("type", [reinforceSchema, rlooSchema, grpoSchema, drgrpoSchema, dapoSchema])
+  .describe("The objective. A type without options is the published algorithm.");
+
+/** As written: only `type` is required. */
+export type ObjectiveSpec = z.input<typeof objectiveSchema>;
+/** As parsed: every option has its value. */
+export type ResolvedObjectiveSpec = z.output<typeof objectiveSchema>;
+
+/** The objective of a recipe's `algorithm`. Throws RecipeError where an option does not fit. */
+export function createObjective(spec: ObjectiveSpec): Objective {
+  const { type, ...options } = spec;
+  switch (type) {
+    case "reinforce":
+      return reinforce(options);
+    case "rloo":
+      return rloo(options);
+    case "grpo":
+      return grpo(options);
+    case "drgrpo":
+      return drgrpo(options);
+    case "dapo":
+      return dapo(options);
+    default:
+      throw new Error(`unknown objective ${type satisfies never}`);
+  }
+}
+
+/** Throws RecipeError when the type compares siblings and a group has none; for checks before anything is sampled. */
+export function checkGroupSize(type: ObjectiveSpec["type"], groupSize: number): void {
+  if (type !== "reinforce") requireSiblings(type, groupSize);
+}

@@ -1,0 +1,97 @@
+/**
+ * DAPO: every token weighs the same, unlikely tokens may grow further than likely ones may shrink, and nothing ties to a reference.
+ *
+ *   A_i  = (R_i - mean(R)) / (std(R) + stdEpsilon)                                    the same on every token of answer i
+ *   l_t  = max(-A r_t, -A clip(r_t, 1 - clipLow, 1 + clipHigh))                       r_t = exp(logp_t - old_t)
+ *   L    = 1/N sum_i sum_t l_t
+ *
+ * Yu et al., DAPO, arXiv 2503.14476, eq. 8, 9, 10 and 12; clip 0.2 and 0.28, no KL. The paper's dynamic sampling belongs to the
+ * rollout and its soft overlong punishment to the rewards. Departures: eq. 8 divides by the tokens of one group; N counts the whole
+ * optimizer step, as in the authors' code. std is over G - 1 with verl's epsilon 1e-6, which the paper does not print.
+ */
+import { z } from "zod";
+import type { Objective } from "./objective.ts";
+import { aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
+import {
+  onTrainedTokens,
+  requireSiblings,
+  standardizedRewards,
+  stdEpsilonOption,
+  stdOption,
+} from "./terms/baseline.ts";
+import { klNeeds, klOption, klTerm, referenceOf, rewardsWithKl } from "./terms/kl.ts";
+import { parseOptions } from "./terms/options.ts";
+import {
+  clipHighOption,
+  clipLowOption,
+  clippedSurrogate,
+  dualClipLeavesRoom,
+  dualClipOption,
+  dualClipProblem,
+  importanceRatio,
+} from "./terms/ratio.ts";
+import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
+
+export const dapoSchema = z
+  .strictObject({
+    type: z.literal("dapo"),
+    clipLow: clipLowOption(0.2),
+    clipHigh: clipHighOption(0.28),
+    dualClip: dualClipOption(),
+    std: stdOption("sample"),
+    stdEpsilon: stdEpsilonOption(1e-6),
+    kl: klOption({ coefficient: 0, estimator: "k3", placement: "loss" }),
+    aggregation: aggregationOption("token-mean"),
+  })
+  .refine(dualClipLeavesRoom, dualClipProblem)
+  .describe(
+    "DAPO: standardised group rewards, mean over all tokens of the step, clip-higher, no KL. Combine with dynamicSampling.",
+  );
+
+export type DapoOptions = Omit<z.input<typeof dapoSchema>, "type">;
+
+export function dapo(options: DapoOptions = {}): Objective {
+  const { type, std, stdEpsilon, kl, aggregation, ...clip } = parseOptions(dapoSchema, { ...options, type: "dapo" });
+  const beta = kl.placement === "loss" ? kl.coefficient : 0;
+  return {
+    name: type,
+    needs: klNeeds(kl),
+
+    advantages(group, old, ref) {
+      requireSiblings(type, group.rollouts.length);
+      const rewards = rewardsWithKl(group, old, ref, kl);
+      return onTrainedTokens(group, standardizedRewards(rewards, std, stdEpsilon));
+    },
+
+    loss(example, outputs, batch) {
+      const { sequence, advantages, weights, old } = example;
+      const { lossMask } = sequence;
+      const { logprobs } = outputs;
+      const ref = beta > 0 ? referenceOf(type, example) : null;
+      const denominator = denominatorOf(aggregation, countTrained(lossMask), batch);
+      const dLogprobs = new Float32Array(lossMask.length);
+      let policyLoss = 0;
+      let klLoss = 0;
+      for (let t = 0; t < lossMask.length; t++) {
+        if (lossMask[t] === 0) continue;
+        const ratio = importanceRatio(logprobs[t]!, old.logprobs[t]!);
+        const policy = clippedSurrogate(ratio, advantages[t]!, clip);
+        policyLoss += (weights[t]! * policy.value) / denominator;
+        dLogprobs[t] = (weights[t]! * policy.dLogprob) / denominator;
+        if (ref === null) continue;
+        const divergence = klTerm(kl.estimator, logprobs[t]!, ref[t]!);
+        klLoss += (beta * divergence.value) / denominator;
+        dLogprobs[t]! += (beta * divergence.dLogprob) / denominator;
+      }
+      return {
+        loss: policyLoss + klLoss,
+        gradient: { dLogprobs },
+        metrics: {
+          policy_loss: stepTotal(policyLoss, batch),
+          ...policyMetrics(example, outputs, clip),
+          ...referenceMetrics(example, outputs, kl.estimator),
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * How token terms become one loss: what each token's term is divided by.
+ *
+ *   seq-mean-token-mean       1/S sum_i 1/|o_i| sum_t l     every answer weighs the same          (GRPO)
+ *   token-mean                1/N sum_i sum_t l             every token weighs the same           (DAPO)
+ *   seq-mean-token-sum        1/S sum_i sum_t l             an answer's log-probability as a whole (REINFORCE, RLOO)
+ *   seq-mean-token-sum-norm   1/(S Lmax) sum_i sum_t l      the same over a constant length        (Dr. GRPO)
+ *
+ * S and N count the whole optimizer step. A denominator taken from a micro-batch instead changes loss and gradient with the
+ * memory setting. The names are verl's.
+ */
+import { z } from "zod";
+import type { Batch } from "../../types.ts";
+
+export const aggregations = [
+  "seq-mean-token-mean",
+  "token-mean",
+  "seq-mean-token-sum",
+  "seq-mean-token-sum-norm",
+] as const;
+export type Aggregation = (typeof aggregations)[number];
+
+export function aggregationOption(value: Aggregation) {
+  return z
+    .enum(aggregations)
+    .default(value)
+    .describe("What token losses are divided by; always constants of the whole optimizer step.");
+}
+
+/** What every token term of a sequence with `numTokens` trained tokens is divided by. */
+export function denominatorOf(aggregation: Aggregation, numTokens: number, batch: Batch): number {
+  switch (aggregation) {
+    case "seq-mean-token-mean":
+      return batch.numSequences * numTokens;
+    case "token-mean":
+      return batch.numTokens;
+    case "seq-mean-token-sum":
+      return batch.numSequences;
+    case "seq-mean-token-sum-norm":
+      return batch.numSequences * batch.maxCompletionTokens;
+    default:
+      throw new Error(`unknown aggregation ${aggregation satisfies never}`);
+  }
+}
+
+/** T: trained tokens of one sequence. */
+export function countTrained(lossMask: Uint8Array): number {
+  let numTokens = 0;
+  for (const flag of lossMask) numTokens += flag;
+  return numTokens;
+}

@@ -1,0 +1,34 @@
+/** Files that a crash must not cut: either the old content is there or the new one, never a part. */
+import { open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Writes a temporary file beside `path`, syncs it, and renames it over `path`. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.tmp-${process.pid}-${nextId++}`;
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Makes renames within `dir` durable. */
+export async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+let nextId = 0;

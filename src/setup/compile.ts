@@ -44,7 +44,7 @@ export const bytesPerJob = 1.5 * 2 ** 30;
 const compileTimeoutMs = 15 * 60_000;
 
 export async function findToolchain(env: NodeJS.ProcessEnv): Promise<Toolchain> {
-  const candidates = env.CXX ? [env.CXX] : ["g++", "clang++", "c++"];
+  const candidates = env.CXX ? [env.CXX] : ["g++", "c++", "clang++"];
   for (const program of candidates) {
     const result = await runCommand(program, ["--version"], { timeoutMs: 30_000, env });
     const version = result.stdout.split("\n")[0]?.trim();
@@ -106,7 +106,7 @@ export async function build(plan: BuildPlan): Promise<BuildResult> {
   return { numSources: sources.length, numCompiled: missing.length, linked };
 }
 
-function compileFlags({ packageRoot, libtorch, march }: BuildPlan): string[] {
+function compileFlags({ packageRoot, libtorch, march, toolchain }: BuildPlan): string[] {
   const systemHeaders = [
     join(packageDir(packageRoot, "node-api-headers"), "include"),
     packageDir(packageRoot, "node-addon-api"),
@@ -119,6 +119,9 @@ function compileFlags({ packageRoot, libtorch, march }: BuildPlan): string[] {
     `-march=${march}`,
     "-fPIC",
     "-pthread",
+    // at::parallel_for is a header: without OpenMP it would be serial here. Not given to the linker, so that the calls bind to the
+    // libgomp that libtorch itself loads, never to a second one. Clang's OpenMP is another library, which libtorch has not.
+    /clang/.test(toolchain.version) ? "-fopenmp-simd" : "-fopenmp",
     "-Wall",
     "-Wextra",
     "-Werror",

@@ -41,6 +41,9 @@ export interface BuildResult {
 /** A compilation that includes ATen peaks at 0.8 GB; a fresh one can pass 1 GB. */
 export const bytesPerJob = 1.5 * 2 ** 30;
 
+/** Warnings of the optimizer, which differ by version and speak of the standard library (GCC bug 105651 for -Wrestrict). */
+const gccFalseAlarms = ["-Wno-restrict", "-Wno-maybe-uninitialized", "-Wno-array-bounds", "-Wno-stringop-overflow"];
+
 const compileTimeoutMs = 15 * 60_000;
 
 export async function findToolchain(env: NodeJS.ProcessEnv): Promise<Toolchain> {
@@ -107,6 +110,7 @@ export async function build(plan: BuildPlan): Promise<BuildResult> {
 }
 
 function compileFlags({ packageRoot, libtorch, march, toolchain }: BuildPlan): string[] {
+  const isClang = toolchain.version.includes("clang");
   const systemHeaders = [
     join(packageDir(packageRoot, "node-api-headers"), "include"),
     packageDir(packageRoot, "node-addon-api"),
@@ -121,10 +125,11 @@ function compileFlags({ packageRoot, libtorch, march, toolchain }: BuildPlan): s
     "-pthread",
     // at::parallel_for is a header: without OpenMP it would be serial here. Not given to the linker, so that the calls bind to the
     // libgomp that libtorch itself loads, never to a second one. Clang's OpenMP is another library, which libtorch has not.
-    /clang/.test(toolchain.version) ? "-fopenmp-simd" : "-fopenmp",
+    isClang ? "-fopenmp-simd" : "-fopenmp",
     "-Wall",
     "-Wextra",
     "-Werror",
+    ...(isClang ? [] : gccFalseAlarms),
     "-fvisibility=hidden",
     "-DNAPI_VERSION=8",
     "-DNAPI_CPP_EXCEPTIONS",

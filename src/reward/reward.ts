@@ -4,8 +4,11 @@
  * A result is three-state: a number (or a number with named parts), null to abstain, or an exception. An exception is never a
  * number: the completion is excluded, counted and shown.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import type { FinishReason } from "../types.ts";
+
+/** For the parameters of a reward file, which then needs no package of its own: `import { defineReward, z } from "grouper/reward"`. */
+export { z };
 
 /** All that a reward may know of one completion. */
 export interface RewardInput {
@@ -47,6 +50,25 @@ export interface GroupReward<Params = unknown> extends RewardBase<Params> {
 }
 
 export type RewardDefinition<Params = unknown> = SampleReward<Params> | GroupReward<Params>;
+
+/** One reward of a run, as the recipe names it. */
+export interface RewardSpec {
+  /** A shipped reward, by its file name in rewards/; with `file`, the name in metrics. */
+  readonly name?: string | undefined;
+  /** A user's .ts, .js or .mjs file: an absolute path, or one relative to the working directory. */
+  readonly file?: string | undefined;
+  /** Name in metrics where `name` will not do, e.g. for the second of two accuracy rewards. */
+  readonly as?: string | undefined;
+  /** Factor in the total. 0 watches the reward without training on it: neither its score nor its failure touches the total. */
+  readonly weight: number;
+  /** What the reward's own schema parses. */
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The name under which a reward's outcomes and metrics appear; a bare file goes by its name without the extension. */
+export function rewardLabel({ as, name, file }: RewardSpec): string {
+  return as ?? name ?? /([^/\\]*?)(?:\.[^./\\]*)?$/.exec(file ?? "")![1]!;
+}
 
 /** Types a reward; returns it unchanged. */
 export function defineReward<Params>(definition: SampleReward<Params>): SampleReward<Params>;

@@ -1,0 +1,39 @@
+/**
+ * Accuracy: is the answer right?
+ *
+ *   r = right | wrong | unparseable, by default 1 | 0 | 0; null when the row's gold answer cannot be read
+ *
+ * Source: the rule-based reward of DeepSeek-R1-Zero (DeepSeek-AI 2025, arXiv 2501.12948, §2.2.2). Other papers are its parameters:
+ *   DAPO (arXiv 2503.14476)       right 1, wrong -1, unparseable -1
+ *   TinyZero countdown            method countdown, from answer-tag, right 1, wrong 0.1, unparseable 0
+ *   Logic-RL (arXiv 2502.14768)   method knights-knaves, from answer-tag, right 2, wrong -1.5, unparseable -2, requireFormat r1
+ *   Open-Reasoner-Zero            requireStop true
+ */
+import { defineReward, z } from "../src/reward/reward.ts";
+import { FORMAT_STYLES, hasFormat } from "../src/verify/format.ts";
+import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
+
+export default defineReward({
+  description: "1 for a right answer, 0 for a wrong or missing one (other values by parameters).",
+  source: "DeepSeek-R1-Zero, arXiv 2501.12948",
+  params: z.strictObject({
+    ...answerParams.shape,
+    right: z.number().default(1),
+    wrong: z.number().default(0),
+    unparseable: z
+      .number()
+      .default(0)
+      .describe("No answer at its place, or none of the kind that the method compares."),
+    requireFormat: z.enum(FORMAT_STYLES).optional().describe("A response without this format has no answer."),
+    requireStop: z.boolean().default(false).describe("A response that was cut at the token limit has no answer."),
+  }),
+  score({ response, completion, finishReason, answer, fields }, params) {
+    // The prefill is the template's: it belongs to the format of a response, never to a whole answer.
+    const text = params.from === "whole" ? completion : response;
+    const verdict = judgeAnswer(text, { answer, fields }, params);
+    if (verdict === null) return null;
+    const isComplete = !params.requireStop || finishReason === "stop";
+    const hasAnswer = isComplete && (params.requireFormat === undefined || hasFormat(response, params.requireFormat));
+    return params[hasAnswer ? verdict : "unparseable"];
+  },
+});

@@ -1,0 +1,344 @@
+/**
+ * Rewards in worker threads: a call that throws, hangs, exits, runs out of memory or returns nonsense is a failed outcome of its own
+ * completion, and delays or loses nothing else.
+ *
+ * Piscina runs the threads; the queue is ours, and it holds at most one task per thread, so that a deadline counts run time and
+ * not waiting time. Tasks are batches. A watchdog reads from shared memory which call each worker is in, kills the worker of a call
+ * past its deadline, and puts what the worker had not begun back at the head of the queue.
+ *
+ * Threads share one process: native code that aborts takes the host with it, and memory outside the JavaScript heap is not limited.
+ */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import { messageOf, RecipeError } from "../errors.ts";
+import type { RewardOutcome } from "../types.ts";
+import {
+  LOADING,
+  type LoadRequest,
+  NOT_STARTED,
+  type OutcomeMemory,
+  type RewardInfo,
+  type WorkerReply,
+} from "./protocol.ts";
+import { type RewardSpec, rewardLabel } from "./reward.ts";
+import {
+  type CompletionGroup,
+  numOutcomes,
+  packTask,
+  planTasks,
+  Scoreboard,
+  type ScoredCompletion,
+  type Unit,
+} from "./units.ts";
+
+export interface RewardPoolOptions {
+  readonly rewards: readonly RewardSpec[];
+  /** Worker threads, 1 or more. Default 2. */
+  readonly threads?: number;
+  /** Time that one call of one reward may take, in milliseconds. Default 10,000. */
+  readonly deadlineMs?: number;
+  /** JavaScript heap of one worker, in MB. Default 512. */
+  readonly memoryMb?: number;
+  /** Time that a worker may take to start and load the reward files. Default 60,000. */
+  readonly startDeadlineMs?: number;
+  /** Environment variables that rewards may see beside the harmless ones; none by default, so that no secret reaches them. */
+  readonly env?: readonly string[];
+}
+
+export interface RewardPoolStats {
+  /** Workers that ended or were killed, and were replaced. */
+  readonly replacedWorkers: number;
+  /** Those among them that were killed because a call passed its deadline. */
+  readonly killedWorkers: number;
+}
+
+/** Throws a RecipeError that names the reward and the key when a name, a file or a parameter is wrong. */
+export async function openRewardPool(options: RewardPoolOptions): Promise<RewardPool> {
+  const requests = options.rewards.map(loadRequestOf);
+  const labels = requests.map(({ label }) => label);
+  const twice = labels.find((label, index) => labels.indexOf(label) !== index);
+  if (twice !== undefined) {
+    throw new RecipeError(
+      `Expected rewards with different names, got "${twice}" twice. Give one of them another name with \`as\`.`,
+    );
+  }
+  if (requests.length === 0) throw new RecipeError("Expected at least one reward, got none. Name one, e.g. accuracy.");
+  const pool = new RewardPool(options, requests);
+  try {
+    await pool.start();
+    return pool;
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+function loadRequestOf(spec: RewardSpec): LoadRequest {
+  const params = spec.params ?? {};
+  if (spec.file !== undefined) return { label: rewardLabel(spec), source: { file: resolve(spec.file) }, params };
+  if (spec.name !== undefined) return { label: rewardLabel(spec), source: { name: spec.name }, params };
+  throw new RecipeError("Expected every reward to have a name or a file, got one with neither.");
+}
+
+/** One `score` call. */
+interface Call {
+  readonly groups: readonly CompletionGroup[];
+  readonly board: Scoreboard;
+  numPending: number;
+  readonly done: () => void;
+  readonly fail: (error: Error) => void;
+  failed: boolean;
+}
+
+interface Task {
+  readonly call: Call;
+  readonly units: readonly Unit[];
+}
+
+/** A task in a worker, as the watchdog sees it. */
+interface RunningTask {
+  readonly outcomes: OutcomeMemory;
+  readonly abort: AbortController;
+  /** The unit last seen running, and for how long it has been seen. */
+  seenUnit: number;
+  ageMs: number;
+  /** The unit it was killed for; NOT_STARTED or LOADING when the worker did not get that far. */
+  killedFor: number | undefined;
+}
+
+/** A worker that ends by itself may be the victim of an earlier call's leak: the call gets a fresh worker once. */
+const MAX_CRASHES = 2;
+const SAFE_ENV = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LANG",
+  "LC_ALL",
+  "TZ",
+  "TMPDIR",
+  "TMP",
+  "TEMP",
+  "NODE_ENV",
+  "XDG_CACHE_HOME",
+];
+
+export class RewardPool implements AsyncDisposable {
+  /** In recipe order. */
+  readonly labels: readonly string[];
+  /** [rewards] what the reward files say of themselves. */
+  rewards: readonly RewardInfo[] = [];
+  private readonly numThreads: number;
+  private readonly deadlineMs: number;
+  private readonly startDeadlineMs: number;
+  private readonly piscina: Piscina;
+  private readonly queue: Task[] = [];
+  private readonly running = new Set<RunningTask>();
+  private watchdog: NodeJS.Timeout | undefined;
+  private lastTick = 0;
+  private numKilled = 0;
+  private numEnded = 0;
+  private lastWorkerError: string | undefined;
+  private closed = false;
+
+  constructor(options: RewardPoolOptions, requests: readonly LoadRequest[]) {
+    this.labels = requests.map(({ label }) => label);
+    this.numThreads = options.threads ?? 2;
+    this.deadlineMs = options.deadlineMs ?? 10_000;
+    this.startDeadlineMs = options.startDeadlineMs ?? 60_000;
+    const visible = [...SAFE_ENV, ...(options.env ?? [])].filter((name) => process.env[name] !== undefined);
+    this.piscina = new Piscina({
+      filename: workerFile(),
+      minThreads: this.numThreads,
+      maxThreads: this.numThreads,
+      resourceLimits: { maxOldGenerationSizeMb: options.memoryMb ?? 512 },
+      env: Object.fromEntries(visible.map((name) => [name, process.env[name]])),
+      workerData: requests,
+    });
+    // Without a listener, a worker that fails to start would end the process.
+    this.piscina.on("error", (error: unknown) => {
+      this.lastWorkerError = messageOf(error);
+      // A worker that cannot even begin leaves its task waiting for ever.
+      if (this.rewards.length === 0) for (const task of this.running) this.kill(task);
+    });
+  }
+
+  get stats(): RewardPoolStats {
+    return { replacedWorkers: this.numKilled + this.numEnded, killedWorkers: this.numKilled };
+  }
+
+  /** Loads the rewards in every worker, so that what is wrong with them is said before a run starts. */
+  async start(): Promise<void> {
+    const loads = Array.from({ length: this.numThreads }, () => this.runTask(undefined));
+    await Promise.all(loads);
+  }
+
+  /**
+   * [groups][G] Every completion gets an outcome of every reward; failures of rewards are outcomes.
+   * Throws only when workers cannot be had: a reward file that no longer loads, or a closed pool.
+   */
+  async score(groups: readonly CompletionGroup[]): Promise<ScoredCompletion[][]> {
+    if (this.closed) throw new Error("The reward pool is closed.");
+    const tasks = planTasks(groups, this.rewards, this.numThreads);
+    const board = new Scoreboard(groups, this.labels);
+    if (tasks.length === 0) return board.finish();
+    await new Promise<void>((done, fail) => {
+      const numPending = tasks.reduce((sum, units) => sum + units.length, 0);
+      const call: Call = { groups, board, numPending, done, fail, failed: false };
+      this.queue.push(...tasks.map((units) => ({ call, units })));
+      this.dispatch();
+    });
+    return board.finish();
+  }
+
+  /** Safe twice; calls that are still running fail. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const { call } of this.queue.splice(0)) call.fail(new Error("The reward pool was closed."));
+    await this.piscina.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private dispatch(): void {
+    while (this.running.size < this.numThreads) {
+      const task = this.queue.shift();
+      if (task === undefined) return;
+      if (task.call.failed) continue;
+      this.runTask(task)
+        .catch((error: unknown) => {
+          task.call.failed = true;
+          task.call.fail(error instanceof Error ? error : new Error(messageOf(error)));
+        })
+        .finally(() => this.dispatch());
+    }
+  }
+
+  /** Without a task, only loads the rewards. Throws when the worker could not be started or could not load them. */
+  private async runTask(task: Task | undefined): Promise<void> {
+    const { message, outcomes } = packTask(task?.units ?? [], task?.call.groups ?? []);
+    const abort = new AbortController();
+    const running: RunningTask = { outcomes, abort, seenUnit: NOT_STARTED, ageMs: 0, killedFor: undefined };
+    this.watch(running);
+    let reply: WorkerReply | undefined;
+    let reason = "";
+    try {
+      reply = (await this.piscina.run(message, { signal: abort.signal })) as WorkerReply;
+    } catch (error) {
+      reason = messageOf(error);
+    } finally {
+      this.unwatch(running);
+    }
+    if (reply?.status === "unloadable") throw new RecipeError(reply.errors.join(" "));
+    if (reply === undefined) {
+      if (this.closed) throw new Error("The reward pool was closed.");
+      if (running.killedFor === undefined) this.numEnded++;
+      else this.numKilled++;
+      if (outcomes.runningUnit < 0) throw this.startError(running, reason);
+    } else {
+      this.rewards = reply.rewards;
+    }
+    if (task !== undefined) this.collect(task, running, reply, reason);
+  }
+
+  /** Settles what is known, blames the one call that ended its worker, and queues the rest again. */
+  private collect({ call, units }: Task, running: RunningTask, reply: WorkerReply | undefined, reason: string): void {
+    const results = running.outcomes.readAll();
+    for (const [slot, outcome] of reply?.status === "done" ? reply.overflow : []) results[slot] = outcome;
+    const guilty = reply === undefined ? (running.killedFor ?? running.outcomes.runningUnit) : undefined;
+    const rest: Unit[] = [];
+    let slot = 0;
+    for (const [index, unit] of units.entries()) {
+      const mine = results.slice(slot, slot + numOutcomes(unit, call.groups));
+      slot += mine.length;
+      if (mine.every((outcome) => outcome !== undefined)) {
+        this.settle(call, unit, mine, running.outcomes.elapsedMs(index));
+        continue;
+      }
+      // After its last call a worker has nobody to blame but all whose outcomes are lost.
+      const isGuilty = index === guilty || guilty === units.length;
+      const error = isGuilty ? this.verdictOn(unit, running, reason) : undefined;
+      if (error === undefined) rest.push(unit);
+      else
+        this.settle(
+          call,
+          unit,
+          mine.map(() => ({ status: "failed", error })),
+          running.ageMs,
+        );
+    }
+    if (rest.length > 0) this.queue.unshift({ call, units: rest });
+  }
+
+  /** What the guilty call failed of; undefined when it gets another try. */
+  private verdictOn(unit: Unit, { killedFor }: RunningTask, reason: string): string | undefined {
+    const label = this.labels[unit.reward]!;
+    if (killedFor !== undefined) return `Reward "${label}" was killed: it took longer than ${this.deadlineMs} ms.`;
+    unit.numCrashes++;
+    return unit.numCrashes < MAX_CRASHES ? undefined : `Reward "${label}" ended its worker: ${reason}`;
+  }
+
+  private settle(call: Call, unit: Unit, outcomes: readonly RewardOutcome[], elapsedMs: number): void {
+    call.board.settle(unit, outcomes, elapsedMs);
+    call.numPending--;
+    if (call.numPending === 0) call.done();
+  }
+
+  private startError({ outcomes, killedFor }: RunningTask, reason: string): Error {
+    const why = this.lastWorkerError ?? reason;
+    if (outcomes.runningUnit === LOADING) {
+      const label = this.labels[outcomes.loadingReward]!;
+      const what =
+        killedFor === undefined ? `ended its worker (${why})` : `took longer than ${this.startDeadlineMs} ms`;
+      return new RecipeError(
+        `Loading the file of reward "${label}" ${what}. Its top level should only define the reward.`,
+      );
+    }
+    return new Error(`A reward worker could not start its work: ${why}`);
+  }
+
+  private watch(running: RunningTask): void {
+    this.running.add(running);
+    if (this.watchdog !== undefined) return;
+    const intervalMs = Math.min(100, Math.max(2, this.deadlineMs / 20));
+    this.lastTick = performance.now();
+    this.watchdog = setInterval(() => this.tick(intervalMs), intervalMs);
+  }
+
+  private unwatch(running: RunningTask): void {
+    this.running.delete(running);
+    if (this.running.size > 0) return;
+    clearInterval(this.watchdog);
+    this.watchdog = undefined;
+  }
+
+  private tick(intervalMs: number): void {
+    const now = performance.now();
+    // Time in which this process did not run (a suspended laptop, a stopped job) is nobody's fault and does not count.
+    const passedMs = Math.min(now - this.lastTick, 5 * intervalMs);
+    this.lastTick = now;
+    for (const running of this.running) {
+      const unit = running.outcomes.runningUnit;
+      running.ageMs = unit === running.seenUnit ? running.ageMs + passedMs : 0;
+      running.seenUnit = unit;
+      const limitMs = unit < 0 ? this.startDeadlineMs : this.deadlineMs;
+      if (running.ageMs >= limitMs && running.killedFor === undefined) this.kill(running);
+    }
+  }
+
+  private kill(running: RunningTask): void {
+    running.killedFor = running.seenUnit;
+    running.abort.abort();
+  }
+}
+
+/** The compiled entry, from dist as well as from a test that runs the source: a thread cannot run TypeScript on Node 20. */
+function workerFile(): string {
+  const compiled = import.meta.url.endsWith(".ts") ? "../../dist/src/reward/worker.js" : "./worker.js";
+  const file = fileURLToPath(new URL(compiled, import.meta.url));
+  if (!existsSync(file)) throw new Error(`Expected the compiled reward worker at ${file}. Run \`npm run build\`.`);
+  return file;
+}

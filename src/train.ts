@@ -1,0 +1,240 @@
+/**
+ * The loop that learns, in the order of the picture:
+ *
+ *   dataset ─► Prompt[] ─► rollout ─► Group[] ─► score ─► ScoredGroup[] ─► assemble ─► Batch ─► engine ─► publish ─► checkpoint
+ *
+ * Everything random is a function of the run's seed and the step, so that a resumed run continues with the numbers of an
+ * uninterrupted one.
+ */
+import type { CursorState, DataCursor } from "./dataset/cursor.ts";
+import { addEvidence, explainNoLearning, noEvidence } from "./diagnosis.ts";
+import type { Engine, SamplingParams } from "./engine/engine.ts";
+import { RecipeError } from "./errors.ts";
+import type { Evaluation } from "./evaluate.ts";
+import { rolloutMetrics } from "./metrics.ts";
+import type { Objective } from "./objectives/objective.ts";
+import type { Reporter } from "./progress.ts";
+import { createRandom, seedFrom } from "./random.ts";
+import type { RlStage } from "./recipe/schema.ts";
+import { type Collected, collect, sampleGroups } from "./rollout.ts";
+import type { PolicyServer } from "./server/server.ts";
+import type { Group, Prompt, ScoredGroup } from "./types.ts";
+import { type Update, updatePolicy } from "./update.ts";
+
+/** The loop's own counters, as a checkpoint keeps them. */
+export interface LoopState {
+  /** Finished steps. */
+  readonly step: number;
+  /** Optimizer steps that changed the weights; the schedule counts these. */
+  readonly numUpdates: number;
+  readonly numSkippedUpdates: number;
+  readonly numSamples: number;
+  readonly numTokens: number;
+  readonly cursor: CursorState;
+  /** Best evaluation so far. */
+  readonly bestScore: number | null;
+}
+
+export interface TrainContext {
+  readonly name: string;
+  readonly stage: RlStage;
+  readonly seed: number;
+  readonly engine: Engine;
+  readonly server: PolicyServer;
+  readonly objective: Objective;
+  readonly prompts: readonly Prompt[];
+  readonly cursor: DataCursor;
+  readonly params: SamplingParams;
+  readonly score: (groups: readonly Group[]) => Promise<ScoredGroup[]>;
+  /** Null where the stage has no held-out data. */
+  readonly evaluate: (() => Promise<Evaluation>) | null;
+  /** Makes the server sample from the engine's weights. */
+  readonly publish: () => Promise<void>;
+  readonly save: (state: LoopState, isBest: boolean) => Promise<void>;
+  /** Appends one line to metrics.jsonl. */
+  readonly record: (record: Readonly<Record<string, unknown>>) => Promise<void>;
+  readonly logRollouts: (
+    step: number,
+    groups: readonly ScoredGroup[],
+    advantages: Update["advantages"],
+  ) => Promise<void>;
+  readonly reporter: Reporter;
+  /** True once the user asked to stop: the step in progress ends and is saved, and nothing new begins. */
+  readonly stopRequested: () => boolean;
+}
+
+export interface TrainResult {
+  readonly state: LoopState;
+  readonly interrupted: boolean;
+}
+
+export async function train(context: TrainContext, start: LoopState): Promise<TrainResult> {
+  const { name, stage, engine, reporter } = context;
+  const watch = new LearningWatch(context);
+  let state = start.step === 0 ? await evaluateAt(context, start) : start;
+  let ahead: Promise<Step> | null = null;
+  while (state.step < stage.steps && !context.stopRequested()) {
+    const startMs = performance.now();
+    const { collected, cursor } = await (ahead ?? collectStep(context, state.step));
+    const sampledMs = performance.now();
+    ahead = stage.rollout.prefetch === 1 && state.step + 1 < stage.steps ? collectStep(context, state.step + 1) : null;
+    // Awaited in the next turn; until then a failure must not count as unhandled.
+    ahead?.catch(() => undefined);
+
+    const update = await trainOn(context, state, collected.groups);
+    const trainedMs = performance.now();
+    await context.publish();
+    const seconds = (performance.now() - startMs) / 1000;
+
+    state = {
+      step: state.step + 1,
+      numUpdates: state.numUpdates + update.numUpdates,
+      numSkippedUpdates: state.numSkippedUpdates + update.numSkipped,
+      numSamples: state.numSamples + collected.evidence.numRollouts,
+      numTokens: state.numTokens + update.numTokens,
+      cursor,
+      bestScore: state.bestScore,
+    };
+    const metrics = {
+      ...rolloutMetrics(collected.groups),
+      ...update.metrics,
+      "dynamic_sampling/groups_per_trained_group": collected.numSampledGroups / collected.groups.length,
+      num_samples: state.numSamples,
+      num_tokens: state.numTokens,
+      skipped_updates: state.numSkippedUpdates,
+      policy_version: engine.policyVersion,
+      "time/step": seconds,
+      "time/wait_for_rollout": (sampledMs - startMs) / 1000,
+      "time/rollout": collected.rolloutSeconds,
+      "time/reward": collected.rewardSeconds,
+      "time/train": (trainedMs - sampledMs) / 1000,
+      "time/tokens_per_second": update.numTokens / seconds,
+    };
+    await context.logRollouts(state.step, collected.groups, update.advantages);
+    await context.record({ stage: name, step: state.step, ...metrics });
+    reporter.step({ stage: name, step: state.step, numSteps: stage.steps, metrics });
+    watch.add(collected, update);
+
+    const before = state.bestScore;
+    state = await evaluateAt(context, state);
+    const isBest = stage.checkpoint.everySteps > 0 && state.bestScore !== before;
+    if (isBest || isDue(stage.checkpoint.everySteps, state.step) || context.stopRequested()) await context.save(state, isBest);
+  }
+  await ahead?.catch(() => undefined);
+  return { state, interrupted: state.step < stage.steps };
+}
+
+interface Step {
+  readonly collected: Collected;
+  /** Where the data stand after this step's prompts. */
+  readonly cursor: CursorState;
+}
+
+async function collectStep(context: TrainContext, step: number): Promise<Step> {
+  const { stage, seed, server, prompts, cursor, params, score } = context;
+  const { promptsPerStep, groupSize, dynamicSampling } = stage.rollout;
+  const firstSeed = seedFrom(seed, "rollout", step);
+  const collected = await collect({
+    promptsPerStep,
+    dynamicSampling,
+    nextPrompts: (count) => Array.from({ length: count }, () => prompts[cursor.next()]!),
+    sample: (chosen, firstGroup) => {
+      const seedOf = (i: number) => firstSeed + (firstGroup + i) * groupSize;
+      return sampleGroups(server, chosen, { groupSize, params, seedOf });
+    },
+    score,
+  });
+  return { collected, cursor: cursor.state() };
+}
+
+async function trainOn(
+  { stage, seed, engine, objective, params }: TrainContext,
+  state: LoopState,
+  groups: readonly ScoredGroup[],
+): Promise<Update> {
+  const { updatesPerBatch, epochsPerBatch, optimizer, refreshReferenceEverySteps } = stage;
+  const random = createRandom(seedFrom(seed, "updates", state.step));
+  const update = await updatePolicy(groups, {
+    engine,
+    objective,
+    updatesPerBatch,
+    epochsPerBatch,
+    maskTruncated: stage.rollout.maskTruncated,
+    correction: stage.rollout.correction,
+    temperature: params.temperature === 0 ? 1 : params.temperature,
+    maxCompletionTokens: params.maxTokens,
+    optimizer,
+    numUpdatesBefore: state.numUpdates,
+    numUpdatesTotal: stage.steps * updatesPerBatch * epochsPerBatch,
+    random: () => random.next(),
+  });
+  if (isDue(refreshReferenceEverySteps ?? 0, state.step + 1)) await engine.refreshReference();
+  return update;
+}
+
+/** Evaluates where the stage says so: before the first step, every so many, after the last. */
+async function evaluateAt(context: TrainContext, state: LoopState): Promise<LoopState> {
+  const { name, stage, evaluate, reporter } = context;
+  if (evaluate === null || stage.eval === undefined) return state;
+  const isDueNow = state.step === 0 || state.step === stage.steps || isDue(stage.eval.everySteps, state.step);
+  if (!isDueNow) return state;
+  const startMs = performance.now();
+  const evaluation = await evaluate();
+  const { items, metrics, passAtK, ...numbers } = evaluation;
+  await context.record({
+    stage: name,
+    step: state.step,
+    ...Object.fromEntries(Object.entries(metrics).map(([key, value]) => [`eval/${key}`, value])),
+    ...Object.fromEntries(Object.entries(passAtK).map(([k, value]) => [`eval/pass@${k}`, value])),
+    "eval/standard_error": numbers.standardError,
+    "eval/cons@k": numbers.consAtK,
+    "eval/unjudged": numbers.numUnjudged,
+    "time/eval": (performance.now() - startMs) / 1000,
+  });
+  reporter.evaluated({ stage: name, step: state.step, evaluation });
+  return { ...state, bestScore: Math.max(state.bestScore ?? 0, numbers.passAt1) };
+}
+
+function isDue(everySteps: number, step: number): boolean {
+  return everySteps > 0 && step % everySteps === 0;
+}
+
+/** Steps that must have taught nothing before the run says why. */
+const WINDOW = 10;
+const MAX_SKIPS_IN_A_ROW = 3;
+
+/** Says in a sentence, once per reason, when a window of steps had nothing to learn from; stops a run whose gradient stays broken. */
+class LearningWatch {
+  private evidence = noEvidence;
+  private gradNorms: number[] = [];
+  private numSteps = 0;
+  private skipsInARow = 0;
+  private said: string | null = null;
+  private readonly context: TrainContext;
+
+  constructor(context: TrainContext) {
+    this.context = context;
+  }
+
+  add({ evidence }: Collected, { gradNorms, learningRate }: Update): void {
+    const { objective, stage, reporter, name } = this.context;
+    for (const norm of gradNorms) this.skipsInARow = Number.isFinite(norm) ? 0 : this.skipsInARow + 1;
+    if (this.skipsInARow >= MAX_SKIPS_IN_A_ROW) {
+      throw new RecipeError(
+        `The gradient was not finite in ${this.skipsInARow} optimizer steps in a row, all of them skipped. Lower the learning rate of stage ${name} and resume from the last checkpoint.`,
+      );
+    }
+    this.evidence = addEvidence(this.evidence, evidence);
+    this.gradNorms.push(...gradNorms);
+    this.numSteps++;
+    if (this.numSteps < Math.min(WINDOW, stage.steps)) return;
+    const comparesSiblings = objective.name !== "reinforce";
+    const updates = { gradNorms: this.gradNorms, learningRate, comparesSiblings, maskTruncated: stage.rollout.maskTruncated };
+    const reason = explainNoLearning(this.evidence, updates);
+    if (reason !== null && reason !== this.said) reporter.note(`Nothing to learn from in the last ${this.numSteps} steps. ${reason}`);
+    this.said = reason;
+    this.evidence = noEvidence;
+    this.gradNorms = [];
+    this.numSteps = 0;
+  }
+}

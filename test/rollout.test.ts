@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { collect, sampleGroups } from "../src/rollout.ts";
+import type { GroupRequest, PolicyServer } from "../src/server/server.ts";
+import type { Completion, Group, Prompt, ScoredGroup } from "../src/types.ts";
+
+function promptOf(id: string): Prompt {
+  return { id, text: id, tokenIds: [1, 2, 3], prefill: "", answer: null, fields: {} };
+}
+
+/** A policy server that answers from memory: completion i of a prompt is the token `seed + i`. */
+class MemoryServer implements PolicyServer {
+  readonly info = { url: "memory:", version: "test", model: "m", maxModelLen: 64 };
+  readonly policyVersion = 4;
+  async sample({ numCompletions, seed }: GroupRequest): Promise<Completion[]> {
+    return Array.from({ length: numCompletions }, (_, i) => ({
+      tokenIds: [seed + i],
+      logprobs: Float32Array.of(-0.5),
+      text: String(seed + i),
+      finishReason: "stop",
+      policyVersion: this.policyVersion,
+    }));
+  }
+  async publish(): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+const params = { temperature: 1, topP: 1, topK: 0, minP: 0, maxTokens: 8, stopTokenIds: [] };
+
+/** Rewards by prompt id: "mixed" groups differ, all others score 0. */
+async function scoreById(groups: readonly Group[]): Promise<ScoredGroup[]> {
+  return groups.map((group) => ({
+    ...group,
+    rewards: group.rollouts.map((_, i) => {
+      const score = group.prompt.id.startsWith("mixed") ? i % 2 : 0;
+      return { total: score, outcomes: { accuracy: { status: "scored" as const, score } } };
+    }),
+  }));
+}
+
+function collectFrom(ids: readonly string[], promptsPerStep: number, maxBatches: number | null) {
+  let next = 0;
+  return collect({
+    promptsPerStep,
+    dynamicSampling: maxBatches === null ? undefined : { maxBatches },
+    nextPrompts: (count) => Array.from({ length: count }, () => promptOf(ids[next++ % ids.length]!)),
+    sample: (prompts, firstGroup) =>
+      sampleGroups(new MemoryServer(), prompts, { groupSize: 2, params, seedOf: (i) => 100 + (firstGroup + i) * 2 }),
+    score: scoreById,
+  });
+}
+
+describe("rollouts", () => {
+  it("exactly the completion's tokens are trained, with the server's log-probabilities", async () => {
+    const [group] = await sampleGroups(new MemoryServer(), [promptOf("a")], { groupSize: 2, params, seedOf: () => 7 });
+    const { sequence } = group!.rollouts[1]!;
+    expect([...sequence.tokenIds]).toEqual([1, 2, 3, 8]);
+    expect([...sequence.lossMask]).toEqual([0, 0, 0, 1]);
+    expect([...sequence.samplingLogprobs]).toEqual([0, 0, 0, -0.5]);
+  });
+
+  it("two equal prompts make two groups with different seeds", async () => {
+    const { groups } = await collectFrom(["same"], 2, null);
+    const tokens = groups.map((group) => group.rollouts.map(({ completion }) => completion.tokenIds[0]));
+    expect(tokens).toEqual([
+      [100, 101],
+      [102, 103],
+    ]);
+  });
+
+  it("without dynamic sampling every group is kept", async () => {
+    const { groups, numSampledGroups } = await collectFrom(["flat", "mixed"], 4, null);
+    expect(groups.length).toBe(4);
+    expect(numSampledGroups).toBe(4);
+  });
+
+  it("dynamic sampling fills the batch exactly with groups whose rewards differ, and reports what that cost", async () => {
+    const { groups, numSampledGroups, evidence } = await collectFrom(["flat", "flat", "mixed", "flat"], 4, 10);
+    expect(groups.map((group) => group.prompt.id)).toEqual(["mixed", "mixed", "mixed", "mixed"]);
+    expect(numSampledGroups).toBeGreaterThanOrEqual(13);
+    expect(evidence.numGroups).toBe(numSampledGroups);
+  });
+
+  it("dynamic sampling that finds nothing stops with the reason", async () => {
+    await expect(collectFrom(["flat"], 4, 3)).rejects.toThrow(
+      /found 0 of 4 informative groups in 12 groups of 3 batches\. 100 % of groups \(12 of 12\) have zero variance: every reward is 0\./,
+    );
+  });
+});

@@ -106,6 +106,7 @@ export interface Engine extends AsyncDisposable {
   /**
    * Adds the gradient of the summed losses to the accumulated gradient and returns the losses in order.
    * Sequences are packed into micro-batches of at most the engine's token budget; the sum does not depend on the split.
+   * A call that throws leaves a gradient of zero, so that the whole step can be tried again.
    */
   forwardBackward(examples: readonly Example[], loss: LossFunction, options?: ForwardOptions): Promise<SequenceLoss[]>;
 
@@ -131,3 +132,19 @@ export interface Engine extends AsyncDisposable {
 
 /** Gradient of one sequence as it crosses to the engine: entries where lossMask is 0 are ignored. */
 export type { TokenGradient };
+
+/** crashed, timeout and disposed are final: open another engine and load its state. The others leave the engine usable. */
+export type EngineFault = "crashed" | "timeout" | "disposed" | "busy" | "outOfMemory" | "badArgument" | "failed";
+
+/** A call on an engine failed. `message` is one sentence; `detail` is for a log. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly fault: EngineFault;
+  readonly detail: string;
+
+  constructor(fault: EngineFault, message: string, detail = "") {
+    super(message);
+    this.fault = fault;
+    this.detail = detail;
+  }
+}

@@ -24,6 +24,11 @@ export interface GroupRequest {
   /** Completion i runs with seed + i; callers space the seeds of two groups by at least G. */
   readonly seed: number;
   readonly params: SamplingParams;
+  /**
+   * False when nobody trains on the log-probabilities (evaluation). Otherwise a server that cannot return them for the
+   * distribution it samples from, at temperature 1 without filters or elsewhere, is refused. Default true.
+   */
+  readonly exactLogprobs?: boolean;
 }
 
 /** Where the current weights are, for servers that must be told. */
@@ -34,10 +39,13 @@ export interface PublishedWeights {
   readonly kind: "full" | "lora";
 }
 
-/** A sequence whose log-probabilities the trainer knows: a server that has the new weights reproduces them. */
+/**
+ * A sequence whose log-probabilities the trainer knows: a server that has the new weights reproduces them. Use the same tokens for
+ * every version: that the server's numbers move when the trainer's do shows what one small step would hide in kernel noise.
+ */
 export interface Canary {
   readonly tokenIds: readonly number[];
-  /** [L] nats; entry 0 is unused. */
+  /** [L] nats, at temperature 1; entry 0 is unused. */
   readonly logprobs: Float32Array;
 }
 

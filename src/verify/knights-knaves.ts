@@ -7,15 +7,19 @@
  */
 
 const MAX_LENGTH = 20_000;
+const MAX_NAMES = 100;
+/** A longer name is no name, and would not compile into a pattern. */
+const MAX_NAME_LENGTH = 100;
 
 /** [names] true for a knight, or null when a name is missing or called both. */
 export function parseKnightsKnaves(text: string, names: readonly string[]): boolean[] | null {
-  if (text.length > MAX_LENGTH || names.length === 0) return null;
-  const plain = text.replaceAll(/[*_`]/g, "");
+  if (text.length > MAX_LENGTH || names.length === 0 || names.length > MAX_NAMES) return null;
+  if (names.some((name) => name.length > MAX_NAME_LENGTH)) return null;
+  const plain = withoutMarkup(text);
   const isKnight: boolean[] = [];
   for (const name of names) {
     const statement = new RegExp(
-      String.raw`(?<![\p{L}\p{N}])${escapeRegExp(name)}\s{1,8}is\s{1,8}an?\s{1,8}(knight|knave)(?![\p{L}\p{N}])`,
+      String.raw`(?<![\p{L}\p{N}])${escapeRegExp(withoutMarkup(name))}\s{1,8}is\s{1,8}an?\s{1,8}(knight|knave)(?![\p{L}\p{N}])`,
       "giu",
     );
     const said = new Set([...plain.matchAll(statement)].map((match) => match[1]!.toLowerCase()));
@@ -33,6 +37,11 @@ export function judgeKnightsKnaves(
   const said = parseKnightsKnaves(text, names);
   if (said === null) return "unparseable";
   return said.every((isKnight, index) => isKnight === solution[index]) ? "right" : "wrong";
+}
+
+/** Bold, italics and code, around a name or within it. */
+function withoutMarkup(text: string): string {
+  return text.replaceAll(/[*_`]/g, "");
 }
 
 function escapeRegExp(text: string): string {

@@ -1,0 +1,103 @@
+/** Every derivative against central differences of the loss, for every variant with every option. */
+import { describe, expect, it } from "vitest";
+import { makeBatch } from "../../src/assemble.ts";
+import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
+import { aggregations } from "../../src/objectives/terms/aggregation.ts";
+import type { Example, TokenOutputs } from "../../src/types.ts";
+import { exampleOf, outputsOf, type Row } from "./fixtures.ts";
+
+const STEP = 1e-5;
+/** Differences err by STEP^2 f'''/6, about 1e-10 of the value; gradients are stored in float32, 6e-8. */
+const TOLERANCE = 1e-6;
+
+// Ratios from .5 to 6.7: below, inside and above every clip, and none within 100 STEPs of a kink (checked below).
+const rows: Row[] = [
+  {
+    logp: [-0.5, -1.2, -0.4, -2, -0.1],
+    old: [-0.53, -1.5, -0.1, -2.1, -0.08],
+    ref: [-0.4, -1.4, -0.12, -2.3, -0.05],
+    advantage: 1.2,
+  },
+  { logp: [-0.8, -0.45, -1.6, -1], old: [-1.05, -0.1, -3, -2.9], ref: [-1.2, -0.35, -1.4, -1.9], advantage: -0.7 },
+  {
+    logp: [-1.1, -0.4, -0.9, -0.2],
+    old: [-1.13, -0.9, -0.8, -0.45],
+    ref: [-1.3, -0.35, -1, -0.1],
+    weights: [0.5, 1, 2, 1.5],
+    advantage: 0.4,
+  },
+  { logp: [-0.6, -3, -2.2], old: [-0.35, -3.9, -2.25], ref: [-0.1, -3.5, -2.9], weights: [1, 0.3, 0], advantage: -1.5 },
+  { logp: [-0.7, -0.3], old: [-0.75, -0.9], ref: [-0.9, -0.1], advantage: 0 },
+];
+
+const kls = [
+  { coefficient: 0 },
+  ...(["k1", "k2", "k3", "abs"] as const).map((estimator) => ({
+    coefficient: 0.3,
+    estimator,
+    placement: "loss" as const,
+  })),
+];
+const clips = [{}, { clipLow: 0.1, clipHigh: 0.4 }, { dualClip: 3 }, { dualClip: 1.5 }];
+
+const specs: ObjectiveSpec[] = aggregations.flatMap((aggregation) =>
+  kls.flatMap((kl): ObjectiveSpec[] => [
+    { type: "reinforce", aggregation, kl },
+    { type: "rloo", aggregation, kl },
+    ...clips.flatMap((clip): ObjectiveSpec[] => [
+      { type: "grpo", aggregation, kl, ...clip },
+      { type: "drgrpo", aggregation, kl, ...clip },
+      { type: "dapo", aggregation, kl, ...clip },
+    ]),
+  ]),
+);
+
+function lossAt(spec: ObjectiveSpec, example: Example, outputs: TokenOutputs, position: number, shift: number): number {
+  const logprobs = Float64Array.from(outputs.logprobs);
+  logprobs[position]! += shift;
+  return createObjective(spec).loss(example, { logprobs }, batch).loss;
+}
+
+const examples = rows.map(exampleOf);
+const batch = makeBatch(examples, 8);
+
+describe("gradients", () => {
+  it("no ratio of the batch stands near a kink of any clip", () => {
+    const kinks = [0.8, 0.9, 1.2, 1.28, 1.4, 1.5, 3];
+    const ratios = rows.flatMap(({ logp, old }) => logp.map((value, t) => Math.exp(value - old[t]!)));
+    for (const ratio of ratios) for (const kink of kinks) expect(Math.abs(ratio - kink)).toBeGreaterThan(100 * STEP);
+    for (const { logp, ref } of rows) expect(logp.some((value, t) => value === ref![t])).toBe(false);
+  });
+
+  it("are the loss's, for every variant and option", () => {
+    let numChecked = 0;
+    let numNonZero = 0;
+    for (const spec of specs) {
+      examples.forEach((example, i) => {
+        const outputs = outputsOf(rows[i]!);
+        const { gradient } = createObjective(spec).loss(example, outputs, batch);
+        for (let t = 0; t < example.sequence.lossMask.length; t++) {
+          const numeric =
+            (lossAt(spec, example, outputs, t, STEP) - lossAt(spec, example, outputs, t, -STEP)) / (2 * STEP);
+          const analytic = gradient.dLogprobs[t]!;
+          const error = Math.abs(numeric - analytic);
+          expect(error, `${JSON.stringify(spec)} sequence ${i} token ${t}: ${numeric} and ${analytic}`).toBeLessThan(
+            // where the loss does not move, cancellation in float64 leaves 1e-16 / STEP
+            Math.max(TOLERANCE * Math.abs(analytic), 1e-10),
+          );
+          numChecked++;
+          if (analytic !== 0) numNonZero++;
+        }
+      });
+    }
+    expect(numChecked).toBeGreaterThan(5000);
+    expect(numNonZero, `of ${numChecked} derivatives only ${numNonZero} are not 0`).toBeGreaterThan(numChecked / 2);
+  });
+
+  it("by entropies and values are absent: nothing here depends on them", () => {
+    for (const spec of specs.slice(0, 14)) {
+      const { gradient } = createObjective(spec).loss(examples[0]!, outputsOf(rows[0]!), batch);
+      expect(Object.keys(gradient)).toEqual(["dLogprobs"]);
+    }
+  });
+});

@@ -7,26 +7,35 @@
  */
 
 const MAX_LENGTH = 20_000;
-const MAX_NAMES = 100;
-/** A longer name is no name, and would not compile into a pattern. */
-const MAX_NAME_LENGTH = 100;
+const STATEMENT = /\s{1,8}is\s{1,8}an?\s{1,8}(knight|knave)(?![\p{L}\p{N}])/giu;
 
 /** [names] true for a knight, or null when a name is missing or called both. */
 export function parseKnightsKnaves(text: string, names: readonly string[]): boolean[] | null {
-  if (text.length > MAX_LENGTH || names.length === 0 || names.length > MAX_NAMES) return null;
-  if (names.some((name) => name.length > MAX_NAME_LENGTH)) return null;
+  if (text.length > MAX_LENGTH || names.length === 0) return null;
   const plain = withoutMarkup(text);
-  const isKnight: boolean[] = [];
-  for (const name of names) {
-    const statement = new RegExp(
-      String.raw`(?<![\p{L}\p{N}])${escapeRegExp(withoutMarkup(name))}\s{1,8}is\s{1,8}an?\s{1,8}(knight|knave)(?![\p{L}\p{N}])`,
-      "giu",
-    );
-    const said = new Set([...plain.matchAll(statement)].map((match) => match[1]!.toLowerCase()));
-    if (said.size !== 1) return null;
-    isKnight.push(said.has("knight"));
+  const said = names.map(() => new Set<string>());
+  for (const statement of plain.matchAll(STATEMENT)) {
+    for (const [index, name] of names.entries()) {
+      if (endsWithName(plain.slice(0, statement.index), withoutMarkup(name)))
+        said[index]!.add(statement[1]!.toLowerCase());
+    }
   }
-  return isKnight;
+  return said.every(({ size }) => size === 1) ? said.map((kinds) => kinds.has("knight")) : null;
+}
+
+/** As a whole word, in any case: Zoey is not the end of McZoey. */
+function endsWithName(text: string, name: string): boolean {
+  const start = text.length - name.length;
+  return (
+    start >= 0 &&
+    text.slice(start).toLowerCase() === name.toLowerCase() &&
+    !/[\p{L}\p{N}]$/u.test(text.slice(Math.max(0, start - 2), start))
+  );
+}
+
+/** Bold, italics and code, around a name or within it. */
+function withoutMarkup(text: string): string {
+  return text.replaceAll(/[*_`]/g, "");
 }
 
 export function judgeKnightsKnaves(
@@ -37,13 +46,4 @@ export function judgeKnightsKnaves(
   const said = parseKnightsKnaves(text, names);
   if (said === null) return "unparseable";
   return said.every((isKnight, index) => isKnight === solution[index]) ? "right" : "wrong";
-}
-
-/** Bold, italics and code, around a name or within it. */
-function withoutMarkup(text: string): string {
-  return text.replaceAll(/[*_`]/g, "");
-}
-
-function escapeRegExp(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }

@@ -156,13 +156,15 @@ export function packageDir(packageRoot: string, name: string): string {
 function linkArguments({ libtorch }: BuildPlan, objects: readonly string[]): string[] {
   const lib = join(libtorch.root, "lib");
   const libraries = ["-ltorch_cpu", "-lc10", ...(libtorch.cuda ? ["-ltorch_cuda", "-lc10_cuda"] : [])];
-  // --no-as-needed: nothing here names a symbol of libtorch_cuda, yet loading it is what registers the CUDA kernels.
   return [
     "-shared",
     "-pthread",
     ...objects,
     `-L${lib}`,
     `-Wl,-rpath,${lib}`,
+    // A symbol that is missing fails at load, not in the middle of a run.
+    "-Wl,-z,now",
+    // Nothing here names a symbol of libtorch_cuda, yet loading it is what registers the CUDA kernels.
     "-Wl,--no-as-needed",
     ...libraries,
     "-ldl",

@@ -180,19 +180,19 @@ async function evaluateAt(context: TrainContext, state: LoopState): Promise<Loop
   if (!isDueNow) return state;
   const startMs = performance.now();
   const evaluation = await evaluate();
-  const { items, metrics, passAtK, ...numbers } = evaluation;
   await context.record({
     stage: name,
     step: state.step,
-    ...Object.fromEntries(Object.entries(metrics).map(([key, value]) => [`eval/${key}`, value])),
-    ...Object.fromEntries(Object.entries(passAtK).map(([k, value]) => [`eval/pass@${k}`, value])),
-    "eval/standard_error": numbers.standardError,
-    "eval/cons@k": numbers.consAtK,
-    "eval/unjudged": numbers.numUnjudged,
+    ...Object.fromEntries(Object.entries(evaluation.metrics).map(([key, value]) => [`eval/${key}`, value])),
+    ...Object.fromEntries(Object.entries(evaluation.passAtK).map(([k, value]) => [`eval/pass@${k}`, value])),
+    "eval/standard_error": evaluation.standardError,
+    "eval/cons@k": evaluation.consAtK,
+    "eval/unjudged": evaluation.numUnjudged,
     "time/eval": (performance.now() - startMs) / 1000,
   });
-  reporter.evaluated({ stage: name, step: state.step, evaluation });
-  return { ...state, bestScore: Math.max(state.bestScore ?? 0, numbers.passAt1) };
+  const { numPrompts, numSamples, passAt1, standardError } = evaluation;
+  reporter.evaluated({ stage: name, step: state.step, numPrompts, numSamples, passAt1, standardError });
+  return { ...state, bestScore: Math.max(state.bestScore ?? 0, passAt1) };
 }
 
 function isDue(everySteps: number, step: number): boolean {

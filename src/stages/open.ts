@@ -1,0 +1,185 @@
+/** Opens what a stage needs, as the recipe says: model, server, rewards, prompts. Whatever is opened is closed with the stack. */
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { openDataset } from "../dataset/dataset.ts";
+import { promptsOf } from "../dataset/prompts.ts";
+import type { Engine, SamplingParams } from "../engine/engine.ts";
+import { type NativeEngine, openNativeEngine } from "../engine/native.ts";
+import { RecipeError } from "../errors.ts";
+import type { Reporter } from "../progress.ts";
+import type { DataSpec, Recipe, RewardsSpec, SamplingSpec, TemplateSpec } from "../recipe/schema.ts";
+import { openRewardPool } from "../reward/pool.ts";
+import { scoreGroups } from "../score.ts";
+import { connectPolicyServer } from "../server/client.ts";
+import { serveEngine } from "../server/embedded.ts";
+import type { Canary, PolicyServer } from "../server/server.ts";
+import type { Closers } from "./closers.ts";
+import { characterTokenizer } from "../tokenizer/characters.ts";
+import { loadTokenizer } from "../tokenizer/load.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Group, Prompt, ScoredGroup } from "../types.ts";
+
+export interface OpenModel {
+  readonly engine: NativeEngine;
+  readonly tokenizer: Tokenizer;
+  /** Every id that ends a completion. */
+  readonly stopTokenIds: readonly number[];
+}
+
+/** `dir` is the folder of an earlier stage's model; null: the recipe's own model. */
+export async function openModel(
+  { model, engine: spec, seed }: Recipe,
+  dir: string | null,
+  { reference, stack, reporter }: { readonly reference: boolean; readonly stack: Closers; readonly reporter: Reporter },
+): Promise<OpenModel> {
+  const modelDir = dir ?? model.path;
+  const tokenizer = await openTokenizer(model, modelDir);
+  const init =
+    modelDir === undefined && model.init !== undefined
+      ? { ...model.init, vocabSize: tokenizer.vocabSize, eosTokenId: tokenizer.eosTokenId }
+      : undefined;
+  const engine = stack.use(
+    await openNativeEngine({
+      modelDir,
+      init,
+      seed,
+      device: spec.device,
+      reference,
+      lora: model.lora,
+      activationCheckpointing: spec.activationCheckpointing,
+      bf16Moments: spec.bf16Moments,
+      maxTokensPerMicroBatch: spec.maxTokensPerMicroBatch,
+      numThreads: spec.numThreads,
+      maxBatch: spec.maxBatch,
+      maxCacheTokens: spec.maxCacheTokens,
+      callTimeoutMs: spec.callTimeoutSeconds * 1000,
+    }),
+  );
+  if (tokenizer.vocabSize > engine.info.model.vocabSize) {
+    throw new RecipeError(
+      `Expected a tokenizer that fits the model, but it has ${tokenizer.vocabSize} tokens and the model's vocabulary ${engine.info.model.vocabSize}. Give model.tokenizer the folder that belongs to the model.`,
+    );
+  }
+  for (const note of engine.info.notes) reporter.note(note);
+  const stopTokenIds = [...new Set([...tokenizer.eosTokenIds, ...engine.modelFolder.eosTokenIds])];
+  return { engine, tokenizer, stopTokenIds };
+}
+
+async function openTokenizer(model: Recipe["model"], modelDir: string | undefined): Promise<Tokenizer> {
+  // A stage's model folder carries its tokenizer; only the first stage can start without one.
+  if (model.tokenizer === undefined || (modelDir !== undefined && modelDir !== model.path)) {
+    if (modelDir === undefined) throw new RecipeError("Expected model.tokenizer beside model.init: a folder, or characters.");
+    return loadTokenizer(modelDir);
+  }
+  if (typeof model.tokenizer === "string") return loadTokenizer(model.tokenizer);
+  return characterTokenizer(model.tokenizer);
+}
+
+export interface OpenServer {
+  readonly server: PolicyServer;
+  /** Makes the server sample from the engine's present weights. */
+  readonly publish: () => Promise<void>;
+}
+
+/** The embedded server shares the engine's memory; vLLM gets folders or adapters, proven by a canary. */
+export async function openServer(
+  recipe: Recipe,
+  { engine, tokenizer }: OpenModel,
+  { stack, reporter, canaryTokens }: { readonly stack: Closers; readonly reporter: Reporter; readonly canaryTokens: readonly number[] },
+): Promise<OpenServer> {
+  const spec = recipe.server;
+  if (spec.type === "embedded") {
+    const embedded = stack.use(await serveEngine({ engine, tokenizer, host: spec.host, port: spec.port, modelName: "policy" }));
+    const server = stack.use(
+      await connectPolicyServer({
+        url: embedded.url,
+        policyVersion: engine.policyVersion,
+        publish: { method: "embedded" },
+        maxConcurrency: spec.maxConcurrency,
+        onRetry: (sentence) => reporter.note(sentence),
+      }),
+    );
+    const publish = () => server.publish({ policyVersion: engine.policyVersion, dir: null, kind: "full" }, null);
+    return { server, publish };
+  }
+  const server = stack.use(
+    await connectPolicyServer({
+      url: spec.url,
+      model: spec.model,
+      apiKey: spec.apiKeyEnv === undefined ? undefined : process.env[spec.apiKeyEnv],
+      policyVersion: engine.policyVersion,
+      publish: { method: spec.publish.method },
+      maxConcurrency: spec.maxConcurrency,
+      canaryTolerance: spec.publish.canaryTolerance,
+      startTimeoutMs: spec.startTimeoutSeconds * 1000,
+      requestTimeoutMs: spec.requestTimeoutSeconds === undefined ? undefined : spec.requestTimeoutSeconds * 1000,
+      onRetry: (sentence) => reporter.note(sentence),
+    }),
+  );
+  const { method, dir: sharedDir } = spec.publish;
+  const publish = async () => {
+    const version = engine.policyVersion;
+    const dir = join(sharedDir, `policy-v${version}`);
+    await writeFolder(dir, async (temporary) => {
+      await engine.saveWeights(temporary);
+      await tokenizer.save(temporary);
+    });
+    const kind = method === "lora" ? "lora" : "full";
+    await server.publish({ policyVersion: version, dir, kind }, await canaryOf(engine, canaryTokens));
+    await rm(join(sharedDir, `policy-v${version - 2}`), { recursive: true, force: true });
+  };
+  // The server was started with the base weights: a resumed run has others.
+  await publish();
+  return { server, publish };
+}
+
+/** Writes a folder under a temporary name and renames it: a reader on the shared file system never sees a part. */
+async function writeFolder(dir: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${dir}.tmp-${process.pid}`;
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  await write(temporary);
+  await rm(dir, { recursive: true, force: true });
+  await rename(temporary, dir);
+}
+
+async function canaryOf(engine: Engine, tokenIds: readonly number[]): Promise<Canary> {
+  const length = tokenIds.length;
+  const sequence = {
+    tokenIds: Int32Array.from(tokenIds),
+    lossMask: new Uint8Array(length).fill(1, 1),
+    samplingLogprobs: new Float32Array(length),
+  };
+  const [outputs] = await engine.forward([sequence]);
+  return { tokenIds, logprobs: Float32Array.from(outputs!.logprobs) };
+}
+
+export type Scorer = (groups: readonly Group[]) => Promise<ScoredGroup[]>;
+
+export async function openScorer(spec: RewardsSpec, maxTokens: number, stack: Closers): Promise<Scorer> {
+  const functions = spec.functions.map((reward) => (typeof reward === "string" ? { name: reward, weight: 1, params: {} } : reward));
+  const pool = stack.use(
+    await openRewardPool({ rewards: functions, threads: spec.threads, deadlineMs: spec.deadlineSeconds * 1000 }),
+  );
+  return (groups) => scoreGroups(groups, pool, functions, maxTokens, { maxFailedShare: spec.maxFailedShare });
+}
+
+/** The prompts of a dataset, in its order. */
+export async function openPrompts(
+  spec: DataSpec,
+  template: TemplateSpec,
+  tokenizer: Tokenizer,
+  reporter: Reporter,
+): Promise<{ readonly prompts: readonly Prompt[]; readonly hash: string }> {
+  const dataset = await openDataset(spec);
+  for (const bad of dataset.badRows) reporter.note(`Left out: ${bad}`);
+  const { prompts, tooLong } = promptsOf(dataset, template, tokenizer, spec.maxPromptTokens);
+  if (tooLong.length > 0) reporter.note(`Left out ${tooLong.length} prompts of more than ${spec.maxPromptTokens} tokens, e.g. ${tooLong[0]}.`);
+  if (prompts.length === 0) throw new RecipeError("Expected at least one prompt, but every row was left out. Raise maxPromptTokens or change the data.");
+  return { prompts, hash: dataset.hash };
+}
+
+export function samplingParams(spec: SamplingSpec, stopTokenIds: readonly number[]): SamplingParams {
+  const { temperature, topP, topK, minP, maxTokens, minTokens } = spec;
+  return { temperature, topP, topK, minP, maxTokens, minTokens, stopTokenIds };
+}

@@ -1,0 +1,117 @@
+/** An `rl` stage: opens model, server, rewards and data, and runs the loop of train.ts to its end or interruption. */
+import { join } from "node:path";
+import { z } from "zod";
+import { readCheckpoint } from "../checkpoint.ts";
+import { createCursor } from "../dataset/cursor.ts";
+import { evaluate } from "../evaluate.ts";
+import { createObjective } from "../objectives/create.ts";
+import { seedFrom } from "../random.ts";
+import type { RlStage } from "../recipe/schema.ts";
+import { writeRolloutLog } from "../rollout-log.ts";
+import { type LoopState, train } from "../train.ts";
+import { Closers } from "./closers.ts";
+import { openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
+import { saveCheckpoint } from "./save.ts";
+import type { StageContext, StageResult } from "./stage.ts";
+
+const loopSchema = z.object({
+  step: z.int(),
+  numUpdates: z.int(),
+  numSkippedUpdates: z.int(),
+  numSamples: z.int(),
+  numTokens: z.int(),
+  cursor: z.object({ epoch: z.int(), position: z.int() }),
+  bestScore: z.number().nullable(),
+});
+
+export async function runRlStage(context: StageContext<RlStage>): Promise<StageResult> {
+  const { recipe, stage, name, startDir, run, resumeDir, reporter } = context;
+  await using stack = new Closers();
+  const objective = createObjective(stage.algorithm);
+  const reference = objective.needs.includes("refLogprobs");
+  const model = await openModel(recipe, startDir, { reference, stack, reporter });
+  const { engine, tokenizer, stopTokenIds } = model;
+
+  const seed = seedFrom(recipe.seed, name);
+  const data = await openPrompts(stage.data, stage.template, tokenizer, reporter);
+  const resumed = resumeDir === null ? null : await readCheckpoint(resumeDir);
+  const saved = resumed === null ? null : loopSchema.parse(resumed.loop);
+  if (resumed !== null) await engine.loadState(resumed.stateDir);
+  const cursor = createCursor(data.prompts.length, seedFrom(seed, "data"), saved?.cursor);
+  const start: LoopState = saved ?? {
+    step: 0,
+    numUpdates: 0,
+    numSkippedUpdates: 0,
+    numSamples: 0,
+    numTokens: 0,
+    cursor: cursor.state(),
+    bestScore: null,
+  };
+
+  const params = samplingParams(stage.rollout.sampling, stopTokenIds);
+  const score = await openScorer(stage.rewards, params.maxTokens, stack);
+  const canaryTokens = data.prompts[0]!.tokenIds;
+  const { server, publish } = await openServer(recipe, model, { stack, reporter, canaryTokens });
+  const evaluation = stage.eval === undefined ? null : await openEvaluation(context, stage.eval);
+
+  async function openEvaluation(_: unknown, spec: NonNullable<RlStage["eval"]>) {
+    const held = await openPrompts(spec.data, stage.template, tokenizer, reporter);
+    const evalSampling = { ...stage.rollout.sampling, ...definedOf(spec.sampling) };
+    const evalParams = samplingParams(evalSampling, stopTokenIds);
+    const evalScore = spec.rewards === undefined ? score : await openScorer(spec.rewards, evalParams.maxTokens, stack);
+    return {
+      hash: held.hash,
+      run: () =>
+        evaluate({
+          server,
+          prompts: held.prompts,
+          score: evalScore,
+          metric: spec.metric,
+          numSamples: spec.numSamples,
+          params: evalParams,
+          seed: seedFrom(recipe.seed, "eval", spec.seed),
+        }),
+    };
+  }
+
+  let newest: string | null = null;
+  const { state, interrupted } = await train(
+    {
+      name,
+      stage,
+      seed,
+      engine,
+      server,
+      objective,
+      prompts: data.prompts,
+      cursor,
+      params,
+      score,
+      evaluate: evaluation?.run ?? null,
+      publish,
+      save: async (loop, isBest) => {
+        newest = await saveCheckpoint(context, model, loop, isBest);
+      },
+      record: (record) => run.appendMetrics(record),
+      logRollouts: (step, groups, advantages) =>
+        writeRolloutLog(join(run.path, "rollouts", name, `step-${String(step).padStart(6, "0")}.jsonl.gz`), groups, advantages),
+      reporter,
+      stopRequested: context.stopRequested,
+    },
+    start,
+  );
+  if (!interrupted) newest = await saveCheckpoint(context, model, state, false);
+  return {
+    interrupted,
+    checkpoint: newest,
+    weightsHash: await engine.weightsHash(),
+    inputs: { data: data.hash, ...(evaluation === null ? {} : { eval: evaluation.hash }) },
+  };
+}
+
+/** Without the keys that are undefined, so that a spread keeps the defaults. */
+function definedOf<Value extends object>(value: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [Key in keyof Value]?: NonNullable<Value[Key]>;
+  };
+}

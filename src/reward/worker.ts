@@ -82,7 +82,7 @@ function inputsOf({ completions, ...group }: PackedGroup): RewardInput[] {
 }
 
 function deepFreeze(value: unknown): void {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const child of Object.values(value)) deepFreeze(child);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model.h"
+#include "optimizer.h"
 #include "sampler.h"
 
 namespace grouper {
@@ -22,7 +23,7 @@ struct EngineOptions {
   LoraConfig lora;
   bool activation_checkpointing = false;
   bool bf16_moments = false;
-  int64_t head_chunk_tokens = 0;  // rows of logits that exist at a time; 0: chosen so that a chunk stays below 256 MiB
+  int64_t head_chunk_tokens = 0;  // rows of logits that exist at a time; 0: chosen, at most 256 MiB of them
   int64_t num_threads = 0;        // 0: libtorch's own choice
   SamplerOptions sampler;
 };
@@ -60,15 +61,6 @@ struct OutputGradients {
   at::Tensor logprobs, entropies, values;
 };
 
-struct AdamParams {
-  double learning_rate, beta1, beta2, eps, weight_decay, max_grad_norm, value_learning_rate;
-};
-
-struct StepResult {
-  double grad_norm = 0.0;
-  bool skipped = false;
-};
-
 class Engine {
  public:
   explicit Engine(EngineOptions options);
@@ -89,8 +81,10 @@ class Engine {
   void refresh_reference();
   // model.safetensors (or shards above 4 GB) with names in model order; a LoRA engine writes merged weights here and its PEFT adapter
   // (adapter_model.safetensors) to save_adapter. config.json is written by the caller, who has the original.
-  void save_weights(const std::string& dir);
+  void save_weights(const std::string& dir, at::ScalarType dtype = at::kFloat);
   void save_adapter(const std::string& dir);
+  // weights.safetensors (what trains, by name), optimizer.safetensors (moments, step count, policy version) and, with a reference,
+  // reference.safetensors. load_state takes them back into an engine opened with the same options, bit for bit.
   void save_state(const std::string& dir);
   void load_state(const std::string& dir);
   // SHA-256 is computed by the caller: calls `sink` with the bytes of every policy tensor in name order.

@@ -183,10 +183,14 @@ export class NativeProcess {
  * A check for setInterval. When this process itself was held up (a laptop asleep, a debugger), the messages of that time are still
  * unread, so a late check counts as no check.
  */
-export function watchHeartbeats(isSilent: (nowMs: number) => boolean, onSilent: () => void): () => void {
-  let lastCheckMs = Date.now();
+export function watchHeartbeats(
+  isSilent: (nowMs: number) => boolean,
+  onSilent: () => void,
+  clock: () => number = Date.now,
+): () => void {
+  let lastCheckMs = clock();
   return () => {
-    const nowMs = Date.now();
+    const nowMs = clock();
     const late = nowMs - lastCheckMs > 3 * heartbeatIntervalMs;
     lastCheckMs = nowMs;
     if (!late && isSilent(nowMs)) onSilent();

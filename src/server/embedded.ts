@@ -28,8 +28,8 @@ export interface ServeOptions {
   readonly tokenizer: ChatTokenizer;
   /** The name that requests give as `model`. */
   readonly modelName: string;
-  /** Tokens that end a completion unless `ignore_eos` is sent. */
-  readonly eosTokenIds: readonly number[];
+  /** Tokens that end a completion unless `ignore_eos` is sent; default the tokenizer's. */
+  readonly eosTokenIds?: readonly number[];
   readonly host?: string;
   /** 0 = any free port. */
   readonly port?: number;
@@ -56,8 +56,8 @@ export interface EmbeddedServer extends AsyncDisposable {
 
 /** Listens; throws when the address is taken. */
 export async function serveEngine(options: ServeOptions): Promise<EmbeddedServer> {
-  const { engine, tokenizer, modelName, eosTokenIds, host = "127.0.0.1", port = 0 } = options;
-  const { maxModelLen = engine.info.model.maxPositionEmbeddings } = options;
+  const { engine, tokenizer, modelName, host = "127.0.0.1", port = 0 } = options;
+  const { maxModelLen = engine.info.model.maxPositionEmbeddings, eosTokenIds = tokenizer.eosTokenIds } = options;
   const model: Model = { engine, tokenizer, name: modelName, maxModelLen, eosTokenIds };
   const metrics = new ServerMetrics();
   const handler = new Handler(options, model, metrics);

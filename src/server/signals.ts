@@ -1,4 +1,5 @@
 /** Signals that belong to one piece of work, and let go of their parents when it ends. */
+import { setMaxListeners } from "node:events";
 
 export interface LinkedSignal {
   readonly signal: AbortSignal;
@@ -13,6 +14,8 @@ export function linkSignals(...parents: readonly (AbortSignal | undefined)[]): L
   const unlinks: (() => void)[] = [];
   for (const parent of parents) {
     if (parent === undefined) continue;
+    // A thousand pieces of work under one signal are not a leak: each unlinks.
+    setMaxListeners(0, parent);
     if (parent.aborted) controller.abort(parent.reason);
     const forward = () => controller.abort(parent.reason);
     parent.addEventListener("abort", forward, { once: true });

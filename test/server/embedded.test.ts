@@ -13,7 +13,6 @@ beforeAll(async () => {
     engine,
     tokenizer: letters,
     modelName: "tiny",
-    eosTokenIds: [endId],
     maxBodyBytes: 100_000,
   });
 });

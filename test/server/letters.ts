@@ -7,6 +7,7 @@ export const vocabSize = alphabet.length + 1;
 export const endId = alphabet.length;
 
 export const letters: ChatTokenizer = {
+  eosTokenIds: [endId],
   encode: (text) =>
     [...text.matchAll(/<e>|./gs)].map(([piece]) => {
       const id = piece === "<e>" ? endId : alphabet.indexOf(piece);

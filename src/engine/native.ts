@@ -98,7 +98,7 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
   const modelFolder = await provideModel(options);
   const script = join(packageRoot, "dist", "src", "engine", "native-child.js");
   if (!existsSync(script)) throw new RecipeError(`Expected ${script}, but Grouper is not built. Type: npm run build`);
-  await demandAddon(buildDir);
+  const stamp = await demandAddon(buildDir);
   const { lora, numThreads = 0, maxTokensPerMicroBatch = 16_384 } = options;
   if (!Number.isInteger(maxTokensPerMicroBatch) || maxTokensPerMicroBatch < 1) {
     throw new RecipeError(`Expected maxTokensPerMicroBatch to be a positive integer, got ${maxTokensPerMicroBatch}.`);
@@ -128,7 +128,9 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
       maxBatch: options.maxBatch ?? 256,
       maxCacheTokens: options.maxCacheTokens ?? 262_144,
     });
-    return new ChildEngine({ child, info, modelFolder, options, maxTokensPerMicroBatch });
+    // The engine knows its release, the stamp also the build, e.g. +cpu.
+    const torchVersion = stamp.libtorch.version;
+    return new ChildEngine({ child, info: { ...info, torchVersion }, modelFolder, options, maxTokensPerMicroBatch });
   } catch (error) {
     await child.end(new EngineError("disposed", "The engine could not be opened."));
     throw error;

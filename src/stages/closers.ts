@@ -13,7 +13,11 @@ export class Closers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const failures: unknown[] = [];
     for (const resource of this.opened.splice(0).reverse()) {
-      await resource[Symbol.asyncDispose]().catch((error: unknown) => failures.push(error));
+      try {
+        await resource[Symbol.asyncDispose]();
+      } catch (error) {
+        failures.push(error);
+      }
     }
     if (failures.length > 0) throw failures[0];
   }

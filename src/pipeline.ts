@@ -1,0 +1,95 @@
+/**
+ * Runs a recipe: its stages in order, each from the weights of the one that it names, with a lineage of what came from what.
+ * A run that was stopped or killed goes on from its pointer; finished stages are not run again.
+ */
+import { join } from "node:path";
+import type { Reporter } from "./progress.ts";
+import type { Recipe, Stage } from "./recipe/schema.ts";
+import { createRunDirectory, type FinishedStage, type RunDirectory, resumeRunDirectory } from "./run-directory.ts";
+import { runEvalStage } from "./stages/eval.ts";
+import { runRlStage } from "./stages/rl.ts";
+import { runSftStage } from "./stages/sft.ts";
+import type { StageContext, StageResult } from "./stages/stage.ts";
+
+export interface PipelineOptions {
+  readonly recipe: Recipe;
+  /** Kept in recipe.json for people: versions of Grouper, Node and libtorch, the commit, the command. */
+  readonly provenance: Readonly<Record<string, unknown>>;
+  readonly runPath: string;
+  readonly resume: boolean;
+  readonly reporter: Reporter;
+  readonly stopRequested: () => boolean;
+}
+
+export interface PipelineResult {
+  readonly runPath: string;
+  readonly interrupted: boolean;
+  readonly finished: readonly FinishedStage[];
+}
+
+export async function runPipeline(options: PipelineOptions): Promise<PipelineResult> {
+  const { recipe, runPath, resume, reporter, provenance } = options;
+  await using run = resume ? await resumeRunDirectory(runPath) : await createRunDirectory(runPath);
+  if (!resume) await run.writeJson("recipe.json", { recipe, ...provenance });
+  const lineage: Record<string, unknown>[] = [];
+  for (const [i, stage] of recipe.stages.entries()) {
+    const name = stageName(stage);
+    reporter.stage({ name, type: stage.type, index: i + 1, count: recipe.stages.length });
+    if (run.progress.finished.some((done) => done.name === name)) continue;
+    const { checkpoint } = run.progress;
+    const result = await runStage({
+      recipe,
+      stage,
+      name,
+      startDir: startOf(stage, i, recipe.stages, run),
+      run,
+      resumeDir: checkpoint === null ? null : join(run.path, checkpoint),
+      reporter,
+      stopRequested: options.stopRequested,
+    });
+    if (result.interrupted) return { runPath, interrupted: true, finished: run.progress.finished };
+    await finish(run, name, result, i === recipe.stages.length - 1);
+    lineage.push({ stage: name, from: stage.from ?? null, ...result });
+    await run.writeJson("lineage.json", lineage);
+  }
+  return { runPath, interrupted: false, finished: run.progress.finished };
+}
+
+/** A stage's name: its own, or its type. */
+export function stageName(stage: Stage): string {
+  return stage.name ?? stage.type;
+}
+
+function runStage(context: StageContext): Promise<StageResult> {
+  const { stage } = context;
+  switch (stage.type) {
+    case "rl":
+      return runRlStage({ ...context, stage });
+    case "sft":
+      return runSftStage({ ...context, stage });
+    case "eval":
+      return runEvalStage({ ...context, stage });
+    default:
+      throw new Error(`unknown stage ${JSON.stringify(stage satisfies never)}`);
+  }
+}
+
+/** The model folder to start from: of the stage that `from` names, else of the last one that trained; null for the base. */
+function startOf(stage: Stage, index: number, stages: readonly Stage[], run: RunDirectory): string | null {
+  if (stage.from === "base") return null;
+  const earlier = stages.slice(0, index).map(stageName);
+  const trained = run.progress.finished.filter(({ name, checkpoint }) => earlier.includes(name) && checkpoint !== null);
+  const source = stage.from === undefined ? trained.at(-1) : trained.find(({ name }) => name === stage.from);
+  return source?.checkpoint == null ? null : join(run.path, source.checkpoint, "model");
+}
+
+async function finish(run: RunDirectory, name: string, result: StageResult, isLast: boolean): Promise<void> {
+  const { checkpoint, weightsHash } = result;
+  await run.setProgress({
+    finished: [...run.progress.finished, { name, checkpoint, weightsHash }],
+    checkpoint: null,
+    kept: [],
+    best: null,
+    complete: isLast,
+  });
+}

@@ -15,10 +15,14 @@ export async function runSetup({
   env = process.env,
   print = printLine,
 }: RunSetupOptions = {}): Promise<number> {
-  const report: SetupReport = await setUp({ env, packageRoot });
+  const report: SetupReport = await setUp({ env, packageRoot, onProgress: reportProgress });
   if (json) print(JSON.stringify({ ...report, lines: undefined }));
   else for (const line of report.lines) print(line);
   return 0;
+}
+
+function reportProgress(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function printLine(text: string): void {

@@ -30,6 +30,7 @@ export interface BuildPlan {
   readonly march: string;
   /** Compilations at a time. */
   readonly numJobs: number;
+  readonly onProgress: (text: string) => void;
 }
 
 export interface BuildResult {
@@ -84,6 +85,7 @@ export async function build(plan: BuildPlan): Promise<BuildResult> {
   const hash = createHash("sha256").update(made).update(JSON.stringify(link)).digest("hex");
 
   const missing = objects.filter((object) => !existsSync(object.path));
+  if (missing.length > 0) plan.onProgress(`compiling ${missing.length} files, ${plan.numJobs} at a time ...`);
   const queue = [...missing];
   const worker = async () => {
     for (let object = queue.shift(); object; object = queue.shift()) {

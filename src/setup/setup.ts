@@ -22,6 +22,8 @@ export interface SetupOptions {
   /** LIBTORCH, CXX, and GROUPER_MARCH (default native) and GROUPER_JOBS (default: cores, as memory allows) are read. */
   readonly env: NodeJS.ProcessEnv;
   readonly packageRoot: string;
+  /** Told before what takes minutes. */
+  readonly onProgress?: (text: string) => void;
 }
 
 export interface SetupReport {
@@ -35,13 +37,13 @@ export interface SetupReport {
 }
 
 /** Idempotent and safe to run twice at once. Throws RecipeError with the command to type. */
-export async function setUp({ env, packageRoot }: SetupOptions): Promise<SetupReport> {
+export async function setUp({ env, packageRoot, onProgress = () => {} }: SetupOptions): Promise<SetupReport> {
   const started = performance.now();
   const buildDir = join(packageRoot, "build");
   await mkdir(buildDir, { recursive: true });
   return await withLock({ path: join(buildDir, "setup.lock"), timeoutMs: 60 * 60_000 }, async () => {
     const installDir = join(packageRoot, ".libtorch");
-    const { libtorch, installed, note } = await provideLibtorch(env, installDir);
+    const { libtorch, installed, note } = await provideLibtorch(env, installDir, onProgress);
     const toolchain = await findToolchain(env);
     const plan: BuildPlan = {
       packageRoot,
@@ -50,6 +52,7 @@ export async function setUp({ env, packageRoot }: SetupOptions): Promise<SetupRe
       toolchain,
       march: env.GROUPER_MARCH || "native",
       numJobs: chooseNumJobs(env.GROUPER_JOBS, availableParallelism(), freemem()),
+      onProgress,
     };
     const result = await build(plan);
     if (result.linked) await proveThatItLoads(buildDir, libtorch);
@@ -75,9 +78,10 @@ export function chooseNumJobs(wish: string | undefined, numCores: number, freeBy
   return Math.max(1, Math.min(numCores, Math.floor(freeBytes / bytesPerJob)));
 }
 
-async function provideLibtorch(env: NodeJS.ProcessEnv, installDir: string) {
+async function provideLibtorch(env: NodeJS.ProcessEnv, installDir: string, onProgress: (text: string) => void) {
   const found = await findLibtorch({ env, installDir });
   if (found.libtorch) return { libtorch: found.libtorch, installed: false, note: found.note };
+  onProgress(`installing PyTorch's CPU build into ${installDir} (about 200 MB) ...`);
   await installLibtorch({ env, installDir });
   const { libtorch, note } = await findLibtorch({ env, installDir });
   if (!libtorch)

@@ -14,14 +14,7 @@ import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { messageOf, RecipeError } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
-import {
-  LOADING,
-  type LoadRequest,
-  NOT_STARTED,
-  type OutcomeMemory,
-  type RewardInfo,
-  type WorkerReply,
-} from "./protocol.ts";
+import { LOADING, type LoadRequest, type RewardInfo, type WorkerReply } from "./protocol.ts";
 import { type RewardSpec, rewardLabel } from "./reward.ts";
 import {
   type CompletionGroup,
@@ -32,6 +25,7 @@ import {
   type ScoredCompletion,
   type Unit,
 } from "./units.ts";
+import { Watchdog, type WatchedTask } from "./watchdog.ts";
 
 export interface RewardPoolOptions {
   readonly rewards: readonly RewardSpec[];
@@ -97,17 +91,6 @@ interface Task {
   readonly units: readonly Unit[];
 }
 
-/** A task in a worker, as the watchdog sees it. */
-interface RunningTask {
-  readonly outcomes: OutcomeMemory;
-  readonly abort: AbortController;
-  /** The unit last seen running, and for how long it has been seen. */
-  seenUnit: number;
-  ageMs: number;
-  /** The unit it was killed for; NOT_STARTED or LOADING when the worker did not get that far. */
-  killedFor: number | undefined;
-}
-
 /** A worker that ends by itself may be the victim of an earlier call's leak: the call gets a fresh worker once. */
 const MAX_CRASHES = 2;
 const SAFE_ENV = [
@@ -130,13 +113,9 @@ export class RewardPool implements AsyncDisposable {
   /** [rewards] what the reward files say of themselves. */
   rewards: readonly RewardInfo[] = [];
   private readonly numThreads: number;
-  private readonly deadlineMs: number;
-  private readonly startDeadlineMs: number;
+  private readonly watchdog: Watchdog;
   private readonly piscina: Piscina;
   private readonly queue: Task[] = [];
-  private readonly running = new Set<RunningTask>();
-  private watchdog: NodeJS.Timeout | undefined;
-  private lastTick = 0;
   private numKilled = 0;
   private numEnded = 0;
   private lastWorkerError: string | undefined;
@@ -145,8 +124,7 @@ export class RewardPool implements AsyncDisposable {
   constructor(options: RewardPoolOptions, requests: readonly LoadRequest[]) {
     this.labels = requests.map(({ label }) => label);
     this.numThreads = options.threads ?? 2;
-    this.deadlineMs = options.deadlineMs ?? 10_000;
-    this.startDeadlineMs = options.startDeadlineMs ?? 60_000;
+    this.watchdog = new Watchdog(options.deadlineMs ?? 10_000, options.startDeadlineMs ?? 60_000);
     const visible = [...SAFE_ENV, ...(options.env ?? [])].filter((name) => process.env[name] !== undefined);
     this.piscina = new Piscina({
       filename: workerFile(),
@@ -160,7 +138,7 @@ export class RewardPool implements AsyncDisposable {
     this.piscina.on("error", (error: unknown) => {
       this.lastWorkerError = messageOf(error);
       // A worker that cannot even begin leaves its task waiting for ever.
-      if (this.rewards.length === 0) for (const task of this.running) this.kill(task);
+      if (this.rewards.length === 0) this.watchdog.abortAll();
     });
   }
 
@@ -204,7 +182,7 @@ export class RewardPool implements AsyncDisposable {
   }
 
   private dispatch(): void {
-    while (this.running.size < this.numThreads) {
+    while (this.watchdog.numTasks < this.numThreads) {
       const task = this.queue.shift();
       if (task === undefined) return;
       if (task.call.failed) continue;
@@ -220,17 +198,15 @@ export class RewardPool implements AsyncDisposable {
   /** Without a task, only loads the rewards. Throws when the worker could not be started or could not load them. */
   private async runTask(task: Task | undefined): Promise<void> {
     const { message, outcomes } = packTask(task?.units ?? [], task?.call.groups ?? []);
-    const abort = new AbortController();
-    const running: RunningTask = { outcomes, abort, seenUnit: NOT_STARTED, ageMs: 0, killedFor: undefined };
-    this.watch(running);
+    const running = this.watchdog.watch(outcomes);
     let reply: WorkerReply | undefined;
     let reason = "";
     try {
-      reply = (await this.piscina.run(message, { signal: abort.signal })) as WorkerReply;
+      reply = (await this.piscina.run(message, { signal: running.abort.signal })) as WorkerReply;
     } catch (error) {
       reason = messageOf(error);
     } finally {
-      this.unwatch(running);
+      this.watchdog.unwatch(running);
     }
     if (reply?.status === "unloadable") throw new RecipeError(reply.errors.join(" "));
     if (reply === undefined) {
@@ -245,7 +221,7 @@ export class RewardPool implements AsyncDisposable {
   }
 
   /** Settles what is known, blames the one call that ended its worker, and queues the rest again. */
-  private collect({ call, units }: Task, running: RunningTask, reply: WorkerReply | undefined, reason: string): void {
+  private collect({ call, units }: Task, running: WatchedTask, reply: WorkerReply | undefined, reason: string): void {
     const results = running.outcomes.readAll();
     for (const [slot, outcome] of reply?.status === "done" ? reply.overflow : []) results[slot] = outcome;
     const guilty = reply === undefined ? (running.killedFor ?? running.outcomes.runningUnit) : undefined;
@@ -261,22 +237,26 @@ export class RewardPool implements AsyncDisposable {
       // After its last call a worker has nobody to blame but all whose outcomes are lost.
       const isGuilty = index === guilty || guilty === units.length;
       const error = isGuilty ? this.verdictOn(unit, running, reason) : undefined;
-      if (error === undefined) rest.push(unit);
-      else
-        this.settle(
-          call,
-          unit,
-          mine.map(() => ({ status: "failed", error })),
-          running.ageMs,
-        );
+      if (error === undefined) {
+        rest.push(unit);
+        continue;
+      }
+      const failed = mine.map((): RewardOutcome => ({ status: "failed", error }));
+      this.settle(call, unit, failed, running.ageMs);
     }
-    if (rest.length > 0) this.queue.unshift({ call, units: rest });
+    if (rest.length === 0) return;
+    // Every end of a worker settles a call or counts against one, so that the queue cannot go round for ever.
+    if (reply !== undefined || (rest.length === units.length && running.killedFor !== undefined)) {
+      throw new Error(`A reward worker came back without the outcomes of ${rest.length} calls.`);
+    }
+    this.queue.unshift({ call, units: rest });
   }
 
   /** What the guilty call failed of; undefined when it gets another try. */
-  private verdictOn(unit: Unit, { killedFor }: RunningTask, reason: string): string | undefined {
+  private verdictOn(unit: Unit, { killedFor }: WatchedTask, reason: string): string | undefined {
     const label = this.labels[unit.reward]!;
-    if (killedFor !== undefined) return `Reward "${label}" was killed: it took longer than ${this.deadlineMs} ms.`;
+    const { deadlineMs } = this.watchdog;
+    if (killedFor !== undefined) return `Reward "${label}" was killed: it took longer than ${deadlineMs} ms.`;
     unit.numCrashes++;
     return unit.numCrashes < MAX_CRASHES ? undefined : `Reward "${label}" ended its worker: ${reason}`;
   }
@@ -287,51 +267,17 @@ export class RewardPool implements AsyncDisposable {
     if (call.numPending === 0) call.done();
   }
 
-  private startError({ outcomes, killedFor }: RunningTask, reason: string): Error {
+  private startError({ outcomes, killedFor }: WatchedTask, reason: string): Error {
     const why = this.lastWorkerError ?? reason;
     if (outcomes.runningUnit === LOADING) {
       const label = this.labels[outcomes.loadingReward]!;
       const what =
-        killedFor === undefined ? `ended its worker (${why})` : `took longer than ${this.startDeadlineMs} ms`;
+        killedFor === undefined ? `ended its worker (${why})` : `took longer than ${this.watchdog.startDeadlineMs} ms`;
       return new RecipeError(
         `Loading the file of reward "${label}" ${what}. Its top level should only define the reward.`,
       );
     }
     return new Error(`A reward worker could not start its work: ${why}`);
-  }
-
-  private watch(running: RunningTask): void {
-    this.running.add(running);
-    if (this.watchdog !== undefined) return;
-    const intervalMs = Math.min(100, Math.max(2, this.deadlineMs / 20));
-    this.lastTick = performance.now();
-    this.watchdog = setInterval(() => this.tick(intervalMs), intervalMs);
-  }
-
-  private unwatch(running: RunningTask): void {
-    this.running.delete(running);
-    if (this.running.size > 0) return;
-    clearInterval(this.watchdog);
-    this.watchdog = undefined;
-  }
-
-  private tick(intervalMs: number): void {
-    const now = performance.now();
-    // Time in which this process did not run (a suspended laptop, a stopped job) is nobody's fault and does not count.
-    const passedMs = Math.min(now - this.lastTick, 5 * intervalMs);
-    this.lastTick = now;
-    for (const running of this.running) {
-      const unit = running.outcomes.runningUnit;
-      running.ageMs = unit === running.seenUnit ? running.ageMs + passedMs : 0;
-      running.seenUnit = unit;
-      const limitMs = unit < 0 ? this.startDeadlineMs : this.deadlineMs;
-      if (running.ageMs >= limitMs && running.killedFor === undefined) this.kill(running);
-    }
-  }
-
-  private kill(running: RunningTask): void {
-    running.killedFor = running.seenUnit;
-    running.abort.abort();
   }
 }
 

@@ -1,0 +1,73 @@
+/** Watches, through shared memory, which call each worker is in, and aborts the task of a call that takes too long. */
+import { NOT_STARTED, type OutcomeMemory } from "./protocol.ts";
+
+/** A task in a worker. */
+export interface WatchedTask {
+  readonly outcomes: OutcomeMemory;
+  readonly abort: AbortController;
+  /** The unit last seen running, and for how long it has been seen. */
+  seenUnit: number;
+  ageMs: number;
+  /** The unit it was aborted for; NOT_STARTED or LOADING when the worker did not get that far. */
+  killedFor: number | undefined;
+}
+
+export class Watchdog {
+  readonly deadlineMs: number;
+  readonly startDeadlineMs: number;
+  private readonly tasks = new Set<WatchedTask>();
+  private readonly intervalMs: number;
+  private timer: NodeJS.Timeout | undefined;
+  private lastTick = 0;
+
+  constructor(deadlineMs: number, startDeadlineMs: number) {
+    this.deadlineMs = deadlineMs;
+    this.startDeadlineMs = startDeadlineMs;
+    this.intervalMs = Math.min(100, Math.max(2, deadlineMs / 20));
+  }
+
+  get numTasks(): number {
+    return this.tasks.size;
+  }
+
+  watch(outcomes: OutcomeMemory): WatchedTask {
+    const task = { outcomes, abort: new AbortController(), seenUnit: NOT_STARTED, ageMs: 0, killedFor: undefined };
+    this.tasks.add(task);
+    if (this.timer === undefined) {
+      this.lastTick = performance.now();
+      this.timer = setInterval(() => this.tick(), this.intervalMs);
+    }
+    return task;
+  }
+
+  unwatch(task: WatchedTask): void {
+    this.tasks.delete(task);
+    if (this.tasks.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  /** Aborts every task, as for a worker that cannot start. */
+  abortAll(): void {
+    for (const task of this.tasks) abort(task);
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    // Time in which this process did not run (a suspended laptop, a stopped job) is nobody's fault and does not count.
+    const passedMs = Math.min(now - this.lastTick, 5 * this.intervalMs);
+    this.lastTick = now;
+    for (const task of this.tasks) {
+      const unit = task.outcomes.runningUnit;
+      task.ageMs = unit === task.seenUnit ? task.ageMs + passedMs : 0;
+      task.seenUnit = unit;
+      if (task.ageMs >= (unit < 0 ? this.startDeadlineMs : this.deadlineMs)) abort(task);
+    }
+  }
+}
+
+function abort(task: WatchedTask): void {
+  if (task.killedFor !== undefined) return;
+  task.killedFor = task.seenUnit;
+  task.abort.abort();
+}

@@ -26,24 +26,18 @@ export async function* readRows(path: string): AsyncGenerator<ReadRow> {
 
 async function* readJsonLines(path: string): AsyncGenerator<ReadRow> {
   const file = createReadStream(path);
-  const input = path.endsWith(".gz") ? file.pipe(createGunzip()) : file;
-  // A broken gzip stream ends the lines without an error of their own.
-  let broken: unknown;
-  const stop = (error: unknown) => {
-    broken ??= error;
-    lines.close();
-  };
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  file.on("error", stop);
-  input.on("error", stop);
+  const input = path.endsWith(".gz") ? file.compose(createGunzip()) : file;
   let number = 0;
-  for await (const line of lines) {
-    number++;
-    if (line.trim() === "") continue;
-    const where = `${path}:${number}`;
-    yield { where, ...parseLine(line) };
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      number++;
+      if (line.trim() !== "") yield { where: `${path}:${number}`, ...parseLine(line) };
+    }
+  } catch (error) {
+    throw new RecipeError(`Could not read ${path} past line ${number}: ${messageOf(error)}.`, { cause: error });
+  } finally {
+    file.destroy();
   }
-  if (broken !== undefined) throw new RecipeError(`Could not read ${path} past line ${number}: ${messageOf(broken)}`, { cause: broken });
 }
 
 function parseLine(line: string): { readonly row: Row } | { readonly fault: string } {

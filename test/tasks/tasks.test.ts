@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { solutionsOf } from "../../src/tasks/knights-knaves.ts";
+import { splitOf, TASKS, taskRows } from "../../src/tasks/tasks.ts";
+import { judgeCountdown } from "../../src/verify/countdown.ts";
+import { parseKnightsKnaves } from "../../src/verify/knights-knaves.ts";
+
+function rows(task: string, params: Record<string, unknown> = {}, split: "train" | "eval" = "train", size = 60, seed = 1) {
+  return taskRows({ task, params, size, split, seed });
+}
+
+describe("tasks", () => {
+  it.each(TASKS.map((task) => task.name))("%s: the same seed gives the same problems, another seed others", (name) => {
+    expect(rows(name)).toEqual(rows(name));
+    expect(rows(name, {}, "train", 60, 2)).not.toEqual(rows(name));
+  });
+
+  it.each(TASKS.map((task) => task.name))("%s: train and eval share no problem, whatever the seeds", (name) => {
+    const train = new Set(rows(name, {}, "train", 300, 1).map((row) => row.key));
+    const held = rows(name, {}, "eval", 60, 2).map((row) => row.key);
+    expect(held.filter((key) => train.has(key))).toEqual([]);
+    expect(new Set(held).size).toBe(60);
+    expect(held.every((key) => splitOf(key) === "eval")).toBe(true);
+  });
+
+  it("arithmetic: answers are right, for every operator", () => {
+    for (const { question, answer } of rows("arithmetic", { operators: ["+", "-", "*"], digits: 3 }, "train", 200)) {
+      const [, a, operator, b] = /^(\d{3})([+*-])(\d{3})=$/.exec(question) ?? [];
+      const [x, y] = [Number(a), Number(b)];
+      expect(Number(answer)).toBe(operator === "+" ? x + y : operator === "-" ? x - y : x * y);
+    }
+  });
+
+  it("arithmetic: a demonstration that knows everything is right, one that cannot carry is right exactly where nothing carries", () => {
+    const final = (row: { fields: Readonly<Record<string, unknown>> }) => Number(/<answer>(\d+)</.exec(String(row.fields["demonstration"]))?.[1]);
+    const carries = (question: string) => Number(question[1]) + Number(question[4]) >= 10 || Number(question[0]) + Number(question[3]) >= 10;
+    const [skilled, ignorant] = [rows("arithmetic", {}, "train", 300), rows("arithmetic", { demonstrationKnows: 9 }, "train", 300)];
+    expect(skilled.filter((row) => final(row) !== Number(row.answer))).toEqual([]);
+    const without = ignorant.filter((row) => !carries(row.question));
+    expect(without.length).toBeGreaterThan(50);
+    expect(without.filter((row) => final(row) !== Number(row.answer))).toEqual([]);
+    const withCarry = ignorant.filter((row) => carries(row.question));
+    const guessedRight = withCarry.filter((row) => final(row) === Number(row.answer)).length;
+    expect(guessedRight / withCarry.length).toBeLessThan(0.2);
+  });
+
+  it("arithmetic: shuffled answers belong to other problems, and the problems stay the same", () => {
+    const [right, shuffled] = [rows("arithmetic"), rows("arithmetic", { shuffleAnswers: true })];
+    expect(shuffled.map((row) => row.question)).toEqual(right.map((row) => row.question));
+    expect(shuffled.filter((row, i) => row.answer === right[i]!.answer).length).toBeLessThan(5);
+  });
+
+  it("arithmetic: a demonstration reads digit by digit, the ones first", () => {
+    const row = rows("arithmetic", {}, "train", 400).find(({ question }) => question === "37+45=") ?? rows("arithmetic")[0]!;
+    expect(row.fields["demonstration"]).toMatch(/^<think>\d\+\d=\d+ \d\+\d(\+1)?=\d+<\/think><answer>\d+<\/answer>$/);
+  });
+
+  it("countdown: the solution uses every number once and reaches the target, by the verifier", () => {
+    for (const { fields } of rows("countdown", { numNumbers: 4, maxTarget: 1000 }, "train", 100)) {
+      const { nums, target, solution } = fields as { nums: number[]; target: number; solution: string };
+      expect(judgeCountdown(solution, nums, target), solution).toBe("right");
+    }
+  });
+
+  it("knights-knaves: the answer parses to the solution", () => {
+    for (const { answer, fields } of rows("knights-knaves", { people: 4 }, "train", 100)) {
+      const { names, solution } = fields as { names: string[]; solution: boolean[] };
+      expect(parseKnightsKnaves(answer, names)).toEqual(solution);
+    }
+  });
+
+  it("knights-knaves: brute force finds all assignments: two who accuse each other have two, a self-denier none", () => {
+    const accuse = (other: number) => ({ holds: (roles: readonly boolean[]) => roles[other] === false });
+    expect(solutionsOf([accuse(1), accuse(0)])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    expect(solutionsOf([accuse(0)])).toEqual([]);
+  });
+
+  it("a wrong name, a wrong parameter and too many problems are refused by name", () => {
+    expect(() => rows("sudoku")).toThrow(/one of arithmetic, countdown, knights-knaves, got "sudoku"/);
+    expect(() => rows("arithmetic", { digit: 2 })).toThrow(/Parameters of task arithmetic: .*digit/s);
+    expect(() => rows("arithmetic", { digits: 1 }, "eval", 90)).toThrow(/Expected 90 different eval problems of task arithmetic, but only \d+ were found/);
+  });
+});

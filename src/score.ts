@@ -82,7 +82,7 @@ function checkFailures(groups: readonly ScoredGroup[], specs: readonly RewardSpe
   for (const { where, error } of failed) byReason.set(error!, [...(byReason.get(error!) ?? []), where]);
   const reasons = [...byReason].sort(([, a], [, b]) => b.length - a.length).slice(0, 3);
   throw new RecipeError(
-    `Rewards failed on ${failed.length} of ${completions.length} completions of this step, more than the ${100 * maxFailedShare} % allowed. ` +
+    `Rewards failed on ${failed.length} of ${completions.length} completions of this step, more than the ${Number((100 * maxFailedShare).toFixed(2))} % allowed. ` +
       reasons.map(([error, places]) => `${error} (${places.length} times, e.g. ${places[0]})`).join(" "),
   );
 }

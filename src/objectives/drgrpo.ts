@@ -58,7 +58,8 @@ export function drgrpo(options: DrgrpoOptions = {}): Objective {
       const { lossMask } = sequence;
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
-      const denominator = denominatorOf(aggregation, countTrained(lossMask), batch);
+      const numTokens = countTrained(lossMask);
+      const denominator = denominatorOf(aggregation, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;
@@ -77,7 +78,7 @@ export function drgrpo(options: DrgrpoOptions = {}): Objective {
         loss: policyLoss + klLoss,
         gradient: { dLogprobs },
         metrics: {
-          policy_loss: stepTotal(policyLoss, batch),
+          policy_loss: stepTotal(policyLoss, numTokens, batch),
           ...policyMetrics(example, outputs, clip),
           ...referenceMetrics(example, outputs, kl.estimator),
         },

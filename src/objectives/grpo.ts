@@ -68,7 +68,8 @@ export function grpo(options: GrpoOptions = {}): Objective {
       const { lossMask } = sequence;
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
-      const denominator = denominatorOf(aggregation, countTrained(lossMask), batch);
+      const numTokens = countTrained(lossMask);
+      const denominator = denominatorOf(aggregation, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;
@@ -87,7 +88,7 @@ export function grpo(options: GrpoOptions = {}): Objective {
         loss: policyLoss + klLoss,
         gradient: { dLogprobs },
         metrics: {
-          policy_loss: stepTotal(policyLoss, batch),
+          policy_loss: stepTotal(policyLoss, numTokens, batch),
           ...policyMetrics(example, outputs, clip),
           ...referenceMetrics(example, outputs, kl.estimator),
         },

@@ -48,7 +48,8 @@ export function rloo(options: RlooOptions = {}): Objective {
       const { lossMask } = sequence;
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
-      const denominator = denominatorOf(aggregation, countTrained(lossMask), batch);
+      const numTokens = countTrained(lossMask);
+      const denominator = denominatorOf(aggregation, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;
@@ -66,7 +67,7 @@ export function rloo(options: RlooOptions = {}): Objective {
         loss: policyLoss + klLoss,
         gradient: { dLogprobs },
         metrics: {
-          policy_loss: stepTotal(policyLoss, batch),
+          policy_loss: stepTotal(policyLoss, numTokens, batch),
           ...policyMetrics(example, outputs),
           ...referenceMetrics(example, outputs, kl.estimator),
         },

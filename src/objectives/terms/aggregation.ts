@@ -46,6 +46,6 @@ export function denominatorOf(aggregation: Aggregation, numTokens: number, batch
 /** T: trained tokens of one sequence. */
 export function countTrained(lossMask: Uint8Array): number {
   let numTokens = 0;
-  for (const flag of lossMask) numTokens += flag;
+  for (let t = 0; t < lossMask.length; t++) numTokens += lossMask[t]!;
   return numTokens;
 }

@@ -68,7 +68,9 @@ export function requireSiblings(objective: string, groupSize: number): void {
 
 /** [G][L] One number per rollout, laid on each of its trained tokens. */
 export function onTrainedTokens(group: ScoredGroup, advantages: readonly number[]): Float32Array[] {
-  return group.rollouts.map(({ sequence }, i) =>
-    Float32Array.from(sequence.lossMask, (flag) => (flag === 1 ? advantages[i]! : 0)),
-  );
+  return group.rollouts.map(({ sequence: { lossMask } }, i) => {
+    const ofTokens = new Float32Array(lossMask.length);
+    for (let t = 0; t < lossMask.length; t++) ofTokens[t] = lossMask[t] === 1 ? advantages[i]! : 0;
+    return ofTokens;
+  });
 }

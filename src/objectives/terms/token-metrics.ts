@@ -3,9 +3,9 @@ import type { Batch, Example, Metric, MetricSum, TokenOutputs } from "../../type
 import { type KlEstimator, klTerm } from "./kl.ts";
 import { type Clip, importanceRatio } from "./ratio.ts";
 
-/** A share of the step's loss: the mean over the sequences that report it is the step's total. */
-export function stepTotal(share: number, batch: Batch): MetricSum {
-  return { sum: share * batch.numSequences, count: 1 };
+/** A share of the step's loss: the mean over the sequences that count is the step's total. */
+export function stepTotal(share: number, numTokens: number, batch: Batch): MetricSum {
+  return { sum: share * batch.numSequences, count: numTokens > 0 ? 1 : 0 };
 }
 
 /**

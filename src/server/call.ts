@@ -5,9 +5,10 @@
  * would run a sample of 32k tokens three times in silence. Every call has a deadline that covers the last byte of the reply.
  */
 import OpenAI from "openai";
+import type { z } from "zod";
 import { messageOf } from "../errors.ts";
 import type { Transport } from "./http.ts";
-import { Slices } from "./slices.ts";
+import { firstIssue } from "./wire.ts";
 
 /**
  * `refused`: the same request would be refused again. `busy`: try later. `broken`: the server failed on it. `unreachable`: no
@@ -51,8 +52,6 @@ export interface Caller {
   /** The server's own root, where /health and the control endpoints are. */
   readonly root: string;
   readonly transport: Transport;
-  /** Bounds the work on replies per turn of the event loop. */
-  readonly slices: Slices;
   /** The body of a 2xx reply; throws CallFailure, or the reason of `signal`. Paths under /v1 start with "/v1/". */
   call(path: string, options: CallOptions): Promise<string>;
 }
@@ -60,7 +59,6 @@ export interface Caller {
 export function createCaller(url: string, apiKey: string | undefined, transport: Transport): Caller {
   const base = url.replace(/\/+$/, "");
   const root = base.replace(/\/v1$/, "");
-  const slices = new Slices();
   const client = new OpenAI({
     baseURL: base,
     // the package insists on a key; a server without --api-key ignores it
@@ -82,7 +80,7 @@ export function createCaller(url: string, apiKey: string | undefined, transport:
       const options = { timeout: Math.ceil(deadlineMs), signal: own.signal, ...(body === undefined ? {} : { body }) };
       const target = `${root}${path}`;
       // Building a request is a third of its cost: a thousand at once go through the slices as their replies do.
-      const response = await slices.run(() =>
+      const response = await transport.slices.run(() =>
         (body !== undefined || post ? client.post(target, options) : client.get(target, options)).asResponse(),
       );
       return await response.text();
@@ -94,15 +92,11 @@ export function createCaller(url: string, apiKey: string | undefined, transport:
     }
   }
 
-  return { url: base, root, transport, slices, call };
+  return { url: base, root, transport, call };
 }
 
 /** Parses the body of a reply and checks its shape. */
-export function parseReply<T>(
-  body: string,
-  schema: { safeParse(value: unknown): { success: true; data: T } | { success: false; error: { message: string } } },
-  what: string,
-): T {
+export function parseReply<T>(body: string, schema: z.ZodType<T>, what: string): T {
   let json: unknown;
   try {
     json = JSON.parse(body);
@@ -111,7 +105,7 @@ export function parseReply<T>(
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new CallFailure("garbled", `unexpected reply of ${what}: ${quote(parsed.error.message)}`, {
+  throw new CallFailure("garbled", `unexpected reply of ${what}: ${firstIssue(parsed.error)}`, {
     cause: parsed.error,
   });
 }

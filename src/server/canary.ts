@@ -70,8 +70,8 @@ async function scoreOneToken(caller: Caller, canary: Canary, options: ScoreOptio
     cache_salt: options.cacheSalt,
   };
   const reply = await complete(caller, body, options.deadlineMs);
-  const top = topLogprobs.safeParse(reply.logprobs?.top_logprobs?.[0]);
-  const logprob = top.success ? top.data[`token_id:${canary.tokenIds[t]}`] : undefined;
+  const top = topLogprobs.safeParse(reply.logprobs?.top_logprobs);
+  const logprob = top.success ? top.data[0]?.[`token_id:${canary.tokenIds[t]}`] : undefined;
   if (logprob === undefined) {
     throw new CallFailure(
       "refused",

@@ -220,7 +220,7 @@ class HttpPolicyServer implements PolicyServer {
       const body = samplingBody(request, run, model, policyVersion);
       const deadlineMs = this.#options.requestTimeoutMs ?? 60_000 + 100 * request.params.maxTokens;
       const text = await this.#caller.call("/v1/completions", { body, deadlineMs, signal });
-      const checked = await this.#caller.slices.run(() =>
+      const checked = await this.#caller.transport.slices.run(() =>
         checkReply(parseReply(text, completionReply, "/v1/completions"), {
           promptTokenIds: request.prompt.tokenIds,
           numCompletions: run.count,

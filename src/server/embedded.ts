@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { z } from "zod";
 import type { Engine } from "../engine/engine.ts";
 import { messageOf } from "../errors.ts";
 import { type Answer, answerChat, answerCompletion } from "./answers.ts";
@@ -178,9 +179,7 @@ class Handler {
 
   async #read<T extends { readonly model?: string | undefined }>(
     request: IncomingMessage,
-    schema: {
-      safeParse(value: unknown): { success: true; data: T } | { success: false; error: import("zod").ZodError };
-    },
+    schema: z.ZodType<T>,
   ): Promise<T> {
     const parsed = schema.safeParse(await readJson(request, this.#options.maxBodyBytes ?? defaultMaxBodyBytes));
     if (!parsed.success) {

@@ -7,6 +7,7 @@
  */
 import { Readable } from "node:stream";
 import { Agent, errors, request } from "undici";
+import { Slices } from "./slices.ts";
 import { errorBody, messageOfErrorBody } from "./wire.ts";
 
 export interface TransportOptions {
@@ -24,6 +25,8 @@ export interface Transport {
    * it stands still, the process on the other side is the one that was verified last.
    */
   readonly continuity: number;
+  /** The turns in which replies are handed out; other work on them belongs there too. */
+  readonly slices: Slices;
   close(): Promise<void>;
 }
 
@@ -52,6 +55,7 @@ export function createTransport({
     connect: { timeout: connectTimeoutMs },
     maxResponseSize: maxReplyBytes,
   });
+  const slices = new Slices();
   let open = 0;
   let continuity = 0;
   agent.on("connect", () => {
@@ -81,11 +85,13 @@ export function createTransport({
     const text = await body.text();
     // The openai package keeps the message of an error only in its own shape; proxies and validators write others.
     const readable = statusCode < 400 ? text : JSON.stringify(errorBody(statusCode, messageOfErrorBody(text)));
-    return new ArrivedResponse(readable, reply);
+    // Here a burst of replies is spread over the turns of the loop: sockets are read as they come, all else waits for its slice.
+    return slices.run(() => new ArrivedResponse(readable, reply));
   };
 
   return {
     fetch,
+    slices,
     get continuity() {
       return continuity;
     },

@@ -144,7 +144,8 @@ async function topOf(caller: Caller, model: string, prompt: readonly number[], t
   };
   const text = await caller.call("/v1/completions", { body, deadlineMs: 60_000 });
   const reply = parseReply(text, completionReply, "the logprobs-mode probe");
-  const top = topLogprobs.safeParse(reply.choices[0]?.logprobs?.top_logprobs?.[0]);
-  if (!top.success) throw new CallFailure("garbled", "the logprobs-mode probe was answered without top_logprobs");
-  return top.data;
+  const top = topLogprobs.safeParse(reply.choices[0]?.logprobs?.top_logprobs);
+  if (!top.success || top.data[0] === undefined)
+    throw new CallFailure("garbled", "the logprobs-mode probe was answered without top_logprobs");
+  return top.data[0];
 }

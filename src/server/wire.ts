@@ -96,6 +96,17 @@ export type ChatMessage = z.output<typeof chatMessage>;
 
 // ------------------------------------------------------------------------------------------------------------------- replies
 
+// A thousand tokens per reply: one plain loop, where zod would make a checked object of each number.
+const replyTokenIds = z.custom<number[]>(
+  (value) => Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0),
+  "expected an array of token ids",
+);
+/** Numbers and null; their values are check-reply's business. */
+const replyLogprobs = z.custom<(number | null)[]>(
+  (value) => Array.isArray(value) && value.every((logprob) => typeof logprob === "number" || logprob === null),
+  "expected an array of log-probabilities",
+);
+
 /** One entry of prompt_logprobs: the position's tokens by decimal id. With k > 0 the true token need not come first. */
 const promptPosition = z.record(z.string(), z.looseObject({ logprob: z.number() }));
 
@@ -103,12 +114,12 @@ const choice = z.looseObject({
   index: z.int().nonnegative(),
   text: z.string(),
   finish_reason: z.string().nullable(),
-  token_ids: tokenIds.nullish(),
-  prompt_token_ids: tokenIds.nullish(),
+  token_ids: replyTokenIds.nullish(),
+  prompt_token_ids: replyTokenIds.nullish(),
   logprobs: z
     .looseObject({
-      token_logprobs: z.array(z.number().nullable()),
-      top_logprobs: z.array(z.unknown()).nullish(),
+      token_logprobs: replyLogprobs,
+      top_logprobs: z.unknown().optional(),
     })
     .nullish(),
   prompt_logprobs: z.array(promptPosition.nullable()).nullish(),
@@ -130,8 +141,8 @@ export const versionReply = z.looseObject({ version: z.string(), server: z.strin
 
 export const pausedReply = z.looseObject({ is_paused: z.boolean() });
 
-/** The log-probabilities by token string, for the detection of the server's logprobs mode. */
-export const topLogprobs = z.record(z.string(), z.number());
+/** By position: log-probabilities by token string. Parsed only where one position was asked for. */
+export const topLogprobs = z.array(z.record(z.string(), z.number()));
 
 /** vLLM's error body, and the two shapes of proxies and older versions that carry a message. */
 const errorReply = z.union([

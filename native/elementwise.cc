@@ -1,7 +1,8 @@
 #include "elementwise.h"
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -96,9 +97,10 @@ Tensor rms_norm_rows_backward(
 }
 
 struct AddRmsNorm : Function<AddRmsNorm> {
-  static variable_list forward(AutogradContext* ctx, const Tensor& x_in, const Tensor& delta_in, const Tensor& weight, double eps) {
+  static variable_list forward(
+      AutogradContext* ctx, const Tensor& x_in, const std::optional<Tensor>& delta_in, const Tensor& weight, double eps) {
     Tensor x = x_in.contiguous();
-    const Tensor delta = delta_in.defined() ? delta_in.contiguous() : delta_in;
+    const Tensor delta = delta_in.has_value() ? delta_in->contiguous() : Tensor();
     Tensor sum, normed, rstd;
     if (is_cpu_float(x)) {
       sum = delta.defined() ? at::empty_like(x) : x;
@@ -199,7 +201,8 @@ struct SwiGlu : Function<SwiGlu> {
 }  // namespace
 
 std::pair<at::Tensor, at::Tensor> add_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight, double eps) {
-  auto outputs = AddRmsNorm::apply(x, delta, weight, eps);
+  // A function takes an absent tensor as an empty optional only.
+  auto outputs = AddRmsNorm::apply(x, delta.defined() ? std::optional<Tensor>(delta) : std::nullopt, weight, eps);
   return {std::move(outputs[0]), std::move(outputs[1])};
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <numbers>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -80,7 +81,8 @@ struct BlockHolder : torch::CustomClassHolder {
 
 // Keeps a block's inputs alone and runs it again in the backward, where the weights' gradients accumulate directly.
 struct Checkpoint : Function<Checkpoint> {
-  static variable_list forward(AutogradContext* ctx, const Tensor& stream, const Tensor& update, const Block& run) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& stream, const std::optional<Tensor>& maybe_update, const Block& run) {
+    const Tensor update = maybe_update.value_or(Tensor());
     ctx->save_for_backward({stream, update});
     ctx->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<BlockHolder>(run));
     c10::NoGradGuard no_grad;
@@ -162,7 +164,8 @@ Tensor hidden_states(
   for (const Layer& layer : weights.layers) {
     const Block run = [&config, &layer, batch, &rotary](const Residual& in) { return block(config, layer, batch, rotary, in); };
     if (checkpointing) {
-      const auto out = Checkpoint::apply(residual.stream, residual.update, run);
+      const auto out = Checkpoint::apply(
+          residual.stream, residual.update.defined() ? std::optional<Tensor>(residual.update) : std::nullopt, run);
       residual = {out[0], out[1]};
     } else {
       residual = run(residual);

@@ -72,6 +72,8 @@ export interface ContractServer extends AsyncDisposable {
   stop(): Promise<void>;
   /** Comes back on the same port with the weights it was started with. */
   start(): Promise<void>;
+  /** What a restart behind a proxy looks like: the first weights are back, and idle connections are closed. */
+  loseWeights(): void;
   count(path: string): number;
 }
 
@@ -122,6 +124,10 @@ export async function contractServer(options: ContractOptions = {}): Promise<Con
       await new Promise<void>((resolve) => born.listen(port, "127.0.0.1", resolve));
       port = (born.address() as AddressInfo).port;
       http = born;
+    },
+    loseWeights() {
+      base = fresh();
+      http?.closeIdleConnections();
     },
     count: (path) => server.requests.filter((request) => request.path === path).length,
     [Symbol.asyncDispose]: () => server.stop(),

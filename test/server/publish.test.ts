@@ -265,6 +265,24 @@ describe("through a shared folder", () => {
     for (const ids of await pending) expect(ids).toEqual(expected);
   });
 
+  it("discards a reply when the connections show that the server was replaced meanwhile", async () => {
+    const { server, client } = await byDisk({ latencyMs: 30 });
+    const trainer = new Trainer();
+    await client.publish(await trainer.step(0.5), await trainer.canary());
+    // two connections, so that one is idle while the other samples
+    await Promise.all([client.sample(group), client.sample(group)]);
+    let lost = false;
+    server.fault = (request) => {
+      if (request.path === "/v1/completions" && !lost) {
+        lost = true;
+        server.loseWeights();
+      }
+      return undefined;
+    };
+    expect(await sampledIds(client)).toEqual(await trainer.expected());
+    expect(server.count("/collective_rpc")).toBe(2);
+  });
+
   it("does not reload after a lost connection to a server that kept its weights", async () => {
     const { server, client } = await byDisk();
     const trainer = new Trainer();

@@ -99,6 +99,11 @@ async function proveThatItLoads(buildDir: string, libtorch: Libtorch): Promise<v
   await rm(join(buildDir, "grouper.json"), { force: true });
   const reason =
     result.stderr.split("\n").find((line) => /error|cannot|undefined symbol/i.test(line)) ?? `exit code ${result.code}`;
+  if (/undefined symbol: \w*7grouper/.test(reason)) {
+    throw new RecipeError(
+      `The native engine was built but does not load, because sources are missing from native/: ${reason.trim()}. To see which, type: git status native`,
+    );
+  }
   const repair =
     libtorch.origin === "installed"
       ? `rm -r ${libtorch.root} && grouper setup`

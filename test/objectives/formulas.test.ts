@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { makeBatch } from "../../src/assemble.ts";
 import { RecipeError } from "../../src/errors.ts";
 import { populationStd } from "../../src/math/statistics.ts";
+import { mergeMetrics, metricValues } from "../../src/metrics.ts";
 import { checkGroupSize, createObjective, type ObjectiveSpec, objectiveSchema } from "../../src/objectives/create.ts";
 import { klTerm } from "../../src/objectives/terms/kl.ts";
 import type { TokenOutputs } from "../../src/types.ts";
@@ -164,6 +165,56 @@ describe("clip by hand", () => {
       expect(loss).toBeCloseTo(-advantage * Math.exp(Math.sign(logp - old) * 20), 12);
       expect(gradient[0]![1]).toBeCloseTo(0, 12);
     }
+  });
+});
+
+describe("metrics of an update by hand", () => {
+  it("a token counts as clipped only where the clip takes its gradient away", () => {
+    const logp = [0.5, 0.9, 1.25, 1.5, 4].map(Math.log);
+    const old = logp.map(() => 0);
+    const shares = (advantage: number) => {
+      const row: Row = { logp, old, advantage };
+      const { metrics, gradient } = stepOf({ type: "dapo", dualClip: 3 }, makeBatch([exampleOf(row)], 8), [
+        outputsOf(row),
+      ]);
+      const { "clip_ratio/low_mean": low, "clip_ratio/high_mean": high, "clip_ratio/dual_mean": dual } = metrics[0]!;
+      const numStill = gradient[0]!.subarray(1).filter((value) => value === 0).length;
+      return { low, high, dual, numStill };
+    };
+    const count = 5;
+    // .2/.28: only 1.5 and 4 are above 1.28; only .5 is below .8; only 4 is above 3
+    expect(shares(1)).toEqual({
+      low: { sum: 0, count },
+      high: { sum: 2, count },
+      dual: { sum: 0, count },
+      numStill: 2,
+    });
+    expect(shares(-1)).toEqual({
+      low: { sum: 1, count },
+      high: { sum: 0, count },
+      dual: { sum: 1, count },
+      numStill: 2,
+    });
+  });
+
+  it("policy_loss is the step's, kl and entropy are means over tokens", () => {
+    const rows: Row[] = [
+      { logp: [-1, -1], old: [-1, -1], ref: [-1.5, -1], advantage: 1 },
+      { logp: [-2], old: [-2], ref: [-1.5], advantage: -0.5 },
+    ];
+    const batch = makeBatch(rows.map(exampleOf), 8);
+    const objective = createObjective({ type: "dapo", kl: { coefficient: 0.1, estimator: "k2" } });
+    const parts = rows.map((row, i) => {
+      const outputs = { ...outputsOf(row), entropies: withPrompt(row.logp.map(() => i + 1)) };
+      return objective.loss(exampleOf(row), outputs, batch).metrics;
+    });
+    const metrics = metricValues(mergeMetrics(parts));
+    // policy terms -1, -1, .5 over three tokens; k2 .125, 0, .125; entropies 1, 1, 2
+    expect(metrics["policy_loss"]).toBeCloseTo(-0.5, 12);
+    expect(metrics["kl"]).toBeCloseTo(0.25 / 3, 12);
+    expect(metrics["entropy"]).toBeCloseTo(4 / 3, 12);
+    expect(metrics["ppo_kl"]).toBe(0);
+    expect(metrics["ratio/max"]).toBe(1);
   });
 });
 

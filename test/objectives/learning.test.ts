@@ -141,3 +141,30 @@ describe.each(variants.filter(({ type }) => ["grpo", "drgrpo", "dapo"].includes(
     });
   },
 );
+
+describe("the pull to the reference", () => {
+  /** Mean over answers of log p - log ref summed over tokens: nats per answer, sampled from the policy. */
+  const divergence = (policy: TabularPolicy, reference: TabularPolicy) => {
+    const random = uniform(7);
+    const rollouts = Array.from({ length: 40 * NUM_PROMPTS }, (_, i) => sample(policy, i % NUM_PROMPTS, random));
+    const total = (model: TabularPolicy) =>
+      rollouts.reduce((sum, { sequence }) => sum + forward(model, sequence).logprobs.reduce((a, b) => a + b, 0), 0);
+    return (total(policy) - total(reference)) / rollouts.length;
+  };
+
+  it.each([
+    { estimator: "k3", placement: "loss" },
+    { estimator: "k2", placement: "loss" },
+    { estimator: "k1", placement: "reward" },
+  ] as const)("a larger beta leaves less divergence: $estimator in the $placement", ({ estimator, placement }) => {
+    const divergences = [0, 0.1, 1].map((coefficient) => {
+      const policy = warmPolicy();
+      train(policy, { type: "drgrpo", kl: { coefficient, estimator, placement } }, 100, 120, 1, uniform(3));
+      return divergence(policy, warmPolicy());
+    });
+    const [none, some, much] = divergences;
+    expect(none! - some!, `${divergences}`).toBeGreaterThan(0.1);
+    expect(some! - much!, `${divergences}`).toBeGreaterThan(0.1);
+    expect(divergence(warmPolicy(), warmPolicy())).toBe(0);
+  });
+});

@@ -84,12 +84,12 @@ export interface OpenServer {
 /** The embedded server shares the engine's memory; vLLM gets folders or adapters, proven by a canary. */
 export async function openServer(
   recipe: Recipe,
-  { engine, tokenizer }: OpenModel,
+  { engine, tokenizer, stopTokenIds }: OpenModel,
   { stack, reporter, canaryTokens }: { readonly stack: Closers; readonly reporter: Reporter; readonly canaryTokens: readonly number[] },
 ): Promise<OpenServer> {
   const spec = recipe.server;
   if (spec.type === "embedded") {
-    const embedded = stack.use(await serveEngine({ engine, tokenizer, host: spec.host, port: spec.port, modelName: "policy" }));
+    const embedded = stack.use(await serveEngine({ engine, tokenizer, eosTokenIds: stopTokenIds, host: spec.host, port: spec.port, modelName: "policy" }));
     const server = stack.use(
       await connectPolicyServer({
         url: embedded.url,

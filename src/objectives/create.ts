@@ -1,5 +1,6 @@
 /** Every objective by the `type` of a recipe. A new variant is one file beside this one and one line in each list below. */
 import { z } from "zod";
+import { RecipeError } from "../errors.ts";
 import { dapo, dapoSchema } from "./dapo.ts";
 import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
 import { grpo, grpoSchema } from "./grpo.ts";
@@ -11,6 +12,8 @@ import { requireSiblings } from "./terms/baseline.ts";
 export const objectiveSchema = z
   .discriminatedUnion("type", [reinforceSchema, rlooSchema, grpoSchema, drgrpoSchema, dapoSchema])
   .describe("The objective. A type without options is the published algorithm.");
+
+export const objectiveTypes = objectiveSchema.options.map((variant) => variant.shape.type.value);
 
 /** As written: only `type` is required. */
 export type ObjectiveSpec = z.input<typeof objectiveSchema>;
@@ -31,8 +34,10 @@ export function createObjective(spec: ObjectiveSpec): Objective {
       return drgrpo(options);
     case "dapo":
       return dapo(options);
-    default:
-      throw new Error(`unknown objective ${type satisfies never}`);
+    default: {
+      type satisfies never;
+      throw new RecipeError(`Expected the objective's type to be one of ${objectiveTypes.join(", ")}, got ${String(type)}.`);
+    }
   }
 }
 

@@ -317,6 +317,11 @@ describe("options", () => {
       'Unrecognized key: "std"',
     ],
     [
+      "a type that does not exist",
+      () => createObjective({ ...({ type: "grop" } as object) } as ObjectiveSpec),
+      "one of reinforce, rloo, grpo, drgrpo, dapo, got grop",
+    ],
+    [
       "a group of one",
       () => advantagesOf({ type: "dapo" }, [1]),
       "Expected groupSize to be an integer from 2 up for dapo, got 1",

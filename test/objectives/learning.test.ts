@@ -148,7 +148,10 @@ describe("the pull to the reference", () => {
     const random = uniform(7);
     const rollouts = Array.from({ length: 40 * NUM_PROMPTS }, (_, i) => sample(policy, i % NUM_PROMPTS, random));
     const total = (model: TabularPolicy) =>
-      rollouts.reduce((sum, { sequence }) => sum + forward(model, sequence).logprobs.reduce((a, b) => a + b, 0), 0);
+      rollouts.reduce(
+        (sum, { sequence }) => sum + [...forward(model, sequence).logprobs].reduce((a, b) => a + b, 0),
+        0,
+      );
     return (total(policy) - total(reference)) / rollouts.length;
   };
 

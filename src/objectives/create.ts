@@ -13,6 +13,7 @@ export const objectiveSchema = z
   .discriminatedUnion("type", [reinforceSchema, rlooSchema, grpoSchema, drgrpoSchema, dapoSchema])
   .describe("The objective. A type without options is the published algorithm.");
 
+/** Every type, simplest first. */
 export const objectiveTypes = objectiveSchema.options.map((variant) => variant.shape.type.value);
 
 /** As written: only `type` is required. */
@@ -34,11 +35,13 @@ export function createObjective(spec: ObjectiveSpec): Objective {
       return drgrpo(options);
     case "dapo":
       return dapo(options);
-    default: {
-      type satisfies never;
-      throw new RecipeError(`Expected the objective's type to be one of ${objectiveTypes.join(", ")}, got ${String(type)}.`);
-    }
+    default:
+      throw unknownType(type satisfies never);
   }
+}
+
+function unknownType(type: string): RecipeError {
+  return new RecipeError(`Expected the objective's type to be one of ${objectiveTypes.join(", ")}, got ${type}.`);
 }
 
 /** Throws RecipeError when the type compares siblings and a group has none; for checks before anything is sampled. */

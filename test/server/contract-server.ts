@@ -28,6 +28,8 @@ export interface ContractOptions {
   readonly lies?: boolean;
   /** Pause before each sampled reply. */
   readonly latencyMs?: number;
+  /** How long an idle connection is kept; clients are told and let go of it earlier. */
+  readonly keepAliveMs?: number;
   /** Noise on the log-probabilities of prompts, as between two kernels. */
   readonly noise?: number;
 }
@@ -82,7 +84,7 @@ const generationConfig = { temperature: 0.6, top_p: 0.8, top_k: 20, repetition_p
 
 export async function contractServer(options: ContractOptions = {}): Promise<ContractServer> {
   const { version = "0.28.1", model = "base", maxModelLen = 128, devMode = false, lora = false, apiKey } = options;
-  const { logprobsMode = "raw", promptLogprobs = true, lies = false, latencyMs = 0, noise = 0 } = options;
+  const { logprobsMode = "raw", promptLogprobs = true, lies = false, latencyMs = 0, noise = 0, keepAliveMs = 5000 } = options;
   const fresh = () => new TableEngine({ vocabSize, seed: 9 });
   let base = fresh();
   let http: Server | undefined;
@@ -120,7 +122,7 @@ export async function contractServer(options: ContractOptions = {}): Promise<Con
       base = fresh();
       adapters.clear();
       server.paused = false;
-      const born = createServer((request, response) => void handle(request, response));
+      const born = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => void handle(request, response));
       await new Promise<void>((resolve) => born.listen(port, "127.0.0.1", resolve));
       port = (born.address() as AddressInfo).port;
       http = born;

@@ -243,6 +243,17 @@ describe("through a shared folder", () => {
     expect(server.count("/collective_rpc")).toBe(2);
   });
 
+  it("notices it also when every connection had been idle too long and was put away before", async () => {
+    // told of 3 s, the transport lets go of a connection after 1 s
+    const { server, client } = await byDisk({ keepAliveMs: 3000 });
+    const trainer = new Trainer();
+    await client.publish(await trainer.step(0.5), await trainer.canary());
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    server.loseWeights();
+    expect(await sampledIds(client)).toEqual(await trainer.expected());
+    expect(server.count("/collective_rpc")).toBe(2);
+  });
+
   it("notices it also when a step moved less than the noise between two scorings", async () => {
     const { server, client } = await byDisk();
     const trainer = new Trainer();

@@ -65,7 +65,7 @@ export async function openModel(
   return { engine, tokenizer, stopTokenIds };
 }
 
-async function openTokenizer(model: Recipe["model"], modelDir: string | undefined): Promise<Tokenizer> {
+export async function openTokenizer(model: Recipe["model"], modelDir: string | undefined): Promise<Tokenizer> {
   // A stage's model folder carries its tokenizer; only the first stage can start without one.
   if (model.tokenizer === undefined || (modelDir !== undefined && modelDir !== model.path)) {
     if (modelDir === undefined) throw new RecipeError("Expected model.tokenizer beside model.init: a folder, or characters.");

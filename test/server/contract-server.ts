@@ -84,7 +84,14 @@ const generationConfig = { temperature: 0.6, top_p: 0.8, top_k: 20, repetition_p
 
 export async function contractServer(options: ContractOptions = {}): Promise<ContractServer> {
   const { version = "0.28.1", model = "base", maxModelLen = 128, devMode = false, lora = false, apiKey } = options;
-  const { logprobsMode = "raw", promptLogprobs = true, lies = false, latencyMs = 0, noise = 0, keepAliveMs = 5000 } = options;
+  const {
+    logprobsMode = "raw",
+    promptLogprobs = true,
+    lies = false,
+    latencyMs = 0,
+    noise = 0,
+    keepAliveMs = 5000,
+  } = options;
   const fresh = () => new TableEngine({ vocabSize, seed: 9 });
   let base = fresh();
   let http: Server | undefined;
@@ -122,7 +129,10 @@ export async function contractServer(options: ContractOptions = {}): Promise<Con
       base = fresh();
       adapters.clear();
       server.paused = false;
-      const born = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => void handle(request, response));
+      const born = createServer(
+        { keepAliveTimeout: keepAliveMs },
+        (request, response) => void handle(request, response),
+      );
       await new Promise<void>((resolve) => born.listen(port, "127.0.0.1", resolve));
       port = (born.address() as AddressInfo).port;
       http = born;

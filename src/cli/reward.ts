@@ -1,0 +1,60 @@
+/** `grouper reward test`: rewards over files of completions. */
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import YAML from "yaml";
+import { UsageError } from "../errors.ts";
+import type { RewardSpec } from "../reward/reward.ts";
+import { type RewardReport, type RewardTestReport, testRewards } from "../reward-test.ts";
+
+export interface RewardTestArguments {
+  /** Names of shipped rewards or paths of files, each with optional parameters: accuracy, ./mine.ts, accuracy:{method: numeric}. */
+  readonly reward: readonly string[];
+  readonly data: readonly string[];
+  readonly limit: number | undefined;
+  readonly maxTokens: number | undefined;
+  readonly json: boolean;
+}
+
+export async function runRewardTest(args: RewardTestArguments, print: (text: string) => void): Promise<number> {
+  const report = await testRewards({
+    specs: args.reward.map(specOf),
+    files: args.data,
+    ...(args.limit === undefined ? {} : { limit: args.limit }),
+    ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
+  });
+  print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
+  return 0;
+}
+
+function specOf(text: string): RewardSpec {
+  const brace = text.indexOf(":{");
+  const source = brace === -1 ? text : text.slice(0, brace);
+  const params: unknown = brace === -1 ? {} : YAML.parse(text.slice(brace + 1));
+  if (typeof params !== "object" || params === null || Array.isArray(params)) {
+    throw new UsageError(`Expected parameters like accuracy:{method: numeric}, got ${JSON.stringify(text)}.`);
+  }
+  const isFile = /\.[cm]?[jt]s$/.test(source) || existsSync(source);
+  const named = isFile ? { file: source, as: basename(source).replace(/\.[cm]?[jt]s$/, "") } : { name: source };
+  return { ...named, weight: 1, params: { ...params } };
+}
+
+function describe({ numCompletions, rewards, meanTotal, numExcluded, numEstimatedLengths }: RewardTestReport): string {
+  const lines = [`${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`];
+  if (numEstimatedLengths > 0) lines.push(`${numEstimatedLengths} rows have no numTokens; a token was taken to be 4 characters`);
+  return `${[...lines, ...rewards.flatMap(describeReward)].join("\n")}\n`;
+}
+
+function describeReward({ name, numScored, numAbstained, numFailed, mean, min, max, histogram, elapsedMs, failures }: RewardReport): string[] {
+  const largest = Math.max(1, ...histogram.map(({ count }) => count));
+  return [
+    "",
+    `${name}: ${numScored} scored, ${numAbstained} abstained, ${numFailed} failed`,
+    ...(mean === null ? [] : [`  mean ${mean.toFixed(4)}, from ${min} to ${max}`]),
+    ...histogram.map(({ from, to, count }) => {
+      const label = from === to ? String(from) : `${from.toFixed(3)} …`;
+      return `  ${label.padStart(10)}  ${String(count).padStart(7)}  ${"#".repeat(Math.round((40 * count) / largest))}`;
+    }),
+    `  time per call: p50 ${elapsedMs.p50.toFixed(2)} ms, p95 ${elapsedMs.p95.toFixed(2)}, p99 ${elapsedMs.p99.toFixed(2)}, max ${elapsedMs.max.toFixed(2)}`,
+    ...failures.map(({ where, error }) => `  ${where}: ${error}`),
+  ];
+}

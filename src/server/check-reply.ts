@@ -22,7 +22,7 @@ export interface Expected {
 /** [n] by choice index: a completion, or the sentence that says why this one does not count. */
 export type CheckedReply = readonly (Completion | string)[];
 
-/** Log-probabilities are <= 0 but for rounding; the OpenAI encoders write -9999 for minus infinity. */
+/** Log-probabilities are <= 0 but for rounding; the OpenAI encoders write -9999 for minus infinity, and less would overflow float32. */
 const roundingSlack = 1e-4;
 const placeholder = -9999;
 
@@ -92,7 +92,7 @@ function checkChoice(choice: CompletionChoice, expected: Expected): Completion |
   const logprobs = new Float32Array(raw.length);
   for (let t = 0; t < raw.length; t++) {
     const value = raw[t];
-    if (typeof value !== "number" || !Number.isFinite(value) || value > roundingSlack || value === placeholder) {
+    if (typeof value !== "number" || !Number.isFinite(value) || value > roundingSlack || value <= placeholder) {
       return `choice ${choice.index} has log-probability ${value} at token ${t}`;
     }
     logprobs[t] = Math.min(value, 0);

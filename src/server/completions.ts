@@ -6,6 +6,7 @@
  */
 import { randomInt, randomUUID } from "node:crypto";
 import type { Engine, SampleRequest, SampleResult } from "../engine/engine.ts";
+import { messageOf } from "../errors.ts";
 import type { ChatTokenizer } from "./chat-tokenizer.ts";
 import { type ChatRequest, type CompletionRequest, HttpError } from "./wire.ts";
 
@@ -37,13 +38,13 @@ export interface Choice {
 /** The prompts of a completion request as ids. */
 export function promptsOf(request: CompletionRequest, model: Model): readonly (readonly number[])[] {
   const { prompt } = request;
-  const encode = (text: string) =>
-    model.tokenizer.encode(text, { addSpecialTokens: request.add_special_tokens ?? true });
-  if (typeof prompt === "string") return [encode(prompt)];
-  const prompts: readonly (readonly number[])[] = prompt.every((part) => typeof part === "number")
-    ? [prompt]
-    : prompt.map((part) => (typeof part === "string" ? encode(part) : typeof part === "number" ? [part] : part));
-  return prompts;
+  const encode = (text: string) => encodeText(model.tokenizer, text, request.add_special_tokens ?? true);
+  const parts = typeof prompt === "string" || isTokenIds(prompt) ? [prompt] : prompt;
+  return parts.map((part) => (typeof part === "string" ? encode(part) : part));
+}
+
+function isTokenIds(prompt: Exclude<CompletionRequest["prompt"], string>): prompt is number[] {
+  return typeof prompt[0] === "number";
 }
 
 export function chatPromptOf(request: ChatRequest, model: Model): readonly number[] {
@@ -54,7 +55,16 @@ export function chatPromptOf(request: ChatRequest, model: Model): readonly numbe
     request.chat_template_kwargs,
   );
   // the template writes its own special tokens
-  return model.tokenizer.encode(text, { addSpecialTokens: request.add_special_tokens ?? false });
+  return encodeText(model.tokenizer, text, request.add_special_tokens ?? false);
+}
+
+/** A tokenizer of characters refuses those that it has no token for: the client's fault, not the server's. */
+export function encodeText(tokenizer: ChatTokenizer, text: string, addSpecialTokens: boolean): number[] {
+  try {
+    return tokenizer.encode(text, { addSpecialTokens });
+  } catch (cause) {
+    throw new HttpError(400, `the text cannot be tokenised: ${messageOf(cause)}`, "prompt");
+  }
 }
 
 export function renderChat(
@@ -66,8 +76,7 @@ export function renderChat(
   try {
     return tokenizer.applyChatTemplate(messages, { ...kwargs, addGenerationPrompt });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HttpError(400, `the chat template refused the messages: ${reason}`, "messages");
+    throw new HttpError(400, `the chat template refused the messages: ${messageOf(cause)}`, "messages");
   }
 }
 

@@ -11,7 +11,7 @@ import type { Engine } from "../engine/engine.ts";
 import { messageOf } from "../errors.ts";
 import { type Answer, answerChat, answerCompletion } from "./answers.ts";
 import type { ChatTokenizer } from "./chat-tokenizer.ts";
-import { type Model, renderChat } from "./completions.ts";
+import { encodeText, type Model, renderChat } from "./completions.ts";
 import { readJson, requireKey, requireKnownHost } from "./request-guard.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import {
@@ -148,7 +148,7 @@ class Handler {
             ? renderChat(model.tokenizer, body.messages, body.add_generation_prompt ?? true, body.chat_template_kwargs)
             : body.prompt;
         const addSpecialTokens = body.add_special_tokens ?? !("messages" in body);
-        const tokens = model.tokenizer.encode(text, { addSpecialTokens });
+        const tokens = encodeText(model.tokenizer, text, addSpecialTokens);
         return sendJson(response, 200, { tokens, count: tokens.length, max_model_len: model.maxModelLen });
       }
       case "POST /detokenize": {

@@ -3,14 +3,11 @@
  * weights.
  *
  * What may be relied on: every completion passed the checks of check-reply.ts; a group comes whole or not at all; nothing waits
- * without a deadline or tries without a bound; and no completion is returned whose policy version is in doubt. The last one takes
- * care of a server that dies and comes back with the weights it was started with: as long as one connection stayed open it is the
- * same process; when none did, the canary decides before anything it sampled is believed.
+ * without a deadline or tries without a bound; and no completion is returned whose policy version is in doubt (weights.ts).
  */
 import { messageOf } from "../errors.ts";
 import type { Completion } from "../types.ts";
 import { type Caller, CallFailure, createCaller, parseReply, seconds, sleep } from "./call.ts";
-import { type CanaryScores, judgeCanary, meanDistance, sameTokens, scoreCanary } from "./canary.ts";
 import { checkReply } from "./check-reply.ts";
 import { Gate } from "./gate.ts";
 import { createTransport } from "./http.ts";
@@ -33,6 +30,7 @@ import {
   type ServerInfo,
 } from "./server.ts";
 import { allOrAbort, linkSignals } from "./signals.ts";
+import { ServedWeights, saltOf } from "./weights.ts";
 import { completionReply } from "./wire.ts";
 
 export interface ConnectOptions {
@@ -106,13 +104,6 @@ function requireVersion(caller: Caller, version: string, method: PublishOptions[
   }
 }
 
-/** The weights that were proven last. */
-interface Delivered {
-  readonly weights: PublishedWeights;
-  readonly canary: Canary | null;
-  readonly scores: CanaryScores | undefined;
-}
-
 /** Choices start .. start + count - 1 of a group. */
 interface Run {
   readonly start: number;
@@ -125,20 +116,8 @@ class HttpPolicyServer implements PolicyServer {
   readonly #models: ServedModels;
   readonly #publisher: Publisher | undefined;
   readonly #gate: Gate;
-  /** One exchange of weights at a time. */
-  readonly #exchange = new Gate(1);
   readonly #options: ConnectOptions;
-  /** The model name to sample from: the base, or the newest adapter. */
-  #model: string;
-  #policyVersion: number;
-  #delivered: Delivered | undefined;
-  /** What the server said of a canary before anything was published: what it says again after a restart. */
-  #birth: { readonly canary: Canary; readonly scores: CanaryScores } | undefined;
-  /** Counts how often the server's weights were found lost and brought back. */
-  #life = 0;
-  /** The transport's continuity at which the weights were proven last. */
-  #provenAt: number;
-  #proving: Promise<void> | undefined;
+  readonly #weights: ServedWeights;
   #logprobsMode: Promise<"raw" | "processed"> | undefined;
   readonly #closing = new AbortController();
 
@@ -155,13 +134,17 @@ class HttpPolicyServer implements PolicyServer {
     this.#publisher = publisher;
     this.#options = options;
     this.#gate = new Gate(options.maxConcurrency ?? 256);
-    this.#model = models.model;
-    this.#policyVersion = options.policyVersion;
-    this.#provenAt = caller.transport.continuity;
+    this.#weights = new ServedWeights({
+      ...options,
+      caller,
+      publisher,
+      model: models.model,
+      closing: this.#closing.signal,
+    });
   }
 
   get policyVersion(): number {
-    return this.#policyVersion;
+    return this.#weights.policyVersion;
   }
 
   /** One tiny group through the same path as every other: return_token_ids, logprobs and n work, or the run does not start. */
@@ -214,9 +197,8 @@ class HttpPolicyServer implements PolicyServer {
   ): Promise<CallFailure | undefined> {
     const leave = await this.#gate.enter(run.count, signal);
     try {
-      const life = await this.#provenLife();
-      const model = this.#model;
-      const policyVersion = this.#policyVersion;
+      const life = await this.#weights.provenLife();
+      const { model, policyVersion } = this.#weights;
       const body = samplingBody(request, run, model, policyVersion);
       const deadlineMs = this.#options.requestTimeoutMs ?? 60_000 + 100 * request.params.maxTokens;
       const text = await this.#caller.call("/v1/completions", { body, deadlineMs, signal });
@@ -230,7 +212,7 @@ class HttpPolicyServer implements PolicyServer {
           serverVersion: this.info.version,
         }),
       );
-      if ((await this.#provenLife()) !== life) {
+      if ((await this.#weights.provenLife()) !== life) {
         return new CallFailure("unreachable", "the server lost its weights while it sampled");
       }
       const problems: string[] = [];
@@ -241,9 +223,9 @@ class HttpPolicyServer implements PolicyServer {
       return problems.length === 0 ? undefined : new CallFailure("garbled", problems.join("; "));
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;
-      if (error.status === 404 && this.#publisher?.method === "lora" && this.#delivered !== undefined) {
+      if (error.status === 404 && this.#publisher?.method === "lora" && this.#weights.published) {
         // An adapter does not survive a restart of its server: prove it anew, which loads it again.
-        this.#provenAt = -1;
+        this.#weights.doubt();
         return new CallFailure("unreachable", error.message, { cause: error });
       }
       return error;
@@ -261,68 +243,12 @@ class HttpPolicyServer implements PolicyServer {
     if (failure.kind === "unreachable") await waitUntilHealthy(this.#caller, startTimeoutMs, signal);
   }
 
-  /** Counts lives of the server's weights. Proves them first where the thread of connections was lost since the last proof. */
-  async #provenLife(): Promise<number> {
-    if (this.#provenAt !== this.#caller.transport.continuity && this.#publisher?.method !== "embedded") {
-      this.#proving ??= this.#prove().finally(() => {
-        this.#proving = undefined;
-      });
-      await this.#proving;
-    }
-    return this.#life;
-  }
-
-  async #prove(): Promise<void> {
-    const { startTimeoutMs = 600_000, onRetry } = this.#options;
-    const leave = await this.#exchange.enter(1, this.#closing.signal);
-    try {
-      const delivered = this.#delivered;
-      // Without a delivery, only the weights it was started with have been sampled, and a restart brings the same.
-      if (delivered !== undefined) await waitUntilHealthy(this.#caller, startTimeoutMs, this.#closing.signal);
-      const continuity = this.#caller.transport.continuity;
-      if (delivered !== undefined && !(await this.#stillHas(delivered))) {
-        onRetry?.(
-          `${this.info.url} lost the weights of version ${delivered.weights.policyVersion}; publishing them again`,
-        );
-        await this.#deliver(delivered.weights, delivered.canary);
-        this.#life++;
-      }
-      this.#provenAt = continuity;
-    } finally {
-      leave();
-    }
-  }
-
-  async #stillHas({ canary, scores }: Delivered): Promise<boolean> {
-    // Nothing to compare with: take them for lost, since training on doubtful samples is worse than a second reload.
-    if (canary === null || scores === undefined) return false;
-    try {
-      const now = await this.#score(canary);
-      const drift = meanDistance(now, scores);
-      const birth = this.#birth;
-      const backAtBirth =
-        birth !== undefined && sameTokens(birth.canary, canary) && meanDistance(now, birth.scores) < drift;
-      return drift <= rescoreNoise && !backAtBirth;
-    } catch (error) {
-      if (error instanceof CallFailure && error.status === 404) return false;
-      throw error;
-    }
-  }
-
   async publish(weights: PublishedWeights, canary: Canary | null): Promise<void> {
-    const publisher = this.#publisher;
-    if (publisher === undefined) throw new ServerError(`${this.info.url} was opened without a way to publish weights`);
-    const drain = publisher.exclusive ? await this.#drain() : undefined;
+    const drained = this.#publisher?.exclusive === true ? await this.#drain() : undefined;
     try {
-      const leave = await this.#exchange.enter(1, this.#closing.signal);
-      try {
-        await this.#deliver(weights, canary);
-        await publisher.retire(weights);
-      } finally {
-        leave();
-      }
+      await this.#weights.publish(weights, canary);
     } finally {
-      drain?.();
+      drained?.();
     }
   }
 
@@ -341,80 +267,12 @@ class HttpPolicyServer implements PolicyServer {
     }
   }
 
-  /** Delivers and proves; until then the version before stays the one that completions carry. */
-  async #deliver(weights: PublishedWeights, canary: Canary | null): Promise<void> {
-    const publisher = this.#publisher;
-    if (publisher === undefined) throw new ServerError(`${this.info.url} was opened without a way to publish weights`);
-    const { canaryTolerance = 0.05 } = this.#options;
-    try {
-      const comparable = canary !== null && publisher.method !== "embedded";
-      const before = comparable ? await this.#scoreBefore(canary) : undefined;
-      const model = await publisher.deliver(weights);
-      const after = comparable ? await this.#score(canary, model, weights.policyVersion) : undefined;
-      if (comparable && after !== undefined) {
-        judgeCanary({
-          canary,
-          after,
-          before,
-          previous: this.#delivered?.canary ?? undefined,
-          tolerance: canaryTolerance,
-        });
-      }
-      if (publisher.method === "embedded") await this.#requireVersion(weights.policyVersion);
-      this.#model = model;
-      this.#policyVersion = weights.policyVersion;
-      this.#delivered = { weights, canary, scores: after };
-      this.#provenAt = this.#caller.transport.continuity;
-    } catch (error) {
-      if (error instanceof CallFailure || error instanceof ServerError) {
-        throw new ServerError(`version ${weights.policyVersion} did not reach ${this.info.url}: ${error.message}`, {
-          cause: error,
-        });
-      }
-      throw error;
-    }
-  }
-
-  /** Undefined when the server no longer has the model of the version before: it was restarted. */
-  async #scoreBefore(canary: Canary): Promise<CanaryScores | undefined> {
-    try {
-      const scores = await this.#score(canary);
-      if (this.#delivered === undefined) this.#birth ??= { canary, scores };
-      return scores;
-    } catch (error) {
-      if (error instanceof CallFailure && error.status === 404) return undefined;
-      throw error;
-    }
-  }
-
-  #score(canary: Canary, model = this.#model, version = this.#policyVersion): Promise<CanaryScores> {
-    return scoreCanary(this.#caller, canary, { model, cacheSalt: saltOf(version), deadlineMs: 120_000 });
-  }
-
-  /** The embedded server writes on each choice which weights made it. */
-  async #requireVersion(version: number): Promise<void> {
-    const prompt = [this.#options.probeTokenId ?? 0];
-    const body = {
-      model: this.#model,
-      prompt,
-      n: 1,
-      seed: 0,
-      temperature: 0,
-      max_tokens: 1,
-      logprobs: 0,
-      return_token_ids: true,
-    };
-    const text = await this.#caller.call("/v1/completions", { body, deadlineMs: 120_000 });
-    const got = parseReply(text, completionReply, "/v1/completions").choices[0]?.weight_version;
-    if (got !== String(version)) throw new ServerError(`its samples are of version ${got ?? "unknown"}`);
-  }
-
   /** Away from temperature 1 without filters, raw log-probabilities are not those of the distribution that was sampled from. */
   async #requireExactLogprobs({ params, exactLogprobs = true }: GroupRequest): Promise<void> {
     const plain = params.temperature === 1 && params.topP === 1 && params.topK === 0 && params.minP === 0;
     if (plain || !exactLogprobs || this.#publisher?.method === "embedded" || this.info.version.startsWith("grouper "))
       return;
-    this.#logprobsMode ??= detectLogprobsMode(this.#caller, this.#model, [this.#options.probeTokenId ?? 0]);
+    this.#logprobsMode ??= detectLogprobsMode(this.#caller, this.#weights.model, [this.#options.probeTokenId ?? 0]);
     let mode: "raw" | "processed";
     try {
       mode = await this.#logprobsMode;
@@ -438,7 +296,7 @@ class HttpPolicyServer implements PolicyServer {
       return `${sentence}; lower maxTokens (now ${maxTokens}) or maxPromptTokens`;
     if (failure.status !== 404) return sentence;
     const { names } = await readModels(this.#caller, undefined).catch(() => ({ names: new Set<string>() }));
-    return `${this.info.url}: ${failure.message}; wanted ${this.#model}, the server has: ${[...names].join(", ") || "unknown"}`;
+    return `${this.info.url}: ${failure.message}; wanted ${this.#weights.model}, the server has: ${[...names].join(", ") || "unknown"}`;
   }
 
   async #condition(): Promise<string> {
@@ -457,11 +315,6 @@ class HttpPolicyServer implements PolicyServer {
 }
 
 const contextPhrases = /maximum context length|context length is|longer than the maximum model length|max_model_len/i;
-
-/** Two scorings of one sequence by the same weights on one server; batch-dependent kernels differ by about 1e-3. */
-const rescoreNoise = 0.02;
-
-const saltOf = (policyVersion: number) => `policy-v${policyVersion}`;
 
 /**
  * Every field that shapes the distribution is sent every time: what is left out, vLLM takes from the model's generation_config.

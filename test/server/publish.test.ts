@@ -157,6 +157,11 @@ describe("through a shared folder", () => {
     expect(server.paused).toBe(false);
     expect(client.policyVersion).toBe(0);
     expect(server.count("/collective_rpc")).toBe(3);
+    // part of a reload may have happened: nothing is sampled until one succeeds
+    await expect(client.sample(group)).rejects.toThrow(/version 1 did not reach/);
+    server.fault = undefined;
+    await client.publish(weights, await trainer.canary());
+    expect(await sampledIds(client)).toEqual(await trainer.expected());
   });
 
   it("repeats a reload that failed once", async () => {

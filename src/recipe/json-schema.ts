@@ -22,7 +22,11 @@ export function recipeJsonSchema(): JsonSchema {
   return {
     ...schema,
     title: "Grouper recipe",
-    properties: { ...properties, stages: stages!, stage: { ...stages!.items, description: "The only stage; shorthand for a list of one." } },
+    properties: {
+      ...properties,
+      stages: stages!,
+      stage: { ...stages!.items, description: "The only stage; shorthand for a list of one." },
+    },
     required: (schema.required ?? []).filter((key) => key !== "stages"),
   };
 }

@@ -1,155 +1,224 @@
-/** From a recipe file to a recipe: parsed, checked in one round, with every problem at its line and the nearest valid key. */
-import { readFileSync } from "node:fs";
-import { basename, dirname, isAbsolute, resolve } from "node:path";
-import type { z } from "zod";
+/**
+ * From a file and the command line to a recipe that can run: read, extended, overridden, checked, with every path made absolute.
+ * Whatever is wrong is said in one round, each problem with its place.
+ */
+import { isAbsolute, parse, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
-import { crossCheck, type Problem } from "./cross-check.ts";
-import { allowedKeys, recipeJsonSchema } from "./json-schema.ts";
-import { nearest } from "./nearest.ts";
-import { type Recipe, recipe as recipeSchema, type Stage } from "./schema.ts";
-import { parseRecipeYaml, type RecipeDocument } from "./yaml.ts";
+import { checkRecipe, type Warning } from "./check.ts";
+import { applyOverride, isMapping, type Override, parseOverride } from "./override.ts";
+import { type Problem, problemsOf } from "./problems.ts";
+import {
+  type DataSpec,
+  type ModelSpec,
+  type Recipe,
+  type RewardsSpec,
+  type Stage,
+  recipe as schema,
+} from "./schema.ts";
+import { type Path, parseSource, readSource, type Source } from "./source.ts";
+
+export interface LoadOptions {
+  /** As after --set: "key.key=value". */
+  readonly set?: readonly string[] | undefined;
+  /** What relative paths in `set` and outputDir start from. Default: the working directory. */
+  readonly workingDir?: string | undefined;
+}
 
 export interface ResolvedRecipe {
-  /** With defaults filled in and paths made absolute. */
   readonly recipe: Recipe;
-  readonly path: string;
-  /** Named doubts that do not stop a run, one sentence each with its position. */
+  /** The recipe's name, or its file's without the extension. */
+  readonly name: string;
+  /** One sentence each, with place and name. */
   readonly warnings: readonly string[];
 }
 
-/** Throws RecipeError that lists every problem. */
-export function loadRecipe(path: string, { set = [] }: { readonly set?: readonly string[] } = {}): ResolvedRecipe {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    throw new RecipeError(`Expected a recipe at ${path}, but it cannot be read. Give the path of a .yaml file, e.g. recipes/quickstart.yaml.`);
-  }
-  return parseRecipe(text, path, set);
+const MAX_EXTENDS = 5;
+
+/** Throws RecipeError with all problems of the file and of --set. */
+export function loadRecipe(path: string, options: LoadOptions = {}): ResolvedRecipe {
+  return resolveSources(readChain(readSource(path)), parse(path).name, options);
 }
 
-/** `path` names the recipe in messages; relative paths inside are relative to its folder. */
-export function parseRecipe(text: string, path: string, set: readonly string[] = []): ResolvedRecipe {
-  const document = parseRecipeYaml(text, basename(path), set);
-  const value = withStages(document.value, basename(path));
-  const isShorthand = value !== document.value;
-  // The shorthand's paths are the list's in messages of zod, and the file's in positions.
-  const inFile = (at: readonly PropertyKey[]) => (isShorthand && at[0] === "stages" ? ["stage", ...at.slice(2)] : at);
-  const parsed = recipeSchema.safeParse(value);
-  if (!parsed.success) throw new RecipeError(report(parsed.error.issues.flatMap((issue) => describe(issue, document, value, inFile)), path));
-  const named = { ...parsed.data, name: parsed.data.name ?? basename(path).replace(/\.ya?ml$/, "") };
-  const problems = crossCheck(named);
-  const sentence = ({ path: at, message }: Problem) => `${document.position(inFile(at))} ${inFile(at).join(".")}: ${message}`;
-  const errors = problems.filter((problem) => problem.severity === "error");
-  if (errors.length > 0) throw new RecipeError(report(errors.map(sentence), path));
+/** A recipe from text; `dir` is what its relative paths start from. Throws RecipeError. */
+export function parseRecipe(
+  text: string,
+  { label = "recipe.yaml", dir = ".", ...options }: LoadOptions & { label?: string; dir?: string } = {},
+): ResolvedRecipe {
+  return resolveSources(readChain(parseSource(text, { label, dir })), parse(label).name, options);
+}
+
+/** The file and those that it extends, from the file itself to its furthest base. */
+function readChain(first: Source): Source[] {
+  const chain = [first];
+  for (let source = first; ; ) {
+    if (!isMapping(source.value))
+      throw new RecipeError(
+        `${source.label}: expected a mapping with model and stages, got ${JSON.stringify(source.value)?.slice(0, 80)}.`,
+      );
+    const base = source.value["extends"];
+    if (base === undefined) return chain;
+    if (typeof base !== "string")
+      throw new RecipeError(`${source.locate(["extends"], "value")} extends: expected the path of another recipe.`);
+    if (chain.length === MAX_EXTENDS)
+      throw new RecipeError(`${first.label} extends more than ${MAX_EXTENDS - 1} recipes in a row; is there a circle?`);
+    source = readSource(resolve(source.dir, base));
+    chain.push(source);
+  }
+}
+
+function resolveSources(
+  chain: readonly Source[],
+  fileName: string,
+  { set = [], workingDir = process.cwd() }: LoadOptions,
+): ResolvedRecipe {
+  const shorthand = chain.map(({ value }) => isMapping(value) && value["stage"] !== undefined);
+  const merged = chain.map(({ value }) => withStages(value)).reduceRight((base, layer) => merge(base, layer), {});
+  if (!isMapping(merged)) throw new Error("a merged recipe is a mapping");
+  // Beside `stages`, `stage` is a problem of its own, told below.
+  const { extends: _, stage: __, ...raw } = merged;
+
+  const overrides = set.map(parseOverride);
+  const applied = overrides.map((override) => ({ override, path: applyOverride(raw, override) }));
+  const places = new Places(chain, shorthand, applied);
+
+  const parsed = schema.safeParse(raw);
+  const { problems: crossed, warnings } = checkRecipe(raw);
+  const both = chain.filter(
+    ({ value }) => isMapping(value) && value["stage"] !== undefined && value["stages"] !== undefined,
+  );
+  const problems: Problem[] = [
+    ...both.map((): Problem => ({ path: ["stage"], part: "key", message: "expected stage or stages, got both" })),
+    ...(parsed.success ? [] : problemsOf(parsed.error.issues, schema, raw)),
+    ...crossed,
+  ];
+  if (!parsed.success || problems.length > 0) {
+    const lines = problems.map(({ path, part, message }) => `${places.describe(path, part)}: ${message}`);
+    throw new RecipeError(
+      lines.length === 1 ? `${lines[0]}.` : `The recipe has ${lines.length} problems:\n  ${lines.join("\n  ")}`,
+    );
+  }
   return {
-    recipe: absolutePaths(named, dirname(resolve(path))),
-    path,
-    warnings: problems.filter((problem) => problem.severity === "warning").map(sentence),
+    recipe: withAbsolutePaths(parsed.data, places, workingDir),
+    name: parsed.data.name ?? fileName,
+    warnings: warnings.map(
+      ({ name, path, message }: Warning) => `${places.describe(path, "value")}: ${message} [${name}]`,
+    ),
   };
 }
 
-function report(problems: readonly string[], path: string): string {
-  const distinct = [...new Set(problems)];
-  return distinct.length === 1 ? distinct[0]! : `${path} has ${distinct.length} problems:\n${distinct.map((problem) => `  ${problem}`).join("\n")}`;
-}
-
-/** `stage: {...}` as the list of one that it stands for. */
-function withStages(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new RecipeError(`Expected a recipe of keys and values in ${name}, got ${Array.isArray(value) ? "a list" : JSON.stringify(value)}.`);
-  }
-  if (!("stage" in value)) return value;
-  if ("stages" in value) throw new RecipeError(`Expected either stage or stages in ${name}, got both.`);
+/** `stage: {…}` is short for a list of one. */
+function withStages(value: unknown): unknown {
+  if (!isMapping(value) || value["stage"] === undefined || value["stages"] !== undefined) return value;
   const { stage, ...rest } = value;
   return { ...rest, stages: [stage] };
 }
 
-type Issue = z.core.$ZodIssue;
+/** Mappings merge key by key, everything else is replaced. What comes out shares nothing with what went in, as aliases in YAML do. */
+function merge(base: unknown, layer: unknown): unknown {
+  if (Array.isArray(layer)) return layer.map((item) => merge(undefined, item));
+  if (!isMapping(layer)) return layer;
+  const result: Record<string, unknown> = isMapping(base) ? { ...base } : {};
+  for (const [key, value] of Object.entries(layer)) result[key] = merge(result[key], value);
+  return result;
+}
 
-/** One sentence per problem that an issue of zod stands for. */
-function describe(
-  issue: Issue,
-  document: RecipeDocument,
-  value: unknown,
-  inFile: (path: readonly PropertyKey[]) => readonly PropertyKey[],
-): string[] {
-  const at = inFile(issue.path);
-  const name = at.join(".") || "recipe";
-  if (issue.code === "unrecognized_keys") {
-    const allowed = allowedKeys(recipeJsonSchema(), issue.path, value);
-    return issue.keys.map((key) => {
-      const meant = nearest(key, allowed);
-      const hint = meant === null ? `Keys here: ${allowed.join(", ")}.` : `Did you mean ${meant}?`;
-      return `${document.position(at, key)} ${[...at, key].join(".")}: there is no such key. ${hint}`;
-    });
+interface Applied {
+  readonly override: Override;
+  readonly path: Path;
+}
+
+/** Where each value of a merged recipe comes from. */
+class Places {
+  private readonly chain: readonly Source[];
+  private readonly shorthand: readonly boolean[];
+  private readonly applied: readonly Applied[];
+
+  constructor(chain: readonly Source[], shorthand: readonly boolean[], applied: readonly Applied[]) {
+    this.chain = chain;
+    this.shorthand = shorthand;
+    this.applied = applied;
   }
-  if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    const branch = likeliestBranch(issue.errors);
-    return branch.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] } as Issue, document, value, inFile));
+
+  /** "quickstart.yaml:7:16 stages.0.rollout.groupSize"; for a value that is missing, the nearest mapping around it. */
+  describe(path: Path, part: "key" | "value"): string {
+    const name = path.length === 0 ? "" : ` ${path.join(".")}`;
+    const override = this.overrideOf(path);
+    if (override !== null) return `${override.label} (${override.text})${name}`;
+    for (let length = path.length; length >= 0; length--) {
+      const place = this.locate(path.slice(0, length), length === path.length ? part : "key");
+      if (place !== null) return place + name;
+    }
+    return `${this.chain[0]!.label}${name}`;
   }
-  const got = valueAt(value, issue.path);
-  return [`${document.position(at)} ${name}: ${expectation(issue)}${got === undefined ? "" : `, got ${shorten(got)}`}.${hintOf(issue, got)}`];
+
+  /** The folder that a relative path at `path` starts from. */
+  dirOf(path: Path, workingDir: string): string {
+    if (this.overrideOf(path) !== null) return workingDir;
+    return (this.chain.find((source, i) => source.locate(this.inFile(path, i), "value") !== null) ?? this.chain[0]!)
+      .dir;
+  }
+
+  private overrideOf(path: Path): Override | null {
+    const set = this.applied.findLast(({ path: prefix }) =>
+      prefix.every((step, i) => String(step) === String(path[i])),
+    );
+    return set?.override ?? null;
+  }
+
+  private locate(path: Path, part: "key" | "value"): string | null {
+    for (const [i, source] of this.chain.entries()) {
+      const place = source.locate(this.inFile(path, i), part);
+      if (place !== null) return place;
+    }
+    return null;
+  }
+
+  private inFile(path: Path, index: number): Path {
+    if (!this.shorthand[index] || path[0] !== "stages") return path;
+    return path.length === 1 ? ["stage"] : ["stage", ...path.slice(2)];
+  }
 }
 
-/** The alternative that the user most likely meant: the one whose complaints lie deepest, then the one with the fewest. */
-function likeliestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] {
-  const depth = (branch: readonly Issue[]) => Math.max(...branch.map((issue) => issue.path.length));
-  const isWrongType = (branch: readonly Issue[]) => branch.some((issue) => issue.path.length === 0 && issue.code === "invalid_type");
-  return [...branches].sort((a, b) => Number(isWrongType(a)) - Number(isWrongType(b)) || depth(b) - depth(a) || a.length - b.length)[0]!;
-}
+/** Inputs are relative to the file that names them (or, in --set, to the working directory); outputs to the working directory. */
+function withAbsolutePaths(recipe: Recipe, places: Places, workingDir: string): Recipe {
+  const input = (value: string, path: Path) =>
+    isAbsolute(value) ? value : resolve(places.dirOf(path, workingDir), value);
+  const output = (value: string) => resolve(workingDir, value);
+  const { model, server } = recipe;
 
-function expectation(issue: Issue): string {
-  if (issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined")) return "expected a value, but the key is missing";
-  const message = issue.message.replace(/^Invalid input: /, "").replace(/, received .*$/, "").replace(/^Invalid (string|option|union)[^:]*: /, "");
-  return message.startsWith("expected") ? message : message.charAt(0).toLowerCase() + message.slice(1);
-}
-
-function hintOf(issue: Issue, got: unknown): string {
-  if (issue.code !== "invalid_value" || typeof got !== "string") return "";
-  const meant = nearest(got, issue.values.map(String));
-  return meant === null ? "" : ` Did you mean ${meant}?`;
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((here, key) => (typeof here === "object" && here !== null ? (here as Record<PropertyKey, unknown>)[key] : undefined), value);
-}
-
-function shorten(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-/** Files that a recipe names are relative to the recipe, wherever it is run from. */
-function absolutePaths(recipe: Recipe, dir: string): Recipe {
-  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(dir, path));
-  const { model } = recipe;
-  const ofData = <Data extends Stage["data"]>(data: Data): Data =>
-    data.type === "file" ? { ...data, path: Array.isArray(data.path) ? data.path.map(absolute) : absolute(data.path) } : data;
-  const ofRewards = <Rewards extends { readonly functions: readonly unknown[] }>(rewards: Rewards): Rewards => ({
-    ...rewards,
-    functions: rewards.functions.map((reward) =>
-      typeof reward === "object" && reward !== null && "file" in reward && typeof reward.file === "string" ? { ...reward, file: absolute(reward.file) } : reward,
+  const data = (spec: DataSpec, at: Path): DataSpec => {
+    if (spec.type !== "file") return spec;
+    const { path } = spec;
+    const absolute =
+      typeof path === "string" ? input(path, [...at, "path"]) : path.map((file, i) => input(file, [...at, "path", i]));
+    return { ...spec, path: absolute };
+  };
+  const rewards = (spec: RewardsSpec, at: Path): RewardsSpec => ({
+    ...spec,
+    functions: spec.functions.map((reward, i) =>
+      typeof reward === "string" || reward.file === undefined
+        ? reward
+        : { ...reward, file: input(reward.file, [...at, "functions", i, "file"]) },
     ),
   });
+  const stage = (spec: Stage, at: Path): Stage => {
+    const withData = { ...spec, data: data(spec.data, [...at, "data"]) };
+    if (withData.type === "sft") return withData;
+    const withRewards = { ...withData, rewards: rewards(withData.rewards, [...at, "rewards"]) };
+    if (withRewards.type === "eval" || withRewards.eval === undefined) return withRewards;
+    const evaluation = { ...withRewards.eval, data: data(withRewards.eval.data, [...at, "eval", "data"]) };
+    if (evaluation.rewards !== undefined) evaluation.rewards = rewards(evaluation.rewards, [...at, "eval", "rewards"]);
+    return { ...withRewards, eval: evaluation };
+  };
+  const absoluteModel: ModelSpec = { ...model };
+  if (model.path !== undefined) absoluteModel.path = input(model.path, ["model", "path"]);
+  if (typeof model.tokenizer === "string") absoluteModel.tokenizer = input(model.tokenizer, ["model", "tokenizer"]);
   return {
     ...recipe,
-    model: {
-      ...model,
-      ...(model.path === undefined ? {} : { path: absolute(model.path) }),
-      ...(typeof model.tokenizer === "string" ? { tokenizer: absolute(model.tokenizer) } : {}),
-    },
-    stages: recipe.stages.map((stage): Stage => {
-      if (stage.type === "sft") return { ...stage, data: ofData(stage.data) };
-      const rewards = ofRewards(stage.rewards);
-      if (stage.type === "eval") return { ...stage, data: ofData(stage.data), rewards };
-      const held = stage.eval;
-      return {
-        ...stage,
-        data: ofData(stage.data),
-        rewards,
-        ...(held === undefined ? {} : { eval: { ...held, data: ofData(held.data), ...(held.rewards === undefined ? {} : { rewards: ofRewards(held.rewards) }) } }),
-      };
-    }),
+    outputDir: output(recipe.outputDir),
+    model: absoluteModel,
+    server:
+      server.type === "vllm" ? { ...server, publish: { ...server.publish, dir: output(server.publish.dir) } } : server,
+    stages: recipe.stages.map((spec, i) => stage(spec, ["stages", i])),
   };
 }

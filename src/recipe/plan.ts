@@ -45,13 +45,24 @@ function planStage(stage: Stage): StagePlan {
       };
     }
     case "eval":
-      return { name, type: "eval", sentence: `${stage.numSamples} samples per prompt.`, numbers: { samplesPerPrompt: stage.numSamples } };
+      return {
+        name,
+        type: "eval",
+        sentence: `${stage.numSamples} samples per prompt.`,
+        numbers: { samplesPerPrompt: stage.numSamples },
+      };
     default:
       throw new Error(`unknown stage ${JSON.stringify(stage satisfies never)}`);
   }
 }
 
-function planRl({ rollout, steps, updatesPerBatch, epochsPerBatch, algorithm }: RlStage): Omit<StagePlan, "name" | "type"> {
+function planRl({
+  rollout,
+  steps,
+  updatesPerBatch,
+  epochsPerBatch,
+  algorithm,
+}: RlStage): Omit<StagePlan, "name" | "type"> {
   const completionsPerStep = rollout.promptsPerStep * rollout.groupSize;
   const optimizerSteps = steps * updatesPerBatch * epochsPerBatch;
   const completionsPerUpdate = completionsPerStep / updatesPerBatch;
@@ -75,7 +86,13 @@ function planRl({ rollout, steps, updatesPerBatch, epochsPerBatch, algorithm }: 
 /** Of a random model: embedding, layers, norms, and the head unless it is tied. */
 function countParameters({ model: { init } }: Recipe, vocabSize: number): number | null {
   if (init === undefined) return null;
-  const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads = numAttentionHeads } = init;
+  const {
+    hiddenSize,
+    intermediateSize,
+    numHiddenLayers,
+    numAttentionHeads,
+    numKeyValueHeads = numAttentionHeads,
+  } = init;
   const headDim = init.headDim ?? hiddenSize / numAttentionHeads;
   const [q, kv] = [numAttentionHeads * headDim, numKeyValueHeads * headDim];
   const biases = init.family === "qwen2" ? q + 2 * kv : 0;

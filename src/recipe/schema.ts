@@ -44,7 +44,10 @@ export const tokenizer = z
     z
       .strictObject({
         characters: z.string().min(1).describe("One token for each of these characters."),
-        specialTokens: z.array(z.string().min(1)).default([]).describe("Strings that are one token each, e.g. <think>."),
+        specialTokens: z
+          .array(z.string().min(1))
+          .default([])
+          .describe("Strings that are one token each, e.g. <think>."),
       })
       .describe("A character tokenizer, for tiny models."),
   ])
@@ -89,12 +92,18 @@ export const server = z
       url: z.url().describe("OpenAI base URL, e.g. http://10.0.0.2:8000/v1."),
       model: z.string().optional().describe("Served model name; default: the only one that the server lists."),
       apiKeyEnv: z.string().optional().describe("Environment variable that holds the API key."),
-      maxConcurrency: count().default(256).describe("Requests in flight; about 2 to 4 times the server's max_num_seqs."),
+      maxConcurrency: count()
+        .default(256)
+        .describe("Requests in flight; about 2 to 4 times the server's max_num_seqs."),
       publish: z
         .strictObject({
-          method: z.enum(["disk", "lora"]).describe("disk: collective_rpc reload_weights (needs VLLM_SERVER_DEV_MODE=1). lora: runtime adapters."),
+          method: z
+            .enum(["disk", "lora"])
+            .describe("disk: collective_rpc reload_weights (needs VLLM_SERVER_DEV_MODE=1). lora: runtime adapters."),
           dir: z.string().describe("Folder that trainer and server both see under this path."),
-          canaryTolerance: positive().default(0.05).describe("Largest mean |difference| of log-probabilities that counts as delivered, in nats."),
+          canaryTolerance: positive()
+            .default(0.05)
+            .describe("Largest mean |difference| of log-probabilities that counts as delivered, in nats."),
         })
         .describe("How new weights reach the server."),
       startTimeoutSeconds: positive().default(600),
@@ -105,7 +114,19 @@ export const server = z
 
 export const template = z
   .union([
-    z.enum(["r1-zero", "oat", "orz", "qwen-math", "none", "logic-rl", "open-r1", "dapo", "deepscaler", "prime", "chat"]),
+    z.enum([
+      "r1-zero",
+      "oat",
+      "orz",
+      "qwen-math",
+      "none",
+      "logic-rl",
+      "open-r1",
+      "dapo",
+      "deepscaler",
+      "prime",
+      "chat",
+    ]),
     z.strictObject({
       type: z.literal("chat"),
       system: z.string().optional(),
@@ -129,7 +150,10 @@ const dataCommon = {
     .enum(["column", "gsm8k", "boxed"])
     .default("column")
     .describe("gsm8k: what follows ####; boxed: the last \\boxed{}; column: as it stands."),
-  where: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}).describe("Keep rows whose columns equal these values."),
+  where: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .default({})
+    .describe("Keep rows whose columns equal these values."),
   limit: count().optional().describe("Use at most this many rows."),
   holdout: z
     .strictObject({
@@ -156,7 +180,9 @@ export const data = z
     }),
     z.strictObject({
       type: z.literal("file"),
-      path: z.union([z.string(), z.array(z.string()).min(1)]).describe(".jsonl, .jsonl.gz or .parquet; relative to the recipe."),
+      path: z
+        .union([z.string(), z.array(z.string()).min(1)])
+        .describe(".jsonl, .jsonl.gz or .parquet; relative to the recipe."),
       ...dataCommon,
     }),
     z.strictObject({
@@ -177,6 +203,7 @@ export const rewardSpec = z
       .strictObject({
         name: z.string().optional().describe("Name of a shipped reward; with `file`, the name in metrics."),
         file: z.string().optional().describe("Your own .ts or .js file, relative to the recipe."),
+        as: z.string().min(1).optional().describe("Name in metrics, where one reward is used twice."),
         weight: z.number().default(1),
         params: z.record(z.string(), z.unknown()).default({}),
       })
@@ -188,7 +215,9 @@ export const rewards = z
   .strictObject({
     functions: z.array(rewardSpec).min(1),
     threads: count().default(2),
-    deadlineSeconds: positive().default(10).describe("Per completion; past it the worker is killed and the outcome is a failure."),
+    deadlineSeconds: positive()
+      .default(10)
+      .describe("Per completion; past it the worker is killed and the outcome is a failure."),
     maxFailedShare: share().default(0.05).describe("A step with a larger share of failed completions stops the run."),
   })
   .describe("What a completion is worth.");
@@ -211,12 +240,18 @@ export const rollout = z
     sampling,
     dynamicSampling: z
       .strictObject({
-        maxBatches: count().default(10).describe("Generation batches per step before the run stops with an explanation."),
+        maxBatches: count()
+          .default(10)
+          .describe("Generation batches per step before the run stops with an explanation."),
+        metric: z.string().optional().describe("The reward whose scores must differ; default: the total."),
       })
       .optional()
       .describe("DAPO: keep only groups whose rewards differ, and sample until the batch is full."),
     maskTruncated: z.boolean().default(false).describe("Completions that hit maxTokens are not trained."),
-    prefetch: z.union([z.literal(0), z.literal(1)]).default(0).describe("1: sample the next batch while this one trains (one step off-policy)."),
+    prefetch: z
+      .union([z.literal(0), z.literal(1)])
+      .default(0)
+      .describe("1: sample the next batch while this one trains (one step off-policy)."),
     correction: z
       .strictObject({ type: z.literal("tis"), cap: positive().default(2) })
       .optional()
@@ -250,8 +285,15 @@ export const evaluation = z
   .describe("Held-out evaluation.");
 
 const stageCommon = {
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and dashes").optional().describe("Default: the type."),
-  from: z.string().optional().describe("Stage whose final weights this one starts from, or `base`. Default: the stage before."),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, "expected lower-case letters, digits and dashes")
+    .optional()
+    .describe("Default: the type."),
+  from: z
+    .string()
+    .optional()
+    .describe("Stage whose final weights this one starts from, or `base`. Default: the stage before."),
 };
 
 const checkpoint = z
@@ -272,7 +314,9 @@ export const rlStage = z.strictObject({
   steps: count().describe("Rollout batches to train on."),
   updatesPerBatch: count().default(1).describe("Optimizer steps that share one rollout batch."),
   epochsPerBatch: count().default(1).describe("Passes over one rollout batch."),
-  refreshReferenceEverySteps: count().optional().describe("Replace the reference by the policy; default: it stays frozen."),
+  refreshReferenceEverySteps: count()
+    .optional()
+    .describe("Replace the reference by the policy; default: it stays frozen."),
   optimizer,
   eval: evaluation
     .extend({
@@ -287,7 +331,10 @@ export const sftStage = z.strictObject({
   ...stageCommon,
   data,
   template: template.default("none"),
-  response: z.string().default("{answer}").describe("What is trained; {column} is replaced, and the end-of-text token is added."),
+  response: z
+    .string()
+    .default("{answer}")
+    .describe("What is trained; {column} is replaced, and the end-of-text token is added."),
   steps: count().optional().describe("Optimizer steps; or `epochs`."),
   epochs: positive().optional(),
   batchSize: count().describe("Sequences per optimizer step."),
@@ -295,12 +342,23 @@ export const sftStage = z.strictObject({
   checkpoint,
 });
 
-export const evalStage = z.strictObject({ type: z.literal("eval"), ...stageCommon, template: template.default("none"), ...evaluation.shape, rewards, sampling });
+export const evalStage = z.strictObject({
+  type: z.literal("eval"),
+  ...stageCommon,
+  template: template.default("none"),
+  ...evaluation.shape,
+  rewards,
+  sampling,
+});
 
 export const stage = z.discriminatedUnion("type", [rlStage, sftStage, evalStage]);
 
 export const recipe = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected letters, digits, dot, dash, underscore").optional().describe("Run folder; default: the file's name."),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected letters, digits, dot, dash, underscore")
+    .optional()
+    .describe("Run folder; default: the file's name."),
   description: z.string().optional(),
   seed: whole().default(0),
   outputDir: z.string().default("runs"),

@@ -32,7 +32,9 @@ export function readSource(path: string): Source {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new RecipeError(`Expected a recipe at ${path}, but it cannot be read: ${messageOf(error)}.`, { cause: error });
+    throw new RecipeError(`Expected a recipe at ${path}, but it cannot be read: ${messageOf(error)}.`, {
+      cause: error,
+    });
   }
   return parseSource(bytes.toString("utf8"), { label: basename(file), dir: dirname(file) });
 }
@@ -45,12 +47,25 @@ export function parseSource(text: string, { label, dir }: { readonly label: stri
     const { line, col } = lines.linePos(offset);
     return `${label}:${line}:${col}`;
   };
-  const document = quietly(label, () => parseDocument(text, { lineCounter: lines, schema: "core", version: "1.2", logLevel: "silent", prettyErrors: false }));
+  const document = quietly(label, () =>
+    parseDocument(text, {
+      lineCounter: lines,
+      schema: "core",
+      version: "1.2",
+      logLevel: "error",
+      prettyErrors: false,
+    }),
+  );
   // An unknown tag is only a warning to the parser; to us it is a wish that would silently not be granted.
-  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => `${at(pos[0])} ${message.replace(/\s+/g, " ")}`);
+  const faults = [...document.errors, ...document.warnings].map(
+    ({ pos, message }) => `${at(pos[0])} ${message.replace(/\s+/g, " ")}`,
+  );
   if (faults.length > 0) throw new RecipeError(`${label} is not valid YAML:\n  ${faults.join("\n  ")}`);
-  const badKeys = quietly(label, () => forbiddenKeys(document)).map(({ offset, text: key }) => `${at(offset)} ${key} cannot be a key`);
-  if (badKeys.length > 0) throw new RecipeError(`${label} has keys that are not plain words:\n  ${badKeys.join("\n  ")}`);
+  const badKeys = quietly(label, () => forbiddenKeys(document)).map(
+    ({ offset, text: key }) => `${at(offset)} ${key} cannot be a key`,
+  );
+  if (badKeys.length > 0)
+    throw new RecipeError(`${label} has keys that are not plain words:\n  ${badKeys.join("\n  ")}`);
   const value: unknown = quietly(label, () => document.toJS({ maxAliasCount: MAX_ALIASES }));
   return {
     label,
@@ -105,7 +120,8 @@ function offsetOf(document: Document.Parsed, path: Path, part: "key" | "value"):
   }
   const chosen = part === "key" && isScalar(key) ? key : node;
   for (const candidate of [chosen, key]) {
-    if ((isScalar(candidate) || isCollection(candidate) || isAlias(candidate)) && candidate.range != null) return candidate.range[0];
+    if ((isScalar(candidate) || isCollection(candidate) || isAlias(candidate)) && candidate.range != null)
+      return candidate.range[0];
   }
   return null;
 }

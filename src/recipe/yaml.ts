@@ -15,9 +15,16 @@ export interface RecipeDocument {
 
 /** Parses `text` and applies overrides, each "a.b=value". Throws RecipeError with a position for everything that is not plain data. */
 export function parseRecipeYaml(text: string, name: string, overrides: readonly string[]): RecipeDocument {
-  if (text.length > MAX_BYTES) throw new RecipeError(`Expected a recipe of at most ${MAX_BYTES} characters in ${name}, got ${text.length}.`);
+  if (text.length > MAX_BYTES)
+    throw new RecipeError(`Expected a recipe of at most ${MAX_BYTES} characters in ${name}, got ${text.length}.`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, schema: "core", version: "1.2", prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    schema: "core",
+    version: "1.2",
+    prettyErrors: false,
+    uniqueKeys: true,
+  });
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -60,7 +67,9 @@ function toPlain(document: Document, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {};
   } catch {
-    throw new RecipeError(`Expected at most ${MAX_ALIASES} uses of anchors in ${name}, got more. Write the values out.`);
+    throw new RecipeError(
+      `Expected at most ${MAX_ALIASES} uses of anchors in ${name}, got more. Write the values out.`,
+    );
   }
 }
 
@@ -70,12 +79,15 @@ function applyOverride(document: Document, override: string, number: number): st
   const equals = override.indexOf("=");
   if (equals < 1) throw new RecipeError(`${where}: expected a.b=value, got ${JSON.stringify(override)}.`);
   const value = parseDocument(override.slice(equals + 1), { schema: "core" });
-  if (value.errors[0] !== undefined) throw new RecipeError(`${where}: the value is not YAML: ${value.errors[0].message.split("\n")[0]}`);
+  if (value.errors[0] !== undefined)
+    throw new RecipeError(`${where}: the value is not YAML: ${value.errors[0].message.split("\n")[0]}`);
   const path: (string | number)[] = [];
   for (const part of override.slice(0, equals).split(".")) {
-    if (part === "" || FORBIDDEN_KEYS.has(part)) throw new RecipeError(`${where}: ${JSON.stringify(part)} is no key, in ${JSON.stringify(override)}.`);
+    if (part === "" || FORBIDDEN_KEYS.has(part))
+      throw new RecipeError(`${where}: ${JSON.stringify(part)} is no key, in ${JSON.stringify(override)}.`);
     const parent = path.length === 0 ? document.contents : document.getIn(path, true);
-    if (isAlias(parent)) throw new RecipeError(`${where}: ${path.join(".")} is an alias; write it out to override a part of it.`);
+    if (isAlias(parent))
+      throw new RecipeError(`${where}: ${path.join(".")} is an alias; write it out to override a part of it.`);
     path.push(isSeq(parent) ? indexIn(parent.items, part, where, path) : part);
   }
   document.setIn(path, document.createNode(value.toJS({ maxAliasCount: MAX_ALIASES })));
@@ -98,4 +110,3 @@ function namesOf(item: unknown): string[] {
   const name = item.get("name") ?? item.get("type");
   return typeof name === "string" ? [name] : [];
 }
-

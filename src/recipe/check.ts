@@ -1,0 +1,255 @@
+/**
+ * The checks that no single key can make: combinations that would fail late, or train something else than was meant. They run on
+ * whatever parts of a recipe could be parsed, so that all problems appear in one round.
+ */
+import { messageOf } from "../errors.ts";
+import { checkGroupSize, createObjective } from "../objectives/create.ts";
+import { rewardLabel } from "../reward/reward.ts";
+import { nearest } from "./nearest.ts";
+import type { Problem } from "./problems.ts";
+import {
+  type EvalStage,
+  type ModelSpec,
+  model,
+  type RewardsSpec,
+  type RlStage,
+  type SftStage,
+  type Stage,
+  stage,
+} from "./schema.ts";
+import type { Path } from "./source.ts";
+
+/** A recipe that runs but may not do what was meant. */
+export interface Warning {
+  /** Stable, e.g. "sampling-filters". */
+  readonly name: string;
+  readonly path: Path;
+  readonly message: string;
+}
+
+export interface Checked {
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Warning[];
+}
+
+/** `value` is a recipe as written, with its stages in a list. */
+export function checkRecipe(value: Readonly<Record<string, unknown>>): Checked {
+  const report = new Report();
+  const parsedModel = model.safeParse(value["model"]);
+  if (parsedModel.success) checkModel(parsedModel.data, report);
+  const stages = Array.isArray(value["stages"]) ? value["stages"].map((raw) => stage.safeParse(raw).data) : [];
+  checkLineage(stages, report);
+  stages.forEach((parsed, i) => {
+    if (parsed?.type === "rl") checkRl(parsed, ["stages", i], report);
+    if (parsed?.type === "sft") checkSft(parsed, ["stages", i], report);
+    if (parsed?.type === "eval") checkEval(parsed, ["stages", i], report);
+  });
+  return report;
+}
+
+class Report implements Checked {
+  readonly problems: Problem[] = [];
+  readonly warnings: Warning[] = [];
+
+  problem(path: Path, message: string, part: Problem["part"] = "value"): void {
+    this.problems.push({ path, part, message });
+  }
+
+  warn(name: string, path: Path, message: string): void {
+    this.warnings.push({ name, path, message });
+  }
+}
+
+function checkModel({ path, init, tokenizer }: ModelSpec, report: Report): void {
+  const at: Path = ["model"];
+  if ((path === undefined) === (init === undefined)) {
+    const came = path === undefined ? "got neither" : "got both";
+    report.problem(at, `expected either path (a Hugging Face folder) or init (random weights), ${came}`, "key");
+  }
+  if (path !== undefined || init === undefined) {
+    if (init === undefined && typeof tokenizer === "object") {
+      report.problem(
+        [...at, "tokenizer"],
+        "expected a folder: a character tokenizer fits only a model that starts from random weights (init)",
+      );
+    }
+    return;
+  }
+  if (tokenizer === undefined) {
+    report.problem(
+      at,
+      "expected tokenizer: a model that starts from random weights has no folder to take one from; give characters, or a folder with tokenizer.json",
+      "key",
+    );
+  }
+  const { hiddenSize, numAttentionHeads, numKeyValueHeads = numAttentionHeads, headDim } = init;
+  if (headDim === undefined && hiddenSize % numAttentionHeads !== 0) {
+    report.problem(
+      [...at, "init", "hiddenSize"],
+      `expected a multiple of numAttentionHeads ${numAttentionHeads}, or headDim beside it, got ${hiddenSize}`,
+    );
+  }
+  if (numAttentionHeads % numKeyValueHeads !== 0) {
+    report.problem(
+      [...at, "init", "numKeyValueHeads"],
+      `expected a divisor of numAttentionHeads ${numAttentionHeads}, got ${numKeyValueHeads}`,
+    );
+  }
+}
+
+/** Names are different, and `from` names an earlier stage that trains. */
+function checkLineage(stages: readonly (Stage | undefined)[], report: Report): void {
+  const earlier: { name: string; trains: boolean }[] = [];
+  stages.forEach((current, i) => {
+    if (current === undefined) return;
+    const name = current.name ?? current.type;
+    const at: Path = ["stages", i];
+    if (earlier.some((other) => other.name === name)) {
+      report.problem([...at, "name"], `expected a name of its own: an earlier stage is called ${name} too`);
+    }
+    const { from } = current;
+    if (from !== undefined && from !== "base" && !earlier.some((other) => other.name === from && other.trains)) {
+      const names = ["base", ...earlier.filter(({ trains }) => trains).map((other) => other.name)];
+      const meant = nearest(from, names);
+      report.problem(
+        [...at, "from"],
+        `expected an earlier stage that trains, or base (${names.join(", ")}), got ${from}${meant === null ? "" : `; did you mean ${meant}?`}`,
+      );
+    }
+    earlier.push({ name, trains: current.type !== "eval" });
+  });
+}
+
+function checkRl(rl: RlStage, at: Path, report: Report): void {
+  const { rollout, algorithm, updatesPerBatch, epochsPerBatch, optimizer, rewards } = rl;
+  const { promptsPerStep, groupSize, dynamicSampling, sampling, prefetch, correction } = rollout;
+  try {
+    checkGroupSize(algorithm.type, groupSize);
+  } catch (error) {
+    report.problem([...at, "rollout", "groupSize"], messageOf(error));
+  }
+  if (dynamicSampling !== undefined && groupSize === 1) {
+    report.problem(
+      [...at, "rollout", "dynamicSampling"],
+      "expected groupSize of at least 2: the rewards of a group of one never differ",
+    );
+  }
+  const numSamples = promptsPerStep * groupSize;
+  if (numSamples % updatesPerBatch !== 0) {
+    report.problem(
+      [...at, "updatesPerBatch"],
+      `expected a divisor of the ${numSamples} completions of a step (${promptsPerStep} prompts x ${groupSize}), got ${updatesPerBatch}`,
+    );
+  }
+  checkTokens(sampling, [...at, "rollout", "sampling"], report);
+  checkMetric(dynamicSampling?.metric, rewards, [...at, "rollout", "dynamicSampling", "metric"], report);
+  checkRewards(rewards, [...at, "rewards"], report);
+  if (rl.eval !== undefined) {
+    checkMetric(rl.eval.metric, rl.eval.rewards ?? rewards, [...at, "eval", "metric"], report);
+    if (rl.eval.rewards !== undefined) checkRewards(rl.eval.rewards, [...at, "eval", "rewards"], report);
+  }
+  warnOfSampling(rl, at, report);
+  const usesReference = createObjective(algorithm).needs.includes("refLogprobs");
+  if (rl.refreshReferenceEverySteps !== undefined && !usesReference) {
+    report.warn(
+      "unused-reference",
+      [...at, "refreshReferenceEverySteps"],
+      `has no effect: ${algorithm.type} has no KL term here, so there is no reference`,
+    );
+  }
+  if (prefetch === 1 && correction === undefined) {
+    report.warn(
+      "off-policy",
+      [...at, "rollout", "prefetch"],
+      "batches are sampled one step before they train; correction: {type: tis} weighs what that changes",
+    );
+  }
+  warnOfWarmup(optimizer.warmupSteps, rl.steps * updatesPerBatch * epochsPerBatch, [...at, "optimizer"], report);
+}
+
+/** Ratios and the off-policy correction compare log-probabilities; they mean what the papers mean only for the distribution sampled from. */
+function warnOfSampling({ rollout: { sampling } }: RlStage, at: Path, report: Report): void {
+  const { temperature, topP, topK, minP } = sampling;
+  const path = [...at, "rollout", "sampling"];
+  if (temperature === 0) {
+    report.problem(
+      [...path, "temperature"],
+      "expected more than 0 for training: greedy completions of one prompt are all the same",
+    );
+  } else if (temperature !== 1) {
+    report.warn(
+      "sampling-temperature",
+      [...path, "temperature"],
+      `importance ratios and KL are those of the policy at temperature ${temperature}, not at 1`,
+    );
+  }
+  const filters = [
+    topP < 1 ? `topP ${topP}` : "",
+    topK > 0 ? `topK ${topK}` : "",
+    minP > 0 ? `minP ${minP}` : "",
+  ].filter((text) => text !== "");
+  if (filters.length > 0) {
+    report.warn(
+      "sampling-filters",
+      path,
+      `${filters.join(", ")}: completions come from a filtered distribution, but importance ratios are of the whole one; train with topP 1, topK 0, minP 0`,
+    );
+  }
+}
+
+function checkSft({ steps, epochs, optimizer }: SftStage, at: Path, report: Report): void {
+  if ((steps === undefined) === (epochs === undefined)) {
+    report.problem(at, `expected either steps or epochs, got ${steps === undefined ? "neither" : "both"}`);
+  }
+  if (steps !== undefined) warnOfWarmup(optimizer.warmupSteps, steps, [...at, "optimizer"], report);
+}
+
+function checkEval({ metric, rewards, sampling }: EvalStage, at: Path, report: Report): void {
+  checkMetric(metric, rewards, [...at, "metric"], report);
+  checkRewards(rewards, [...at, "rewards"], report);
+  checkTokens(sampling, [...at, "sampling"], report);
+}
+
+function checkTokens(
+  { minTokens, maxTokens }: { minTokens: number; maxTokens: number },
+  at: Path,
+  report: Report,
+): void {
+  if (minTokens > maxTokens)
+    report.problem([...at, "minTokens"], `expected at most maxTokens ${maxTokens}, got ${minTokens}`);
+}
+
+function checkMetric(metric: string | undefined, rewards: RewardsSpec, at: Path, report: Report): void {
+  const labels = labelsOf(rewards);
+  if (metric === undefined || labels.includes(metric)) return;
+  const meant = nearest(metric, labels);
+  report.problem(
+    at,
+    `expected the name of a reward of this stage (${labels.join(", ")}), got ${metric}${meant === null ? "" : `; did you mean ${meant}?`}`,
+  );
+}
+
+function checkRewards(rewards: RewardsSpec, at: Path, report: Report): void {
+  const labels = labelsOf(rewards);
+  labels.forEach((label, i) => {
+    if (labels.indexOf(label) !== i)
+      report.problem(
+        [...at, "functions", i],
+        `expected rewards with different names, got ${label} twice; name one with \`as\``,
+      );
+  });
+}
+
+function labelsOf({ functions }: RewardsSpec): string[] {
+  return functions.map((spec) => (typeof spec === "string" ? spec : rewardLabel(spec)));
+}
+
+function warnOfWarmup(warmupSteps: number, total: number, at: Path, report: Report): void {
+  if (warmupSteps >= total) {
+    report.warn(
+      "warmup-never-ends",
+      [...at, "warmupSteps"],
+      `${warmupSteps} warm-up steps, but the stage has ${total} optimizer steps: the rate never reaches learningRate`,
+    );
+  }
+}

@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
+import type { PackedOutputs } from "./packing.ts";
 import {
   type Argument,
   type Failure,
@@ -17,7 +18,6 @@ import {
   type NativeOptions,
   type NativeSampleRequest,
   type NativeSampleResult,
-  type PackedOutputs,
   type Reply,
   type Request,
   type Result,

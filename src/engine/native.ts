@@ -23,10 +23,11 @@ import {
   type SampleRequest,
   type SampleResult,
 } from "./engine.ts";
-import { type ModelFolder, type ModelInit, modelFolderOfInit, readModelFolder } from "./model-folder.ts";
+import { type ModelFolder, modelFolderOfInit, readModelFolder } from "./model-folder.ts";
+import { type LoraOptions, type NativeEngineOptions, nativeOptions } from "./native-options.ts";
 import { NativeProcess } from "./native-process.ts";
-import { numNeededTokens, packSequences, packTokens, planMicroBatches, unpackTokens } from "./packing.ts";
-import type { NativeForwardOptions, NativeInfo, PackedOutputs } from "./protocol.ts";
+import { numNeededTokens, packSequences, packTokens, planMicroBatches, unpackOutputs, zeroOutputs } from "./packing.ts";
+import type { NativeForwardOptions, NativeInfo, NativeSampleRequest, NativeSampleResult } from "./protocol.ts";
 import {
   type Capabilities,
   checkAdam,
@@ -37,49 +38,7 @@ import {
   checkTrainOptions,
 } from "./validate.ts";
 
-export interface LoraOptions {
-  readonly rank: number;
-  /** The adapter's product is multiplied by alpha / rank. */
-  readonly alpha: number;
-  /** q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj */
-  readonly targets: readonly string[];
-}
-
-export interface NativeEngineOptions {
-  /** Hugging Face folder with config.json and safetensors; either this or `init`. */
-  readonly modelDir?: string | undefined;
-  /** Random weights of this shape. */
-  readonly init?: ModelInit | undefined;
-  /** Of the random weights: `init`, the value head, the adapter. Default 0. */
-  readonly seed?: number | undefined;
-  /** auto, cpu, cuda or cuda:N. Default auto. */
-  readonly device?: string | undefined;
-  /** Keep a frozen copy of the weights. Default false. */
-  readonly reference?: boolean | undefined;
-  /** Default false. */
-  readonly valueHead?: boolean | undefined;
-  readonly lora?: LoraOptions | undefined;
-  /** Recompute activations in the backward pass. Default false. */
-  readonly activationCheckpointing?: boolean | undefined;
-  /** Adam's moments in bfloat16. Default false. */
-  readonly bf16Moments?: boolean | undefined;
-  /** Token budget of one packed pass. Default 16,384. */
-  readonly maxTokensPerMicroBatch?: number | undefined;
-  /** Rows of logits that exist at a time. Default 0: chosen by the engine. */
-  readonly headChunkTokens?: number | undefined;
-  /** CPU threads. Default 0: libtorch's choice. */
-  readonly numThreads?: number | undefined;
-  /** Sequences decoded together. Default 256. */
-  readonly maxBatch?: number | undefined;
-  /** Key-value slots in all, in tokens. Default 262,144. */
-  readonly maxCacheTokens?: number | undefined;
-  /** Deadline of one call. Default one hour. */
-  readonly callTimeoutMs?: number | undefined;
-  /** Silence after which the engine process counts as hung. Default two minutes. */
-  readonly heartbeatTimeoutMs?: number | undefined;
-  /** Where set-up put the addon. Default: Grouper's build/. */
-  readonly buildDir?: string | undefined;
-}
+export type { LoraOptions, NativeEngineOptions } from "./native-options.ts";
 
 /** The Engine that openNativeEngine gives, with what only it knows. */
 export interface NativeEngine extends Engine {
@@ -99,7 +58,7 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
   const script = join(packageRoot, "dist", "src", "engine", "native-child.js");
   if (!existsSync(script)) throw new RecipeError(`Expected ${script}, but Grouper is not built. Type: npm run build`);
   const stamp = await demandAddon(buildDir);
-  const { lora, numThreads = 0, maxTokensPerMicroBatch = 16_384 } = options;
+  const { maxTokensPerMicroBatch = 16_384 } = options;
   if (!Number.isInteger(maxTokensPerMicroBatch) || maxTokensPerMicroBatch < 1) {
     throw new RecipeError(`Expected maxTokensPerMicroBatch to be a positive integer, got ${maxTokensPerMicroBatch}.`);
   }
@@ -108,26 +67,10 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
     addon: addonPath(buildDir),
     callTimeoutMs: options.callTimeoutMs ?? 3_600_000,
     heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 120_000,
-    numThreads,
+    numThreads: options.numThreads ?? 0,
   });
   try {
-    const info = await child.call("open", {
-      model: modelFolder.config,
-      weightsDir: options.modelDir ?? "",
-      initSeed: options.seed ?? 0,
-      device: options.device ?? "auto",
-      reference: options.reference ?? false,
-      valueHead: options.valueHead ?? false,
-      loraRank: lora?.rank ?? 0,
-      loraAlpha: lora?.alpha ?? 0,
-      loraTargets: lora?.targets ?? [],
-      activationCheckpointing: options.activationCheckpointing ?? false,
-      bf16Moments: options.bf16Moments ?? false,
-      headChunkTokens: options.headChunkTokens ?? 0,
-      numThreads,
-      maxBatch: options.maxBatch ?? 256,
-      maxCacheTokens: options.maxCacheTokens ?? 262_144,
-    });
+    const info = await child.call("open", nativeOptions(options, modelFolder.config));
     // The engine knows its release, the stamp also the build, e.g. +cpu.
     const torchVersion = stamp.libtorch.version;
     return new ChildEngine({ child, info: { ...info, torchVersion }, modelFolder, options, maxTokensPerMicroBatch });
@@ -307,25 +250,9 @@ class ChildEngine implements NativeEngine {
     try {
       const results = await this.#child.call(
         "sample",
-        requests.map(({ promptTokenIds, seed, params }, i) => ({
-          id: ids[i]!,
-          promptTokenIds: Int32Array.from(promptTokenIds),
-          seed,
-          temperature: params.temperature,
-          topP: params.topP,
-          topK: params.topK,
-          minP: params.minP,
-          maxTokens: params.maxTokens,
-          minTokens: params.minTokens ?? 0,
-          stopTokenIds: Int32Array.from(params.stopTokenIds),
-        })),
+        requests.map((request, i) => nativeSampleRequest(ids[i]!, request)),
       );
-      return results.map(({ tokenIds, logprobs, stopped, policyVersion }) => ({
-        tokenIds: Array.from(tokenIds),
-        logprobs,
-        finishReason: stopped ? "stop" : "length",
-        policyVersion,
-      }));
+      return results.map(sampleResult);
     } catch (error) {
       signal?.throwIfAborted();
       throw this.#disposal ? disposedError() : error;
@@ -447,29 +374,23 @@ function nativeForwardOptions({ weights, entropies, values, temperature }: Forwa
   };
 }
 
-function zeroOutputs({ tokenIds }: Sequence, { entropies, values }: ForwardOptions): TokenOutputs {
+function nativeSampleRequest(id: number, { promptTokenIds, seed, params }: SampleRequest): NativeSampleRequest {
   return {
-    logprobs: new Float32Array(tokenIds.length),
-    ...(entropies ? { entropies: new Float32Array(tokenIds.length) } : {}),
-    ...(values ? { values: new Float32Array(tokenIds.length) } : {}),
+    id,
+    promptTokenIds: Int32Array.from(promptTokenIds),
+    seed,
+    temperature: params.temperature,
+    topP: params.topP,
+    topK: params.topK,
+    minP: params.minP,
+    maxTokens: params.maxTokens,
+    minTokens: params.minTokens ?? 0,
+    stopTokenIds: Int32Array.from(params.stopTokenIds),
   };
 }
 
-/** In the order of `indices`. */
-function unpackOutputs(
-  packed: PackedOutputs,
-  sequences: readonly Sequence[],
-  lengths: readonly number[],
-  indices: readonly number[],
-): TokenOutputs[] {
-  const logprobs = unpackTokens(packed.logprobs, sequences, lengths, indices);
-  const entropies = packed.entropies && unpackTokens(packed.entropies, sequences, lengths, indices);
-  const values = packed.values && unpackTokens(packed.values, sequences, lengths, indices);
-  return indices.map((_, i) => ({
-    logprobs: logprobs[i]!,
-    ...(entropies ? { entropies: entropies[i]! } : {}),
-    ...(values ? { values: values[i]! } : {}),
-  }));
+function sampleResult({ tokenIds, logprobs, stopped, policyVersion }: NativeSampleResult): SampleResult {
+  return { tokenIds: Array.from(tokenIds), logprobs, finishReason: stopped ? "stop" : "length", policyVersion };
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {

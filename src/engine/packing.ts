@@ -1,5 +1,6 @@
 /** Lays sequences end to end in micro-batches of a token budget, and takes per-token numbers apart again. */
-import type { Sequence } from "../types.ts";
+import type { Sequence, TokenOutputs } from "../types.ts";
+import type { ForwardOptions } from "./engine.ts";
 
 /** Sequences end to end, as they cross to the engine. */
 export interface PackedBatch {
@@ -9,6 +10,13 @@ export interface PackedBatch {
   readonly lengths: Int32Array;
   /** [total] */
   readonly lossMask: Uint8Array;
+}
+
+/** [total] each, in the order of a packed batch. */
+export interface PackedOutputs {
+  readonly logprobs: Float32Array;
+  readonly entropies?: Float32Array;
+  readonly values?: Float32Array;
 }
 
 /**
@@ -73,6 +81,32 @@ export function unpackTokens(
     offset += lengths[index]!;
     return whole;
   });
+}
+
+/** What stands for a sequence that trains nothing and is not run. */
+export function zeroOutputs({ tokenIds }: Sequence, { entropies, values }: ForwardOptions): TokenOutputs {
+  return {
+    logprobs: new Float32Array(tokenIds.length),
+    ...(entropies ? { entropies: new Float32Array(tokenIds.length) } : {}),
+    ...(values ? { values: new Float32Array(tokenIds.length) } : {}),
+  };
+}
+
+/** The outputs of each packed sequence, in the order of `indices`. */
+export function unpackOutputs(
+  packed: PackedOutputs,
+  sequences: readonly Sequence[],
+  lengths: readonly number[],
+  indices: readonly number[],
+): TokenOutputs[] {
+  const logprobs = unpackTokens(packed.logprobs, sequences, lengths, indices);
+  const entropies = packed.entropies && unpackTokens(packed.entropies, sequences, lengths, indices);
+  const values = packed.values && unpackTokens(packed.values, sequences, lengths, indices);
+  return indices.map((_, i) => ({
+    logprobs: logprobs[i]!,
+    ...(entropies ? { entropies: entropies[i]! } : {}),
+    ...(values ? { values: values[i]! } : {}),
+  }));
 }
 
 /** The inverse of unpackTokens; an absent array stands for zeros. Undefined when all are absent. */

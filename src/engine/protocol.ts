@@ -1,7 +1,7 @@
 /** What crosses between Grouper and its engine process: typed arrays, numbers, booleans and strings, one message per call. */
 import type { OptimStepResult } from "./engine.ts";
 import type { ModelConfig } from "./model-folder.ts";
-import type { PackedBatch } from "./packing.ts";
+import type { PackedBatch, PackedOutputs } from "./packing.ts";
 
 /** How often the process says that it is alive. */
 export const heartbeatIntervalMs = 1000;
@@ -46,13 +46,6 @@ export interface NativeForwardOptions {
 export interface ForwardCall {
   readonly batch: PackedBatch;
   readonly options: NativeForwardOptions;
-}
-
-/** [total] each. */
-export interface PackedOutputs {
-  readonly logprobs: Float32Array;
-  readonly entropies?: Float32Array;
-  readonly values?: Float32Array;
 }
 
 /** [total] each; undefined is zero. */

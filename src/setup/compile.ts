@@ -31,6 +31,8 @@ export interface BuildPlan {
   /** Compilations at a time. */
   readonly numJobs: number;
   readonly onProgress: (text: string) => void;
+  /** Throws where a linked addon does not load; what was there before is then kept. */
+  readonly demandLoads: (addon: string) => Promise<void>;
 }
 
 export interface BuildResult {
@@ -100,10 +102,15 @@ export async function build(plan: BuildPlan): Promise<BuildResult> {
   const stamp = await readStamp(plan.buildDir);
   const linked = stamp?.hash !== hash;
   if (linked) {
-    // Renamed over the old addon, which a running engine may still have mapped.
-    const temporary = `${addonPath(plan.buildDir)}.tmp-${process.pid}`;
-    await demandSuccess(plan.toolchain.program, [...link, "-o", temporary], "Linking build/grouper.node");
-    await rename(temporary, addonPath(plan.buildDir));
+    const temporary = join(plan.buildDir, `grouper.tmp-${process.pid}.node`);
+    try {
+      await demandSuccess(plan.toolchain.program, [...link, "-o", temporary], "Linking build/grouper.node");
+      await plan.demandLoads(temporary);
+      // Renamed over the old addon, which a running engine may still have mapped.
+      await rename(temporary, addonPath(plan.buildDir));
+    } finally {
+      await rm(temporary, { force: true });
+    }
     const { libtorch, toolchain } = plan;
     await writeStamp(plan.buildDir, { hash, libtorch, compiler: toolchain.version, platform });
   }

@@ -1,5 +1,5 @@
 /** Makes this machine able to run the native engine: finds or installs libtorch, compiles the addon, proves that it loads. */
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { join, relative } from "node:path";
 import { RecipeError } from "../errors.ts";
@@ -53,9 +53,9 @@ export async function setUp({ env, packageRoot, onProgress = () => {} }: SetupOp
       march: env.GROUPER_MARCH || "native",
       numJobs: chooseNumJobs(env.GROUPER_JOBS, availableParallelism(), freemem()),
       onProgress,
+      demandLoads: (addon) => demandLoads(addon, libtorch),
     };
     const result = await build(plan);
-    if (result.linked) await proveThatItLoads(buildDir, libtorch);
     const elapsedSeconds = (performance.now() - started) / 1000;
     return {
       libtorch,
@@ -92,11 +92,10 @@ async function provideLibtorch(env: NodeJS.ProcessEnv, installDir: string, onPro
 }
 
 /** In a process of its own, because a library that does not fit may end the process that loads it. */
-async function proveThatItLoads(buildDir: string, libtorch: Libtorch): Promise<void> {
+async function demandLoads(addon: string, libtorch: Libtorch): Promise<void> {
   const program = "process.stdout.write(String(require(process.argv[1]).torchVersion))";
-  const result = await runCommand(process.execPath, ["-e", program, addonPath(buildDir)], { timeoutMs: 120_000 });
+  const result = await runCommand(process.execPath, ["-e", program, addon], { timeoutMs: 120_000 });
   if (result.code === 0 && result.stdout === libtorch.version) return;
-  await rm(join(buildDir, "grouper.json"), { force: true });
   const reason =
     result.stderr.split("\n").find((line) => /error|cannot|undefined symbol/i.test(line)) ?? `exit code ${result.code}`;
   if (/undefined symbol: \w*7grouper/.test(reason)) {

@@ -83,8 +83,10 @@ describe("setUp", () => {
     expect(await readdir(join(dir, "build"))).not.toContain("setup.lock");
   });
 
-  skipWithoutLibtorch("refuses an addon with a symbol that nothing defines, before a run can meet it", async () => {
+  skipWithoutLibtorch("refuses an addon with a symbol that nothing defines, and keeps the one that works", async () => {
     await layOutProject();
+    await setUp({ env: envWithLibtorch(), packageRoot: dir });
+    const working = await readStamp(join(dir, "build"));
     const addon = await readFile(join(dir, "native", "addon.cc"), "utf8");
     await writeFile(
       join(dir, "native", "addon.cc"),
@@ -93,7 +95,8 @@ describe("setUp", () => {
     await expect(setUp({ env: envWithLibtorch(), packageRoot: dir })).rejects.toThrow(
       /does not load: .*missing_symbol/,
     );
-    expect(await readStamp(join(dir, "build"))).toBeNull();
+    expect(await readStamp(join(dir, "build"))).toEqual(working);
+    expect(await readdir(join(dir, "build"))).toEqual(["grouper.json", "grouper.node", "objects"]);
   });
 
   it("asks for a compiler by the command that installs one", async () => {

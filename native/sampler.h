@@ -33,12 +33,13 @@ struct SampleResult {
   std::vector<int64_t> tokens;   // the stop token included
   std::vector<float> logprobs;   // of the distribution sampled from
   bool stopped = false;          // false: the length limit ended it
-  int64_t policy_version = 0;
+  int64_t policy_version = 0;    // that its first token came from
 };
 
 struct SamplerOptions {
   int64_t max_batch = 256;           // sequences decoded together
-  int64_t max_cache_tokens = 1 << 18;  // key-value slots in all
+  int64_t max_cache_tokens = 1 << 18;  // key-value slots in all; memory is taken as they fill
+  bool portable = false;               // use ATen's operations even where there is hand-written code
 };
 
 class Sampler {
@@ -53,10 +54,12 @@ class Sampler {
   void cancel(uint64_t id);
   bool idle() const;
 
-  // Admits what fits, decodes one token for every running sequence, and returns the ones that ended.
+  // Admits what fits, decodes one token for every running sequence, and returns the ones that ended. When it throws, e.g. because the
+  // logits are not finite, all requests are gone.
   std::vector<SampleResult> step(int64_t policy_version);
 
-  // Must be called when weights changed: drops derived copies (e.g. bf16 casts, fused matrices) of them.
+  // Must be called when weights changed: drops copies derived from them (packed matrices, bf16 casts) and all keys and values. Running
+  // sequences keep their tokens, whose keys and values are computed again under the new weights.
   void weights_changed();
 
   int64_t num_running() const;

@@ -62,6 +62,13 @@ describe("setUp", () => {
     expect(compiledCounts(second.lines)).toMatch(/0 of 2 files/);
   });
 
+  skipWithoutLibtorch("does the work once when two run at once", async () => {
+    await layOutProject();
+    const run = () => setUp({ env: envWithLibtorch(), packageRoot: dir });
+    const reports = await Promise.all([run(), run()]);
+    expect(reports.map((report) => report.numCompiled).sort()).toEqual([0, 2]);
+  });
+
   skipWithoutLibtorch("recompiles what a changed header reaches, and that alone", async () => {
     await layOutProject();
     await setUp({ env: envWithLibtorch(), packageRoot: dir });

@@ -1,5 +1,5 @@
 /**
- * What the policy client costs: `npx jiti bench/client.ts`.
+ * What the policy client costs: `node --import jiti/register bench/client.ts` (REQUESTS=3000).
  *
  * A stub server in a process of its own answers every request after 50 ms with the same reply of 1,024 tokens and their
  * log-probabilities (33 KB). Measured in this process, per number of requests in flight: CPU time per request, the longest time

@@ -3,7 +3,7 @@
     python test/golden/make_parity.py            # writes test/golden/parity_<variant>/ for every variant below
 
 Each folder is a Hugging Face model folder (config.json, model.safetensors) with a parity.json beside it: ragged sequences, a
-loss mask, log-probabilities and entropies of the trained tokens, the gradient of
+loss mask, log-probabilities and entropies of the trained tokens, log-probabilities after three steps of torch.optim.AdamW, the gradient of
 
     sum_t logprob_weight[t] * logprob[t] + entropy_weight[t] * entropy[t]
 
@@ -103,6 +103,36 @@ def example(model, length, generator):
     }
 
 
+ADAMW = {"learningRate": 1e-2, "beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weightDecay": 0.1, "maxGradNorm": 1.0}
+NUM_STEPS = 3
+
+
+def train(model, examples):
+    """Steps down the negative mean log-likelihood of the trained tokens; decay on matrices only, global-norm clipping."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}],
+        lr=ADAMW["learningRate"],
+        betas=(ADAMW["beta1"], ADAMW["beta2"]),
+        eps=ADAMW["eps"],
+        weight_decay=ADAMW["weightDecay"],
+    )
+    masks = [torch.tensor(example["lossMask"][1:], dtype=torch.float32) for example in examples]
+    rows = [torch.tensor(example["tokenIds"]) for example in examples]
+    num_trained = sum(mask.sum() for mask in masks)
+    grad_norms = []
+    for _ in range(NUM_STEPS):
+        optimizer.zero_grad()
+        for row, mask in zip(rows, masks):
+            (-(outputs(model, row, 1.0)[0] @ mask) / num_trained).backward()
+        grad_norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), ADAMW["maxGradNorm"]).item())
+        optimizer.step()
+    with torch.no_grad():
+        logprobs = [[0.0] + (outputs(model, row, 1.0)[0] * mask + 0.0).tolist() for row, mask in zip(rows, masks)]
+    return {"adam": ADAMW, "gradNorms": grad_norms, "logprobs": logprobs}
+
+
 @torch.no_grad()
 def greedy(model, prompt):
     ids = model.generate(
@@ -148,6 +178,8 @@ def write(variant, seed):
         metadata={"format": "pt"},
     )
     (folder / "config.json").write_text(json.dumps({**config.to_dict(), "architectures": [type(model).__name__]}, indent=1) + "\n")
+    # Last, because it changes the weights.
+    parity["trained"] = train(model, examples)
     (folder / "parity.json").write_text(json.dumps(parity) + "\n")
 
 

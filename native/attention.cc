@@ -90,7 +90,6 @@ class VarlenFlash {
     return flash;
   }
 
-  bool available() const { return handle_.has_value(); }
   const std::string& why_not() const { return why_not_; }
 
   Tensor operator()(const RotatedHeads& heads, const PackedSequences& batch, double scale) const {
@@ -138,9 +137,14 @@ class VarlenFlash {
   std::string why_not_;
 };
 
-bool flash_fits(const ModelConfig& config, const Tensor& qkv) {
-  const bool half = qkv.scalar_type() == at::kBFloat16 || qkv.scalar_type() == at::kHalf;
-  return qkv.is_cuda() && half && config.head_dim % 8 == 0 && config.head_dim <= 256 && VarlenFlash::instance().available();
+bool own_kernel_fits(const at::Device& device, at::ScalarType dtype) { return device.is_cpu() && dtype == at::kFloat; }
+
+// Empty when the flash kernel takes this model, else why it does not.
+std::string why_no_flash(const ModelConfig& config, const at::Device& device, at::ScalarType dtype) {
+  if (!device.is_cuda()) return "there is no CUDA device";
+  if (dtype != at::kBFloat16) return "it takes half precision only";
+  if (config.head_dim % 8 != 0 || config.head_dim > 256) return "it takes heads of 8 to 256 in steps of 8";
+  return VarlenFlash::instance().why_not();
 }
 
 }  // namespace
@@ -167,21 +171,21 @@ Tensor attention_by_sequence(
 
 Tensor attention(
     const ModelConfig& config, const Tensor& qkv, const PackedSequences& batch, const std::pair<Tensor, Tensor>& rotary) {
-  if (qkv.is_cpu() && qkv.scalar_type() == at::kFloat) {
+  if (own_kernel_fits(qkv.device(), qkv.scalar_type())) {
     const AttentionShape shape = shape_of(config);
     return CpuAttention::apply(qkv, batch, rotary.first, rotary.second, shape.num_heads, shape.num_kv_heads, shape.head_dim);
   }
-  if (!flash_fits(config, qkv)) return attention_by_sequence(config, qkv, batch, rotary);
+  if (!why_no_flash(config, qkv.device(), qkv.scalar_type()).empty()) return attention_by_sequence(config, qkv, batch, rotary);
   const RotatedHeads heads = rotated_heads(config, qkv, batch, rotary);
   const double scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
   return VarlenFlash::instance()(heads, batch, scale).reshape({qkv.size(0), config.num_attention_heads * config.head_dim});
 }
 
-std::string attention_note(const at::Device& device) {
-  if (device.is_cpu()) return "Attention is a fused function of our own on the CPU in float32.";
-  const VarlenFlash& flash = VarlenFlash::instance();
-  if (flash.available()) return "Attention is libtorch's flash kernel for variable lengths.";
-  return "Attention runs one sequence at a time through scaled_dot_product_attention: " + flash.why_not() + ".";
+std::string attention_note(const ModelConfig& config, const at::Device& device, at::ScalarType dtype) {
+  if (own_kernel_fits(device, dtype)) return "Attention is a fused function of our own.";
+  const std::string why = why_no_flash(config, device, dtype);
+  if (why.empty()) return "Attention is libtorch's flash kernel for variable lengths.";
+  return "Attention runs one sequence at a time: the flash kernel for variable lengths is out, since " + why + ".";
 }
 
 }  // namespace grouper

@@ -21,7 +21,7 @@ at::Tensor attention_by_sequence(
     const ModelConfig& config, const at::Tensor& qkv, const PackedSequences& batch,
     const std::pair<at::Tensor, at::Tensor>& rotary);
 
-// One sentence: which of them runs on `device`.
-std::string attention_note(const at::Device& device);
+// One sentence: which of them runs on `device` at `dtype`.
+std::string attention_note(const ModelConfig& config, const at::Device& device, at::ScalarType dtype);
 
 }  // namespace grouper

@@ -28,6 +28,12 @@ at::Device choose_device(const std::string& wish) {
   return wish == "cuda" ? at::Device(at::kCUDA, 0) : at::Device(wish);
 }
 
+at::ScalarType choose_dtype(const std::string& wish, const at::Device& device) {
+  if (wish == "auto") return device.is_cuda() ? at::kBFloat16 : at::kFloat;
+  TORCH_CHECK(wish == "float32" || wish == "bfloat16", "Expected dtype to be auto, float32 or bfloat16, got ", wish, ".");
+  return wish == "float32" ? at::kFloat : at::kBFloat16;
+}
+
 void check_config(const ModelConfig& config) {
   const auto positive = [](const char* name, int64_t value) {
     TORCH_CHECK(value > 0, "Expected the model's ", name, " to be positive, got ", value, ".");
@@ -99,7 +105,7 @@ struct Engine::State {
     check_config(options.model);
     if (options.num_threads > 0) at::set_num_threads(static_cast<int>(options.num_threads));
     device = choose_device(options.device);
-    dtype = device.is_cuda() ? at::kBFloat16 : at::kFloat;
+    dtype = choose_dtype(options.dtype, device);
     weights = options.weights_dir.empty() ? random_weights(options.model, options.init_seed, device)
                                           : load_weights(options.model, options.weights_dir, device);
     if (options.lora.rank > 0) add_lora(weights, options.lora, options.init_seed);
@@ -121,7 +127,7 @@ struct Engine::State {
     info.torch_version = TORCH_VERSION;
     for (const auto& [name, tensor] : weights.named()) info.num_parameters += tensor.numel();
     for (const Parameter& parameter : weights.parameters()) info.num_trainable_parameters += parameter.tensor.numel();
-    info.notes = {attention_note(device), head_note(device)};
+    info.notes = {attention_note(options.model, device, dtype), head_note(device, dtype)};
   }
 
   HeadOptions head_options(const ForwardOptions& forward) const {

@@ -18,6 +18,7 @@ struct EngineOptions {
   std::string weights_dir;  // empty: random weights from init_seed
   int64_t init_seed = 0;
   std::string device = "auto";  // auto | cpu | cuda | cuda:N
+  std::string dtype = "auto";   // of the matrix products: auto (bfloat16 on CUDA, float32 on the CPU) | float32 | bfloat16
   bool reference = false;       // keep a frozen copy of the weights
   bool value_head = false;
   LoraConfig lora;

@@ -168,10 +168,10 @@ Tensor head_backward(
   return dhidden;
 }
 
-std::string head_note(const at::Device& device) {
-  if (device.is_cpu()) return "Logits are float32.";
-  if (mm_with_dtype().has_value()) return "Logits are float32 sums of bfloat16 products.";
-  return "Logits are rounded to bfloat16 before their float32 log-sum-exp: this libtorch has no aten::mm with an output type.";
+std::string head_note(const at::Device& device, at::ScalarType dtype) {
+  if (dtype == at::kFloat) return "Logits are float32.";
+  if (device.is_cuda() && mm_with_dtype().has_value()) return "Logits are float32 sums of bfloat16 products.";
+  return "Logits are rounded to bfloat16 before their float32 log-sum-exp: this libtorch has no aten::mm with an output type here.";
 }
 
 }  // namespace grouper

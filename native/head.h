@@ -32,7 +32,7 @@ at::Tensor head_backward(
     const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, const HeadOutputs& outputs,
     const at::Tensor& dlogprobs, const at::Tensor& dentropies, at::Tensor dweight, const HeadOptions& options);
 
-// One sentence on the precision of the logits on `device`.
-std::string head_note(const at::Device& device);
+// One sentence on the precision of the logits.
+std::string head_note(const at::Device& device, at::ScalarType dtype);
 
 }  // namespace grouper

@@ -106,6 +106,8 @@ export class NativeProcess {
   /** Refuses all further calls with `reason`, ends the process and waits for it. */
   async end(reason: EngineError): Promise<void> {
     this.#kill(reason);
+    // Nothing is pending any more, but the caller waits: the process must not run out of things to do before the child is gone.
+    this.#holdEventLoop(true);
     await this.#closed;
   }
 

@@ -104,6 +104,7 @@ EngineOptions engine_options(const Napi::Object& from) {
   options.weights_dir = string_at(from, "weightsDir");
   options.init_seed = integer_at(from, "initSeed");
   options.device = string_at(from, "device");
+  options.dtype = string_at(from, "dtype");
   options.reference = boolean_at(from, "reference");
   options.value_head = boolean_at(from, "valueHead");
   options.lora.rank = integer_at(from, "loraRank");

@@ -19,6 +19,8 @@ export interface NativeEngineOptions {
   readonly seed?: number | undefined;
   /** auto, cpu, cuda or cuda:N. Default auto. */
   readonly device?: string | undefined;
+  /** Type of the matrix products. Default auto: bfloat16 on CUDA, float32 on a CPU. */
+  readonly dtype?: "auto" | "float32" | "bfloat16" | undefined;
   /** Keep a frozen copy of the weights. Default false. */
   readonly reference?: boolean | undefined;
   /** Default false. */
@@ -54,6 +56,7 @@ export function nativeOptions(options: NativeEngineOptions, model: ModelConfig):
     weightsDir: options.modelDir ?? "",
     initSeed: options.seed ?? 0,
     device: options.device ?? "auto",
+    dtype: options.dtype ?? "auto",
     reference: options.reference ?? false,
     valueHead: options.valueHead ?? false,
     loraRank: lora?.rank ?? 0,

@@ -12,6 +12,7 @@ export interface NativeOptions {
   readonly weightsDir: string;
   readonly initSeed: number;
   readonly device: string;
+  readonly dtype: string;
   readonly reference: boolean;
   readonly valueHead: boolean;
   /** 0: no adapter. */

@@ -21,6 +21,11 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   await syncFolder(dirname(path));
 }
 
+/** True of the names that writeFileAtomic writes under: such a file is what a killed process left behind. */
+export function isTemporaryFile(name: string): boolean {
+  return /\.tmp-\d+-\d+(\.stale)?$/.test(name);
+}
+
 /** Makes renames within `dir` durable. */
 export async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir, "r");

@@ -3,6 +3,7 @@
  * A run that was stopped or killed goes on from its pointer; finished stages are not run again.
  */
 import { join } from "node:path";
+import { z } from "zod";
 import type { Reporter } from "./progress.ts";
 import type { Recipe, Stage } from "./recipe/schema.ts";
 import { createRunDirectory, type FinishedStage, type RunDirectory, resumeRunDirectory } from "./run-directory.ts";
@@ -28,14 +29,25 @@ export interface PipelineResult {
 }
 
 export async function runPipeline(options: PipelineOptions): Promise<PipelineResult> {
-  const { recipe, runPath, resume, reporter, provenance } = options;
+  const { recipe, runPath, resume, provenance } = options;
   await using run = resume ? await resumeRunDirectory(runPath) : await createRunDirectory(runPath);
-  if (!resume) await run.writeJson("recipe.json", { recipe, ...provenance });
-  const lineage: Record<string, unknown>[] = [];
+  try {
+    if (!resume) await run.writeJson("recipe.json", { recipe, ...provenance });
+    const interrupted = await runStages(options, run);
+    return { runPath, interrupted, finished: run.progress.finished };
+  } catch (error) {
+    await run.discardIfEmpty();
+    throw error;
+  }
+}
+
+/** True when it was stopped before the last stage ended. */
+async function runStages({ recipe, reporter, stopRequested }: PipelineOptions, run: RunDirectory): Promise<boolean> {
   for (const [i, stage] of recipe.stages.entries()) {
     const name = stageName(stage);
-    reporter.stage({ name, type: stage.type, index: i + 1, count: recipe.stages.length });
     if (run.progress.finished.some((done) => done.name === name)) continue;
+    if (stopRequested()) return true;
+    reporter.stage({ name, type: stage.type, index: i + 1, count: recipe.stages.length });
     const { checkpoint } = run.progress;
     const result = await runStage({
       recipe,
@@ -45,14 +57,12 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
       run,
       resumeDir: checkpoint === null ? null : join(run.path, checkpoint),
       reporter,
-      stopRequested: options.stopRequested,
+      stopRequested,
     });
-    if (result.interrupted) return { runPath, interrupted: true, finished: run.progress.finished };
-    await finish(run, name, result, i === recipe.stages.length - 1);
-    lineage.push({ stage: name, from: stage.from ?? null, ...result });
-    await run.writeJson("lineage.json", lineage);
+    if (result.interrupted) return true;
+    await finish(run, stage, result, i === recipe.stages.length - 1);
   }
-  return { runPath, interrupted: false, finished: run.progress.finished };
+  return false;
 }
 
 /** A stage's name: its own, or its type. */
@@ -83,8 +93,13 @@ function startOf(stage: Stage, index: number, stages: readonly Stage[], run: Run
   return source?.checkpoint == null ? null : join(run.path, source.checkpoint, "model");
 }
 
-async function finish(run: RunDirectory, name: string, result: StageResult, isLast: boolean): Promise<void> {
+/** The lineage is written before the pointer moves: killed in between, the stage's end runs again and writes its entry again. */
+async function finish(run: RunDirectory, stage: Stage, result: StageResult, isLast: boolean): Promise<void> {
+  const name = stageName(stage);
   const { checkpoint, weightsHash } = result;
+  const before = lineageSchema.parse((await run.readJson("lineage.json")) ?? []);
+  const earlier = before.filter((entry) => run.progress.finished.some((done) => done.name === entry.stage));
+  await run.writeJson("lineage.json", [...earlier, { stage: name, from: stage.from ?? null, ...result }]);
   await run.setProgress({
     finished: [...run.progress.finished, { name, checkpoint, weightsHash }],
     checkpoint: null,
@@ -93,3 +108,5 @@ async function finish(run: RunDirectory, name: string, result: StageResult, isLa
     complete: isLast,
   });
 }
+
+const lineageSchema = z.array(z.looseObject({ stage: z.string() }));

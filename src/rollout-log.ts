@@ -2,8 +2,8 @@
  * Every completion of a step, kept: one gzipped JSON Lines file per step. Token ids, log-probabilities and advantages are
  * base64 of little-endian Int32Array and Float32Array: exact, and a hundred times cheaper to write than decimal numbers.
  */
-import { mkdir, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import { writeFileAtomic } from "./files.ts";
@@ -29,6 +29,20 @@ export interface LoggedRollout {
   readonly advantages: Float32Array;
 }
 
+/** The file of one step, inside the run folder. */
+export function rolloutLogPath(runPath: string, stage: string, step: number): string {
+  return join(runPath, "rollouts", stage, `step-${String(step).padStart(6, "0")}.jsonl.gz`);
+}
+
+/** Removes what a killed run logged beyond `step`, and files that it was writing. */
+export async function cutRolloutLog(runPath: string, stage: string, step: number): Promise<void> {
+  const dir = dirname(rolloutLogPath(runPath, stage, step));
+  for (const name of await readdir(dir).catch(() => [])) {
+    const logged = Number(/^step-(\d+)\.jsonl\.gz$/.exec(name)?.[1] ?? Number.POSITIVE_INFINITY);
+    if (logged > step) await rm(join(dir, name), { force: true });
+  }
+}
+
 /** `advantages` are [groups][G][L] as the objective gave them. */
 export async function writeRolloutLog(
   path: string,
@@ -42,7 +56,9 @@ export async function writeRolloutLog(
         group: g,
         index: i,
         promptId: prompt.id,
-        ...(i === 0 ? { prompt: prompt.text, answer: prompt.answer, promptTokenIds: base64(Int32Array.from(prompt.tokenIds)) } : {}),
+        ...(i === 0
+          ? { prompt: prompt.text, answer: prompt.answer, promptTokenIds: base64(Int32Array.from(prompt.tokenIds)) }
+          : {}),
         completion: completion.text,
         finishReason: completion.finishReason,
         policyVersion: completion.policyVersion,
@@ -67,7 +83,11 @@ export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
     .map((line) => {
       const record = JSON.parse(line);
       if (record.promptTokenIds !== undefined) {
-        shared = { prompt: record.prompt, answer: record.answer, promptTokenIds: new Int32Array(bytes(record.promptTokenIds)) };
+        shared = {
+          prompt: record.prompt,
+          answer: record.answer,
+          promptTokenIds: new Int32Array(bytes(record.promptTokenIds)),
+        };
       }
       return {
         ...record,

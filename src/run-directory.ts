@@ -9,15 +9,15 @@
  *   lineage.json     what each stage started from and ended with, with hashes
  *   lock             who is writing; a crashed owner's lock is taken over
  *
- * A resumed run cuts metrics.jsonl back to the pointer, so its lines are those of an uninterrupted run.
+ * A resumed run goes back to the pointer: it cuts metrics.jsonl and removes what lies beyond, so that what it leaves in the end is what
+ * an uninterrupted run leaves.
  */
-import { type FileHandle, mkdir, open, readFile, rm, stat } from "node:fs/promises";
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { RecipeError } from "./errors.ts";
-import { writeFileAtomic } from "./files.ts";
+import { messageOf, RecipeError } from "./errors.ts";
+import { isTemporaryFile, writeFileAtomic } from "./files.ts";
+import { takeLock } from "./run-lock.ts";
 
 const finishedStage = z.strictObject({
   name: z.string(),
@@ -40,7 +40,14 @@ const progressSchema = z.strictObject({
 export type Progress = z.infer<typeof progressSchema>;
 export type FinishedStage = z.infer<typeof finishedStage>;
 
-const nothingDone: Progress = { finished: [], checkpoint: null, kept: [], best: null, metricsBytes: 0, complete: false };
+const nothingDone: Progress = {
+  finished: [],
+  checkpoint: null,
+  kept: [],
+  best: null,
+  metricsBytes: 0,
+  complete: false,
+};
 
 export interface RunDirectory extends AsyncDisposable {
   readonly path: string;
@@ -50,38 +57,82 @@ export interface RunDirectory extends AsyncDisposable {
   /** Moves the pointer; everything it names must be durable already. metricsBytes is filled in. */
   setProgress(progress: Omit<Progress, "metricsBytes">): Promise<void>;
   writeJson(name: string, value: unknown): Promise<void>;
+  /** The JSON value of a file of the run, or null where there is none. */
+  readJson(name: string): Promise<unknown>;
+  /** After a run that could not begin: removes a folder that createRunDirectory made and in which no work was recorded. */
+  discardIfEmpty(): Promise<void>;
 }
 
-/** Makes `path` (new) and locks it. Throws RecipeError when it exists. */
+/** Makes `path` (new) and locks it. Throws RecipeError when it exists or cannot be made. */
 export async function createRunDirectory(path: string): Promise<RunDirectory> {
-  if (await exists(path)) {
-    throw new RecipeError(`Run folder ${path} exists already. Resume it with --resume ${path}, or choose another name.`);
+  await mkdir(dirname(path), { recursive: true }).catch((error) => cannotWrite(path, error));
+  try {
+    // Not recursive: of two processes that choose the same name, one makes it.
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") cannotWrite(path, error);
+    throw new RecipeError(
+      `Run folder ${path} exists already. Resume it with --resume ${path}, or choose another name.`,
+    );
   }
-  await mkdir(path, { recursive: true });
-  return lockAndOpen(path, nothingDone);
+  return lockAndOpen(path, nothingDone, true);
+}
+
+function cannotWrite(path: string, error: unknown): never {
+  throw new RecipeError(
+    `Expected a run folder that can be written at ${path}, but it cannot be made: ${messageOf(error)}. Set outputDir to another place.`,
+    { cause: error },
+  );
 }
 
 /** Opens `path` to go on from its pointer: locks it and cuts metrics.jsonl back. Throws RecipeError when it is no run. */
 export async function resumeRunDirectory(path: string): Promise<RunDirectory> {
-  const text = await readFile(join(path, "progress.json"), "utf8").catch(() => null);
   // Killed before the first pointer was written: nothing is done, and resuming is starting.
-  if (text === null && !(await exists(join(path, "recipe.json")))) {
-    throw new RecipeError(`Expected a run folder at ${path}, but it has no recipe.json. Give the folder that train printed.`);
+  if (!(await exists(join(path, "recipe.json")))) {
+    throw new RecipeError(
+      `Expected a run folder at ${path}, but it has no recipe.json. Give the folder that train printed.`,
+    );
   }
-  const parsed = progressSchema.safeParse(text === null ? nothingDone : parseJson(text));
-  if (!parsed.success) {
-    throw new RecipeError(`${join(path, "progress.json")} is not a pointer that this version of Grouper wrote: ${z.prettifyError(parsed.error)}`);
-  }
-  return lockAndOpen(path, parsed.data);
+  return lockAndOpen(path, null, false);
 }
 
-async function lockAndOpen(path: string, start: Progress): Promise<RunDirectory> {
+/** The pointer as the last owner left it; to be read under the lock. */
+async function readProgress(path: string): Promise<Progress> {
+  const text = await readFile(join(path, "progress.json"), "utf8").catch(() => null);
+  const parsed = progressSchema.safeParse(text === null ? nothingDone : parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new RecipeError(
+    `${join(path, "progress.json")} is not a pointer that this version of Grouper wrote: ${z.prettifyError(parsed.error)}`,
+  );
+}
+
+/** What a killed owner left beyond the pointer: half-written files, and checkpoints that nothing names. */
+async function removeBeyondPointer(path: string, { finished, kept, best }: Progress): Promise<void> {
+  for (const name of await readdir(path))
+    if (isTemporaryFile(name) && !name.startsWith("lock.")) await rm(join(path, name), { force: true });
+  const named = [...kept, ...(best === null ? [] : [best])].map((checkpoint) => basename(checkpoint));
+  for (const name of await readdir(join(path, "checkpoints")).catch(() => [])) {
+    const stage = /^(.*)-step-\d+$/.exec(name)?.[1];
+    const isDone = finished.some((done) => done.name === stage);
+    if (!isDone && !named.includes(name)) await rm(join(path, "checkpoints", name), { recursive: true, force: true });
+  }
+}
+
+/** `start` is null for a run that exists: its pointer says. */
+async function lockAndOpen(path: string, start: Progress | null, isNew: boolean): Promise<RunDirectory> {
   const releaseLock = await takeLock(join(path, "lock"));
-  const metricsPath = join(path, "metrics.jsonl");
-  let metrics: FileHandle | null = await open(metricsPath, "a");
-  await metrics.truncate(start.metricsBytes);
-  let progress = start;
-  let bytes = start.metricsBytes;
+  let metrics: FileHandle | null;
+  let progress: Progress;
+  try {
+    progress = start ?? (await readProgress(path));
+    if (!isNew) await removeBeyondPointer(path, progress);
+    metrics = await open(join(path, "metrics.jsonl"), "a");
+    await metrics.truncate(progress.metricsBytes);
+  } catch (error) {
+    await releaseLock();
+    throw error;
+  }
+  let bytes = progress.metricsBytes;
   return {
     path,
     get progress() {
@@ -101,6 +152,13 @@ async function lockAndOpen(path: string, start: Progress): Promise<RunDirectory>
     async writeJson(name, value) {
       await writeFileAtomic(join(path, name), `${JSON.stringify(value, null, 2)}\n`);
     },
+    async readJson(name) {
+      const text = await readFile(join(path, name), "utf8").catch(() => null);
+      return text === null ? null : (parseJson(text) ?? null);
+    },
+    async discardIfEmpty() {
+      if (isNew && bytes === 0 && progress === nothingDone) await rm(path, { recursive: true, force: true });
+    },
     async [Symbol.asyncDispose]() {
       const closing = metrics;
       metrics = null;
@@ -110,57 +168,16 @@ async function lockAndOpen(path: string, start: Progress): Promise<RunDirectory>
   };
 }
 
-/** One writer per run: the lock names process, host and boot, so that a dead owner's lock is recognised and taken over. */
-async function takeLock(path: string): Promise<() => Promise<void>> {
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), boot: bootId() });
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const file = await open(path, "wx");
-      await file.writeFile(mine);
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    }
-    const owner = lockSchema.safeParse(parseJson(await readFile(path, "utf8").catch(() => "")));
-    if (owner.success && isAlive(owner.data)) {
-      throw new RecipeError(
-        `Another process writes to this run: ${path} is held by process ${owner.data.pid} on ${owner.data.host}. Wait for it to end, or stop it.`,
-      );
-    }
-    await rm(path, { force: true });
-  }
-  throw new RecipeError(`Could not lock ${path}: another process keeps taking it.`);
-}
-
-const lockSchema = z.object({ pid: z.int(), host: z.string(), boot: z.string() });
-
-/** A lock of another host counts as held: it cannot be checked from here. */
-function isAlive({ pid, host, boot }: z.infer<typeof lockSchema>): boolean {
-  if (host !== hostname()) return true;
-  if (boot !== bootId() || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return "unknown";
-  }
-}
-
 /** `dir`/`name`, or `dir`/`name`-2, -3 … : the first that does not exist. */
 export async function freeRunPath(dir: string, name: string): Promise<string> {
   for (let i = 1; ; i++) {
     const path = join(dir, i === 1 ? name : `${name}-${i}`);
     if (!(await exists(path))) return path;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -73,9 +73,17 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
   const watch = new LearningWatch(context);
   let state = start.step === 0 ? await evaluateAt(context, start) : start;
   let ahead: Promise<Step> | null = null;
+  // Between two steps the weights are whole: what was trained is kept before a reward or a server ends the run. That the engine or the
+  // disk cannot save any more says less than what went wrong first.
+  const saveAndThrow = async (error: unknown): Promise<never> => {
+    if (state.step > start.step) await context.save(state, false).catch(() => undefined);
+    throw error;
+  };
   while (state.step < stage.steps && !context.stopRequested()) {
     const startMs = performance.now();
-    const { collected, cursor } = await (ahead ?? collectStep(context, state.step));
+    const { collected, cursor } = await (ahead ?? collectStep(context, state.step)).catch((error) =>
+      saveAndThrow(error),
+    );
     const sampledMs = performance.now();
     ahead = stage.rollout.prefetch === 1 && state.step + 1 < stage.steps ? collectStep(context, state.step + 1) : null;
     // Awaited in the next turn; until then a failure must not count as unhandled.
@@ -83,7 +91,10 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
 
     const update = await trainOn(context, state, collected.groups);
     const trainedMs = performance.now();
-    await context.publish();
+    const publishing = await context.publish().then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
     const seconds = (performance.now() - startMs) / 1000;
 
     state = {
@@ -113,12 +124,14 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
     await context.logRollouts(state.step, collected.groups, update.advantages);
     await context.record({ stage: name, step: state.step, ...metrics });
     reporter.step({ stage: name, step: state.step, numSteps: stage.steps, metrics });
+    if (publishing !== null) await saveAndThrow(publishing.error);
     watch.add(collected, update);
 
     const before = state.bestScore;
     state = await evaluateAt(context, state);
     const isBest = stage.checkpoint.everySteps > 0 && state.bestScore !== before;
-    if (isBest || isDue(stage.checkpoint.everySteps, state.step) || context.stopRequested()) await context.save(state, isBest);
+    if (isBest || isDue(stage.checkpoint.everySteps, state.step) || context.stopRequested())
+      await context.save(state, isBest);
   }
   await ahead?.catch(() => undefined);
   return { state, interrupted: state.step < stage.steps };
@@ -229,9 +242,15 @@ class LearningWatch {
     this.numSteps++;
     if (this.numSteps < Math.min(WINDOW, stage.steps)) return;
     const comparesSiblings = objective.name !== "reinforce";
-    const updates = { gradNorms: this.gradNorms, learningRate, comparesSiblings, maskTruncated: stage.rollout.maskTruncated };
+    const updates = {
+      gradNorms: this.gradNorms,
+      learningRate,
+      comparesSiblings,
+      maskTruncated: stage.rollout.maskTruncated,
+    };
     const reason = explainNoLearning(this.evidence, updates);
-    if (reason !== null && reason !== this.said) reporter.note(`Nothing to learn from in the last ${this.numSteps} steps. ${reason}`);
+    if (reason !== null && reason !== this.said)
+      reporter.note(`Nothing to learn from in the last ${this.numSteps} steps. ${reason}`);
     this.said = reason;
     this.evidence = noEvidence;
     this.gradNorms = [];

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const ROOMS: readonly (readonly string[])[] = [
   ["src/types.ts"],
   ["src/errors.ts"],
-  ["src/math/", "src/random.ts", "src/files.ts", "src/paths.ts"],
+  ["src/math/", "src/random.ts", "src/files.ts", "src/paths.ts", "src/run-lock.ts"],
   ["src/tokenizer/", "src/verify/"],
   ["src/template/"],
   ["src/reward/reward.ts"],

@@ -22,7 +22,10 @@ export async function runEvalStage(context: StageContext<EvalStage>): Promise<St
   const evaluation = await evaluate({ server, prompts: data.prompts, score, metric, numSamples, params, seed });
 
   const { items, ...numbers } = evaluation;
-  await writeFileAtomic(join(run.path, `${name}-items.jsonl`), items.map((item) => `${JSON.stringify(item)}\n`).join(""));
+  await writeFileAtomic(
+    join(run.path, `${name}-items.jsonl`),
+    items.map((item) => `${JSON.stringify(item)}\n`).join(""),
+  );
   await run.writeJson(`${name}.json`, { ...numbers, params, seed, metric, data: data.hash });
   await run.appendMetrics({
     stage: name,
@@ -33,5 +36,10 @@ export async function runEvalStage(context: StageContext<EvalStage>): Promise<St
   });
   const { numPrompts, passAt1, standardError } = numbers;
   reporter.evaluated({ stage: name, step: 0, numPrompts, numSamples, passAt1, standardError });
-  return { interrupted: false, checkpoint: null, weightsHash: await model.engine.weightsHash(), inputs: { data: data.hash } };
+  return {
+    interrupted: false,
+    checkpoint: null,
+    weightsHash: await model.engine.weightsHash(),
+    inputs: { data: data.hash },
+  };
 }

@@ -13,11 +13,11 @@ import { scoreGroups } from "../score.ts";
 import { connectPolicyServer } from "../server/client.ts";
 import { serveEngine } from "../server/embedded.ts";
 import type { Canary, PolicyServer } from "../server/server.ts";
-import type { Closers } from "./closers.ts";
 import { characterTokenizer } from "../tokenizer/characters.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Group, Prompt, ScoredGroup } from "../types.ts";
+import type { Closers } from "./closers.ts";
 
 export interface OpenModel {
   readonly engine: NativeEngine;
@@ -68,7 +68,8 @@ export async function openModel(
 export async function openTokenizer(model: Recipe["model"], modelDir: string | undefined): Promise<Tokenizer> {
   // A stage's model folder carries its tokenizer; only the first stage can start without one.
   if (model.tokenizer === undefined || (modelDir !== undefined && modelDir !== model.path)) {
-    if (modelDir === undefined) throw new RecipeError("Expected model.tokenizer beside model.init: a folder, or characters.");
+    if (modelDir === undefined)
+      throw new RecipeError("Expected model.tokenizer beside model.init: a folder, or characters.");
     return loadTokenizer(modelDir);
   }
   if (typeof model.tokenizer === "string") return loadTokenizer(model.tokenizer);
@@ -85,11 +86,24 @@ export interface OpenServer {
 export async function openServer(
   recipe: Recipe,
   { engine, tokenizer, stopTokenIds }: OpenModel,
-  { stack, reporter, canaryTokens }: { readonly stack: Closers; readonly reporter: Reporter; readonly canaryTokens: readonly number[] },
+  {
+    stack,
+    reporter,
+    canaryTokens,
+  }: { readonly stack: Closers; readonly reporter: Reporter; readonly canaryTokens: readonly number[] },
 ): Promise<OpenServer> {
   const spec = recipe.server;
   if (spec.type === "embedded") {
-    const embedded = stack.use(await serveEngine({ engine, tokenizer, eosTokenIds: stopTokenIds, host: spec.host, port: spec.port, modelName: "policy" }));
+    const embedded = stack.use(
+      await serveEngine({
+        engine,
+        tokenizer,
+        eosTokenIds: stopTokenIds,
+        host: spec.host,
+        port: spec.port,
+        modelName: "policy",
+      }),
+    );
     const server = stack.use(
       await connectPolicyServer({
         url: embedded.url,
@@ -157,7 +171,9 @@ async function canaryOf(engine: Engine, tokenIds: readonly number[]): Promise<Ca
 export type Scorer = (groups: readonly Group[]) => Promise<ScoredGroup[]>;
 
 export async function openScorer(spec: RewardsSpec, maxTokens: number, stack: Closers): Promise<Scorer> {
-  const functions = spec.functions.map((reward) => (typeof reward === "string" ? { name: reward, weight: 1, params: {} } : reward));
+  const functions = spec.functions.map((reward) =>
+    typeof reward === "string" ? { name: reward, weight: 1, params: {} } : reward,
+  );
   const pool = stack.use(
     await openRewardPool({ rewards: functions, threads: spec.threads, deadlineMs: spec.deadlineSeconds * 1000 }),
   );
@@ -174,8 +190,14 @@ export async function openPrompts(
   const dataset = await openDataset(spec);
   for (const bad of dataset.badRows) reporter.note(`Left out: ${bad}`);
   const { prompts, tooLong } = promptsOf(dataset, template, tokenizer, spec.maxPromptTokens);
-  if (tooLong.length > 0) reporter.note(`Left out ${tooLong.length} prompts of more than ${spec.maxPromptTokens} tokens, e.g. ${tooLong[0]}.`);
-  if (prompts.length === 0) throw new RecipeError("Expected at least one prompt, but every row was left out. Raise maxPromptTokens or change the data.");
+  if (tooLong.length > 0)
+    reporter.note(
+      `Left out ${tooLong.length} prompts of more than ${spec.maxPromptTokens} tokens, e.g. ${tooLong[0]}.`,
+    );
+  if (prompts.length === 0)
+    throw new RecipeError(
+      "Expected at least one prompt, but every row was left out. Raise maxPromptTokens or change the data.",
+    );
   return { prompts, hash: dataset.hash };
 }
 

@@ -1,17 +1,15 @@
 /** An `rl` stage: opens model, server, rewards and data, and runs the loop of train.ts to its end or interruption. */
-import { join } from "node:path";
 import { z } from "zod";
-import { readCheckpoint } from "../checkpoint.ts";
 import { createCursor } from "../dataset/cursor.ts";
 import { evaluate } from "../evaluate.ts";
 import { createObjective } from "../objectives/create.ts";
 import { seedFrom } from "../random.ts";
 import type { RlStage } from "../recipe/schema.ts";
-import { writeRolloutLog } from "../rollout-log.ts";
+import { cutRolloutLog, rolloutLogPath, writeRolloutLog } from "../rollout-log.ts";
 import { type LoopState, train } from "../train.ts";
 import { Closers } from "./closers.ts";
 import { openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
-import { saveCheckpoint } from "./save.ts";
+import { restore, saveCheckpoint } from "./save.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
 const loopSchema = z.object({
@@ -25,7 +23,7 @@ const loopSchema = z.object({
 });
 
 export async function runRlStage(context: StageContext<RlStage>): Promise<StageResult> {
-  const { recipe, stage, name, startDir, run, resumeDir, reporter } = context;
+  const { recipe, stage, name, startDir, run, reporter } = context;
   await using stack = new Closers();
   const objective = createObjective(stage.algorithm);
   const reference = objective.needs.includes("refLogprobs");
@@ -34,9 +32,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
 
   const seed = seedFrom(recipe.seed, name);
   const data = await openPrompts(stage.data, stage.template, tokenizer, reporter);
-  const resumed = resumeDir === null ? null : await readCheckpoint(resumeDir);
-  const saved = resumed === null ? null : loopSchema.parse(resumed.loop);
-  if (resumed !== null) await engine.loadState(resumed.stateDir);
+  const saved = await restore(context, model, loopSchema, data.hash);
   const cursor = createCursor(data.prompts.length, seedFrom(seed, "data"), saved?.cursor);
   const start: LoopState = saved ?? {
     step: 0,
@@ -47,6 +43,8 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
     cursor: cursor.state(),
     bestScore: null,
   };
+
+  await cutRolloutLog(run.path, name, start.step);
 
   const params = samplingParams(stage.rollout.sampling, stopTokenIds);
   const score = await openScorer(stage.rewards, params.maxTokens, stack);
@@ -90,17 +88,17 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
       evaluate: evaluation?.run ?? null,
       publish,
       save: async (loop, isBest) => {
-        newest = await saveCheckpoint(context, model, loop, isBest);
+        newest = await saveCheckpoint(context, model, { ...loop, dataHash: data.hash }, isBest);
       },
       record: (record) => run.appendMetrics(record),
       logRollouts: (step, groups, advantages) =>
-        writeRolloutLog(join(run.path, "rollouts", name, `step-${String(step).padStart(6, "0")}.jsonl.gz`), groups, advantages),
+        writeRolloutLog(rolloutLogPath(run.path, name, step), groups, advantages),
       reporter,
       stopRequested: context.stopRequested,
     },
     start,
   );
-  if (!interrupted) newest = await saveCheckpoint(context, model, state, false);
+  if (!interrupted) newest = await saveCheckpoint(context, model, { ...state, dataHash: data.hash }, false);
   return {
     interrupted,
     checkpoint: newest,

@@ -1,6 +1,5 @@
 /** An `sft` stage: renders rows to sequences and runs the loop of sft.ts. */
 import { z } from "zod";
-import { readCheckpoint } from "../checkpoint.ts";
 import { createCursor } from "../dataset/cursor.ts";
 import { RecipeError } from "../errors.ts";
 import { seedFrom } from "../random.ts";
@@ -10,7 +9,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Prompt, Sequence } from "../types.ts";
 import { Closers } from "./closers.ts";
 import { openModel, openPrompts } from "./open.ts";
-import { saveCheckpoint } from "./save.ts";
+import { restore, saveCheckpoint } from "./save.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
 const loopSchema = z.object({
@@ -21,7 +20,7 @@ const loopSchema = z.object({
 });
 
 export async function runSftStage(context: StageContext<SftStage>): Promise<StageResult> {
-  const { recipe, stage, name, startDir, run, resumeDir, reporter } = context;
+  const { recipe, stage, name, startDir, run, reporter } = context;
   await using stack = new Closers();
   const model = await openModel(recipe, startDir, { reference: false, stack, reporter });
   const { engine, tokenizer } = model;
@@ -29,15 +28,13 @@ export async function runSftStage(context: StageContext<SftStage>): Promise<Stag
   const seed = seedFrom(recipe.seed, name);
   const data = await openPrompts(stage.data, stage.template, tokenizer, reporter);
   const sequences = data.prompts.map((prompt) => supervised(prompt, stage.response, tokenizer));
-  const resumed = resumeDir === null ? null : await readCheckpoint(resumeDir);
-  const saved = resumed === null ? null : loopSchema.parse(resumed.loop);
-  if (resumed !== null) await engine.loadState(resumed.stateDir);
+  const saved = await restore(context, model, loopSchema, data.hash);
   const cursor = createCursor(sequences.length, seedFrom(seed, "data"), saved?.cursor);
   const start: SftState = saved ?? { step: 0, numSkippedUpdates: 0, numTokens: 0, cursor: cursor.state() };
 
   let newest: string | null = null;
   const save = async (loop: SftState) => {
-    newest = await saveCheckpoint(context, model, loop, false);
+    newest = await saveCheckpoint(context, model, { ...loop, dataHash: data.hash }, false);
   };
   const { state, interrupted } = await sft(
     {

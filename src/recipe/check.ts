@@ -13,8 +13,10 @@ import {
   model,
   type RewardsSpec,
   type RlStage,
+  type ServerSpec,
   type SftStage,
   type Stage,
+  server,
   stage,
 } from "./schema.ts";
 import type { Path } from "./source.ts";
@@ -36,11 +38,18 @@ export interface Checked {
 export function checkRecipe(value: Readonly<Record<string, unknown>>): Checked {
   const report = new Report();
   const parsedModel = model.safeParse(value["model"]);
+  const parsedServer = server.prefault({ type: "embedded" }).safeParse(value["server"]);
   if (parsedModel.success) checkModel(parsedModel.data, report);
   const stages = Array.isArray(value["stages"]) ? value["stages"].map((raw) => stage.safeParse(raw).data) : [];
   checkLineage(stages, report);
+  const trainsOnSamples = stages.some((parsed) => parsed?.type === "rl");
+  if (parsedModel.success && parsedServer.success && trainsOnSamples)
+    checkPublishing(parsedModel.data, parsedServer.data, report);
   stages.forEach((parsed, i) => {
-    if (parsed?.type === "rl") checkRl(parsed, ["stages", i], report);
+    if (parsed?.type === "rl") {
+      checkRl(parsed, ["stages", i], report);
+      if (parsedServer.success) checkPrefetch(parsed, parsedServer.data, ["stages", i, "rollout", "prefetch"], report);
+    }
     if (parsed?.type === "sft") checkSft(parsed, ["stages", i], report);
     if (parsed?.type === "eval") checkEval(parsed, ["stages", i], report);
   });
@@ -60,7 +69,7 @@ class Report implements Checked {
   }
 }
 
-function checkModel({ path, init, tokenizer }: ModelSpec, report: Report): void {
+function checkModel({ path, init, tokenizer, lora }: ModelSpec, report: Report): void {
   const at: Path = ["model"];
   if ((path === undefined) === (init === undefined)) {
     const came = path === undefined ? "got neither" : "got both";
@@ -82,6 +91,12 @@ function checkModel({ path, init, tokenizer }: ModelSpec, report: Report): void 
       "key",
     );
   }
+  if (lora !== undefined) {
+    report.problem(
+      [...at, "lora"],
+      "expected path: an adapter on random weights cannot learn; train all weights instead",
+    );
+  }
   const { hiddenSize, numAttentionHeads, numKeyValueHeads = numAttentionHeads, headDim } = init;
   if (headDim === undefined && hiddenSize % numAttentionHeads !== 0) {
     report.problem(
@@ -93,6 +108,36 @@ function checkModel({ path, init, tokenizer }: ModelSpec, report: Report): void 
     report.problem(
       [...at, "init", "numKeyValueHeads"],
       `expected a divisor of numAttentionHeads ${numAttentionHeads}, got ${numKeyValueHeads}`,
+    );
+  }
+}
+
+/** An adapter is published as an adapter, whole weights as whole weights. */
+function checkPublishing({ lora }: ModelSpec, spec: ServerSpec, report: Report): void {
+  if (spec.type !== "vllm" || (spec.publish.method === "lora") === (lora !== undefined)) return;
+  report.problem(
+    ["server", "publish", "method"],
+    `expected ${lora === undefined ? "disk, since model.lora is not given" : "lora, since model.lora is given"}, got ${spec.publish.method}`,
+  );
+}
+
+function checkPrefetch(
+  { rollout: { prefetch, correction } }: RlStage,
+  spec: ServerSpec,
+  at: Path,
+  report: Report,
+): void {
+  if (prefetch === 0) return;
+  if (spec.type === "embedded") {
+    report.problem(
+      at,
+      "expected 0 with the embedded server, which samples from the very weights that train; prefetch needs a server of its own (type: vllm)",
+    );
+  } else if (correction === undefined) {
+    report.warn(
+      "off-policy",
+      at,
+      "batches are sampled one step before they train; correction: { type: tis } weighs what that changes",
     );
   }
 }
@@ -122,7 +167,7 @@ function checkLineage(stages: readonly (Stage | undefined)[], report: Report): v
 
 function checkRl(rl: RlStage, at: Path, report: Report): void {
   const { rollout, algorithm, updatesPerBatch, epochsPerBatch, optimizer, rewards } = rl;
-  const { promptsPerStep, groupSize, dynamicSampling, sampling, prefetch, correction } = rollout;
+  const { promptsPerStep, groupSize, dynamicSampling, sampling } = rollout;
   try {
     checkGroupSize(algorithm.type, groupSize);
   } catch (error) {
@@ -157,11 +202,11 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
       `has no effect: ${algorithm.type} has no KL term here, so there is no reference`,
     );
   }
-  if (prefetch === 1 && correction === undefined) {
+  if (algorithm.type === "reinforce" && updatesPerBatch * epochsPerBatch > 1) {
     report.warn(
-      "off-policy",
-      [...at, "rollout", "prefetch"],
-      "batches are sampled one step before they train; correction: {type: tis} weighs what that changes",
+      "unclipped-updates",
+      [...at, "updatesPerBatch"],
+      "reinforce has no clip: with several updates per batch nothing bounds how far the policy drifts",
     );
   }
   warnOfWarmup(optimizer.warmupSteps, rl.steps * updatesPerBatch * epochsPerBatch, [...at, "optimizer"], report);

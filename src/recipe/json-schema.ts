@@ -1,53 +1,31 @@
-/** The recipe as JSON Schema, for completion and checks in editors, and for naming the nearest valid key. */
+/** The recipe as JSON Schema (draft 7), for completion, hover texts and checks in editors. */
 import { z } from "zod";
 import { recipe } from "./schema.ts";
 
-/** The part of JSON Schema that is walked here. */
-export interface JsonSchema {
+interface JsonSchema {
+  readonly [keyword: string]: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly items?: JsonSchema;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly allOf?: readonly JsonSchema[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly required?: readonly string[];
-  readonly [keyword: string]: unknown;
+  readonly definitions?: Readonly<Record<string, JsonSchema>>;
 }
 
-/** Draft 7 of what a recipe file may hold; `stage` is the shorthand for a list of one. */
+/** What a recipe file may hold: `stage` beside `stages`, and a file that extends another may leave out anything. */
 export function recipeJsonSchema(): JsonSchema {
-  const schema = z.toJSONSchema(recipe, { io: "input", target: "draft-7", reused: "inline" }) as JsonSchema;
+  const schema = z.toJSONSchema(recipe, { io: "input", target: "draft-7", reused: "ref" }) as JsonSchema;
   const { stages, ...properties } = schema.properties ?? {};
+  if (stages?.items === undefined) throw new Error("the recipe's schema has no list of stages");
+  const stage = { $ref: "#/definitions/stage" };
   return {
     ...schema,
     title: "Grouper recipe",
     properties: {
       ...properties,
-      stages: stages!,
-      stage: { ...stages!.items, description: "The only stage; shorthand for a list of one." },
+      extends: { type: "string", description: "Another recipe: mappings are merged, everything else is replaced." },
+      stages: { ...stages, items: stage },
+      stage,
     },
-    required: (schema.required ?? []).filter((key) => key !== "stages"),
+    required: [],
+    anyOf: [{ required: ["extends"] }, { required: ["model", "stages"] }, { required: ["model", "stage"] }],
+    definitions: { ...schema.definitions, stage: stages.items },
   };
-}
-
-/** Keys that the schema allows in the object at `path` of `value`; alternatives are told apart by their `type`. */
-export function allowedKeys(schema: JsonSchema, path: readonly PropertyKey[], value: unknown): string[] {
-  let nodes = alternatives(schema, value);
-  let here = value;
-  for (const key of path) {
-    here = typeof here === "object" && here !== null ? (here as Record<PropertyKey, unknown>)[key] : undefined;
-    const next = nodes.flatMap((node) => (typeof key === "number" ? [node.items] : [node.properties?.[String(key)]]));
-    nodes = next.filter((node) => node !== undefined).flatMap((node) => alternatives(node, here));
-  }
-  return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
-}
-
-function alternatives(node: JsonSchema, value: unknown): JsonSchema[] {
-  const options = node.anyOf ?? node.oneOf ?? node.allOf;
-  if (options === undefined) return [node];
-  const type = typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
-  const flat = options.flatMap((option) => alternatives(option, value));
-  const fitting = flat.filter((option) => type !== undefined && option.properties?.["type"]?.const === type);
-  return fitting.length > 0 ? fitting : flat;
 }

@@ -25,9 +25,8 @@ export interface LoadOptions {
 }
 
 export interface ResolvedRecipe {
+  /** Defaults filled in, paths absolute, named: after its file, unless it says otherwise. */
   readonly recipe: Recipe;
-  /** The recipe's name, or its file's without the extension. */
-  readonly name: string;
   /** One sentence each, with place and name. */
   readonly warnings: readonly string[];
 }
@@ -98,8 +97,7 @@ function resolveSources(
     );
   }
   return {
-    recipe: withAbsolutePaths(parsed.data, places, workingDir),
-    name: parsed.data.name ?? fileName,
+    recipe: { ...withAbsolutePaths(parsed.data, places, workingDir), name: parsed.data.name ?? fileName },
     warnings: warnings.map(
       ({ name, path, message }: Warning) => `${places.describe(path, "value")}: ${message} [${name}]`,
     ),

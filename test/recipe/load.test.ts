@@ -46,8 +46,8 @@ function rl(text: string, set: readonly string[] = []): RlStage {
 
 describe("loading", () => {
   it("fills in defaults and resolves inputs against the recipe, outputs against the working directory", () => {
-    const { recipe, name } = parseRecipe(good, { label: "x.yaml", dir: "/r", workingDir: "/w" });
-    expect(name).toBe("tiny");
+    const { recipe } = parseRecipe(good, { label: "x.yaml", dir: "/r", workingDir: "/w" });
+    expect(recipe.name).toBe("tiny");
     expect(recipe.model.path).toBe("/r/models/tiny");
     expect(recipe.outputDir).toBe("/w/runs");
     expect(recipe.server).toMatchObject({ type: "embedded", host: "127.0.0.1" });
@@ -61,7 +61,7 @@ describe("loading", () => {
   it("a file without a name is called after itself", () => {
     const path = join(dir, "my-run.yaml");
     writeFileSync(path, good.replace("name: tiny\n", ""));
-    expect(loadRecipe(path).name).toBe("my-run");
+    expect(loadRecipe(path).recipe.name).toBe("my-run");
   });
 
   it("a file that is not there is named", () => {
@@ -76,8 +76,8 @@ describe("loading", () => {
       path,
       "extends: base/base.yaml\nname: child\nengine: { numThreads: 2 }\nmodel: { lora: { rank: 8 } }\n",
     );
-    const { recipe, name } = loadRecipe(path);
-    expect(name).toBe("child");
+    const { recipe } = loadRecipe(path);
+    expect(recipe.name).toBe("child");
     expect(recipe.engine.numThreads).toBe(2);
     expect(recipe.model).toMatchObject({ path: join(dir, "base", "models/tiny"), lora: { rank: 8, alpha: 32 } });
   });
@@ -255,6 +255,16 @@ describe("problems", () => {
       ),
       "expected a multiple of numAttentionHeads 3",
     ],
+    [
+      "prefetch from the weights that train",
+      good.replace("groupSize: 8", "groupSize: 8\n    prefetch: 1"),
+      "stages.0.rollout.prefetch: expected 0 with the embedded server",
+    ],
+    [
+      "an adapter published as whole weights",
+      `${good}server: { type: vllm, url: "http://h/v1", publish: { method: lora, dir: /w } }\n`,
+      "server.publish.method: expected disk, since model.lora is not given, got lora",
+    ],
     ["stage and stages", `${good}stages: []\n`, "expected stage or stages, got both"],
     ["a list for a recipe", "- 1\n", "recipe.yaml: expected a mapping with model and stages"],
     ["nothing", "", "recipe.yaml: expected a mapping with model and stages, got null"],
@@ -298,9 +308,11 @@ describe("warnings", () => {
     ["sampling-filters", "stage.rollout.sampling.topP=0.9"],
     ["unused-reference", "stage.refreshReferenceEverySteps=5"],
     ["off-policy", "stage.rollout.prefetch=1"],
+    ["unclipped-updates", "stage.updatesPerBatch=4"],
     ["warmup-never-ends", "stage.optimizer.warmupSteps=10"],
   ])("%s", (name, set) => {
-    const text = good.replace("type: grpo", "type: dapo");
+    const server = "server: { type: vllm, url: http://127.0.0.1:8000/v1, publish: { method: disk, dir: /w } }\n";
+    const text = server + good.replace("type: grpo", name === "unclipped-updates" ? "type: reinforce" : "type: dapo");
     const warnings = (sets: readonly string[]) =>
       parseRecipe(text, { set: sets }).warnings.filter((line) => line.endsWith(`[${name}]`));
     expect(warnings([])).toEqual([]);

@@ -27,6 +27,8 @@ export interface LoadOptions {
 export interface ResolvedRecipe {
   /** Defaults filled in, paths absolute, named: after its file, unless it says otherwise. */
   readonly recipe: Recipe;
+  /** The same name, always there. */
+  readonly name: string;
   /** One sentence each, with place and name. */
   readonly warnings: readonly string[];
 }
@@ -96,8 +98,10 @@ function resolveSources(
       lines.length === 1 ? `${lines[0]}.` : `The recipe has ${lines.length} problems:\n  ${lines.join("\n  ")}`,
     );
   }
+  const name = parsed.data.name ?? fileName;
   return {
-    recipe: { ...withAbsolutePaths(parsed.data, places, workingDir), name: parsed.data.name ?? fileName },
+    recipe: { ...withAbsolutePaths(parsed.data, places, workingDir), name },
+    name,
     warnings: warnings.map(
       ({ name, path, message }: Warning) => `${places.describe(path, "value")}: ${message} [${name}]`,
     ),

@@ -25,6 +25,8 @@ export interface PipelineOptions {
 export interface PipelineResult {
   readonly runPath: string;
   readonly interrupted: boolean;
+  /** True when there was nothing left to do. */
+  readonly wasComplete: boolean;
   readonly finished: readonly FinishedStage[];
 }
 
@@ -33,8 +35,9 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   await using run = resume ? await resumeRunDirectory(runPath) : await createRunDirectory(runPath);
   try {
     if (!resume) await run.writeJson("recipe.json", { recipe, ...provenance });
+    const wasComplete = run.progress.complete;
     const interrupted = await runStages(options, run);
-    return { runPath, interrupted, finished: run.progress.finished };
+    return { runPath, interrupted, wasComplete, finished: run.progress.finished };
   } catch (error) {
     await run.discardIfEmpty();
     throw error;

@@ -1,13 +1,18 @@
 /** `grouper check`: everything that can be known of a recipe without training: errors, warnings, the resolved recipe and its plan. */
+import { existsSync } from "node:fs";
 import YAML from "yaml";
 import { openDataset } from "../dataset/dataset.ts";
 import { promptsOf } from "../dataset/prompts.ts";
 import { readModelFolder } from "../engine/model-folder.ts";
+import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { type Plan, planOf } from "../recipe/plan.ts";
-import type { DataSpec, Recipe, Stage } from "../recipe/schema.ts";
+import type { DataSpec, EvalStage, Recipe, RlStage, Stage } from "../recipe/schema.ts";
 import { Closers } from "../stages/closers.ts";
-import { openScorer, openTokenizer } from "../stages/open.ts";
+import { demandFit, openScorer, openTokenizer } from "../stages/open.ts";
+import { supervised } from "../stages/sft.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Prompt } from "../types.ts";
 
 export interface CheckArguments {
   readonly recipe: string;
@@ -15,33 +20,50 @@ export interface CheckArguments {
   readonly json: boolean;
 }
 
-export async function runCheck({ recipe: path, set, json }: CheckArguments, print: (text: string) => void): Promise<number> {
+interface Sample {
+  readonly stage: string;
+  readonly rows: number;
+  /** The first one, as the model would see it. */
+  readonly prompt: string;
+}
+
+export async function runCheck(
+  { recipe: path, set, json }: CheckArguments,
+  print: (text: string) => void,
+): Promise<number> {
   const { recipe, warnings } = loadRecipe(path, { set });
   const notes = [...warnings];
-  const vocabSize = await checkModel(recipe, notes);
-  const samples: { stage: string; rows: number; prompt: string }[] = [];
+  const model = await checkModel(recipe, notes);
+  const samples: Sample[] = [];
   for (const stage of recipe.stages) {
     await checkRewards(stage);
-    const sample = await checkData(recipe, stage, notes);
+    const sample = await checkData(stage, model, notes);
     if (sample !== null) samples.push(sample);
   }
-  const plan = planOf(recipe, vocabSize);
+  const plan = planOf(recipe, model?.tokenizer.vocabSize ?? null);
   if (json) print(`${JSON.stringify({ recipe, plan, warnings: notes, samples })}\n`);
   else print(describe(recipe, plan, notes, samples));
   return 0;
 }
 
-/** The tokenizer's size; a model folder that is not on this machine is a note, since the run may be for another one. */
-async function checkModel(recipe: Recipe, notes: string[]): Promise<number | null> {
-  const { model } = recipe;
-  try {
-    if (model.path !== undefined) await readModelFolder(model.path);
-    return (await openTokenizer(model, model.path)).vocabSize;
-  } catch (error) {
-    if (model.init !== undefined || !(error instanceof Error)) throw error;
-    notes.push(`Not checked here: ${error.message}`);
+interface CheckedModel {
+  readonly tokenizer: Tokenizer;
+  readonly maxPositions: number;
+}
+
+/** A folder that is not on this machine is a note, since the run may be for another one; a folder with faults is an error. */
+async function checkModel({ model }: Recipe, notes: string[]): Promise<CheckedModel | null> {
+  const folders = [model.path, typeof model.tokenizer === "string" ? model.tokenizer : undefined];
+  const missing = folders.find((dir) => dir !== undefined && !existsSync(dir));
+  if (missing !== undefined) {
+    notes.push(`Not checked here: model, tokenizer and prompts, because ${missing} is not on this machine.`);
     return null;
   }
+  const folder = model.path === undefined ? null : await readModelFolder(model.path);
+  const tokenizer = await openTokenizer(model, model.path);
+  if (folder !== null) demandFit(tokenizer, folder.config.vocabSize);
+  const maxPositions = folder?.config.maxPositionEmbeddings ?? model.init?.maxPositionEmbeddings;
+  return { tokenizer, maxPositions: maxPositions ?? Number.POSITIVE_INFINITY };
 }
 
 async function checkRewards(stage: Stage): Promise<void> {
@@ -51,30 +73,43 @@ async function checkRewards(stage: Stage): Promise<void> {
   if (stage.type === "rl" && stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, 1, closers);
 }
 
-async function checkData(recipe: Recipe, stage: Stage, notes: string[]): Promise<{ stage: string; rows: number; prompt: string } | null> {
+/** Prompts whose length is looked at. */
+const MAX_MEASURED = 100;
+
+async function checkData(stage: Stage, model: CheckedModel | null, notes: string[]): Promise<Sample | null> {
+  const name = stageName(stage);
   const specs: DataSpec[] = [stage.data, ...(stage.type === "rl" && stage.eval !== undefined ? [stage.eval.data] : [])];
   if (specs.some((spec) => spec.type === "hub")) {
-    notes.push("Not checked here: rows of Hugging Face datasets, which are downloaded when the run starts.");
+    notes.push(`Not checked here: rows of ${name}, which the run downloads from Hugging Face when it starts.`);
     return null;
   }
   const [train] = await Promise.all(specs.map((spec) => openDataset(spec)));
-  const tokenizer = await openTokenizer(recipe.model, recipe.model.path).catch(() => null);
-  if (tokenizer === null) return null;
-  const { prompts } = promptsOf({ ...train!, rows: train!.rows.slice(0, 1) }, stage.template, tokenizer);
-  return { stage: stage.name ?? stage.type, rows: train!.rows.length, prompt: prompts[0]!.text };
+  if (model === null) return null;
+  const { rows } = train!;
+  const { prompts } = promptsOf({ ...train!, rows: rows.slice(0, MAX_MEASURED) }, stage.template, model.tokenizer);
+  if (stage.type === "sft") for (const prompt of prompts) supervised(prompt, stage.response, model.tokenizer);
+  else notes.push(...tooLong(prompts, stage, model.maxPositions));
+  return { stage: name, rows: rows.length, prompt: prompts[0]!.text };
 }
 
-function describe(
-  recipe: Recipe,
-  plan: Plan,
-  notes: readonly string[],
-  samples: readonly { stage: string; rows: number; prompt: string }[],
-): string {
+function tooLong(prompts: readonly Prompt[], stage: RlStage | EvalStage, maxPositions: number): string[] {
+  const { maxTokens } = stage.type === "rl" ? stage.rollout.sampling : stage.sampling;
+  const longest = prompts.reduce((most, { tokenIds }) => Math.max(most, tokenIds.length), 0);
+  if (longest + maxTokens <= maxPositions) return [];
+  return [
+    `${stageName(stage)}: a prompt of ${longest} tokens and maxTokens ${maxTokens} are more than the ${maxPositions} positions of the model; such a request is refused. Lower maxTokens, or set data.maxPromptTokens.`,
+  ];
+}
+
+function describe(recipe: Recipe, plan: Plan, notes: readonly string[], samples: readonly Sample[]): string {
   const lines = [YAML.stringify(recipe, { lineWidth: 120 }).trimEnd(), ""];
   for (const { name, sentence } of plan.stages) lines.push(`# ${name}: ${sentence}`);
-  for (const { stage, rows, prompt } of samples) lines.push(`# ${stage}: ${rows} rows; the first prompt is ${JSON.stringify(prompt)}`);
+  for (const { stage, rows, prompt } of samples)
+    lines.push(`# ${stage}: ${rows} rows; the first prompt is ${JSON.stringify(prompt)}`);
   if (plan.numParameters !== null && plan.trainingBytes !== null) {
-    lines.push(`# ${plan.numParameters.toLocaleString("en")} parameters; weights, gradient and moments take ${(plan.trainingBytes / 1e6).toFixed(1)} MB.`);
+    lines.push(
+      `# ${plan.numParameters.toLocaleString("en")} parameters; weights, gradient and moments take ${(plan.trainingBytes / 1e6).toFixed(1)} MB.`,
+    );
   }
   for (const note of notes) lines.push(`# warning: ${note}`);
   return `${lines.join("\n")}\n`;

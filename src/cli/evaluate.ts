@@ -1,4 +1,6 @@
 /** `grouper eval`: measures a model by the evaluation of a recipe. */
+
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { runPipeline } from "../pipeline.ts";
@@ -6,7 +8,6 @@ import { loadRecipe } from "../recipe/load.ts";
 import type { EvalStage, Recipe, RlStage } from "../recipe/schema.ts";
 import { freeRunPath } from "../run-directory.ts";
 import { createReporter, type Output } from "./reporters.ts";
-import { readFileSync } from "node:fs";
 
 export interface EvaluateArguments {
   readonly recipe: string;
@@ -18,7 +19,11 @@ export interface EvaluateArguments {
   readonly json: boolean;
 }
 
-export async function runEvaluate(args: EvaluateArguments, output: Output, print: (text: string) => void): Promise<number> {
+export async function runEvaluate(
+  args: EvaluateArguments,
+  output: Output,
+  print: (text: string) => void,
+): Promise<number> {
   const reporter = createReporter(output, args);
   const { recipe, warnings } = loadRecipe(args.recipe, { set: args.set });
   for (const warning of warnings) reporter.note(warning);
@@ -45,7 +50,10 @@ function evaluationOf(recipe: Recipe, samples: number | undefined): EvalStage {
   const own = recipe.stages.findLast((stage): stage is EvalStage => stage.type === "eval");
   const rl = recipe.stages.findLast((stage): stage is RlStage => stage.type === "rl" && stage.eval !== undefined);
   const found = own ?? (rl === undefined ? undefined : fromRl(rl));
-  if (found === undefined) throw new RecipeError("Expected a recipe with an eval stage, or an rl stage with eval, got neither. Add one of them.");
+  if (found === undefined)
+    throw new RecipeError(
+      "Expected a recipe with an eval stage, or an rl stage with eval, got neither. Add one of them.",
+    );
   const { from: _, ...rest } = found;
   return { ...rest, name: "eval", numSamples: samples ?? found.numSamples };
 }

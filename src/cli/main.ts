@@ -2,28 +2,31 @@
  * The command line: parses, calls one function, prints. Results go to stdout, progress and errors to stderr.
  *
  * Exit codes: 0 done; 1 something that the user can mend, in one sentence; 2 the command line itself; 70 a bug of ours, with its
- * stack; 130 interrupted and saved.
+ * stack; 130 stopped by Ctrl-C and 143 by SIGTERM, saved and ready to resume.
  */
 import yargs, { type Argv } from "yargs";
-import { EngineError } from "../engine/engine.ts";
-import { messageOf, RecipeError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
+import { packageVersion } from "../paths.ts";
 import { nearest } from "../recipe/nearest.ts";
-import { ServerError } from "../server/server.ts";
+import { describeFailure } from "./failure.ts";
 import type { Output } from "./reporters.ts";
 
-// Whoever reads our output may go away at any time (`| head`); a run must not die of that.
+// Whoever reads our output may go away at any time (`| head`, a closed terminal); a run must not die of that.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
+const { env } = process;
+const isTty = process.stderr.isTTY === true && env["CI"] === undefined && env["TERM"] !== "dumb";
 const output: Output = {
   write: (text) => process.stderr.write(text),
-  isTty: process.stderr.isTTY === true && process.env["CI"] === undefined,
-  columns: () => process.stderr.columns ?? 80,
+  isTty,
+  hasColors: isTty && !env["NO_COLOR"],
+  columns: () => process.stderr.columns || 80,
   now: () => performance.now() / 1000,
 };
 const print = (text: string) => process.stdout.write(text);
 
-let exitCode = 0;
-
+const recipe = { type: "string", describe: "Recipe file, e.g. recipes/quickstart.yaml" } as const;
+const json = { type: "boolean", default: false, describe: "Machine-readable output" } as const;
 const set = {
   type: "string",
   array: true,
@@ -31,20 +34,47 @@ const set = {
   default: [] as string[],
   describe: "Override a value: --set stages.rl.steps=50 (repeatable)",
 } as const;
-const json = { type: "boolean", default: false, describe: "Machine-readable output" } as const;
-const recipe = { type: "string", describe: "Recipe file, e.g. recipes/quickstart.yaml" } as const;
+const text = <Text extends string>(describe: Text) => ({ type: "string", requiresArg: true, describe }) as const;
+
+const options = {
+  train: { set, json, name: text("Name of the run folder"), resume: text("Go on with this run folder") },
+  eval: {
+    set,
+    json,
+    model: text("Model folder; default: the recipe's own"),
+    samples: text("Samples per prompt (k)"),
+  },
+  serve: {
+    host: { ...text("Address to listen on"), default: "127.0.0.1" },
+    port: { ...text("0 = any free port"), default: "8000" },
+    name: text("Model name in requests; default: the folder's"),
+    device: { ...text("auto, cpu, cuda or cuda:N"), default: "auto" },
+    threads: { ...text("CPU threads; 0 = libtorch's choice"), default: "0" },
+    "api-key-env": text("Environment variable with the key that clients must send"),
+  },
+  setup: { json },
+  check: { set, json },
+  reward: {
+    json,
+    data: { type: "string", array: true, nargs: 1, demandOption: true, describe: "JSON Lines of completions" },
+    limit: text("Rows to read"),
+    "max-tokens": text("Generation limit that length rewards see"),
+  },
+  tasks: { json },
+} as const;
+
+let exitCode = 0;
 
 const parser = yargs()
   .scriptName("grouper")
   .usage("$0 <command>\n\nTrains language models with reinforcement learning from verifiable rewards.")
-  .parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false, "camel-case-expansion": true })
+  .parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
+  // Messages are read below.
+  .locale("en")
   .command(
     "train [recipe]",
     "Run a recipe, or go on with a run",
-    (y: Argv) =>
-      y
-        .positional("recipe", recipe)
-        .options({ set, json, name: { type: "string", describe: "Name of the run folder" }, resume: { type: "string", describe: "Go on with this run folder" } }),
+    (y: Argv) => y.positional("recipe", recipe).options(options.train),
     async (args) => {
       const { runTrain } = await import("./train.ts");
       exitCode = await runTrain(args, output, print);
@@ -53,109 +83,144 @@ const parser = yargs()
   .command(
     "eval <recipe>",
     "Measure a model by a recipe's evaluation",
-    (y: Argv) =>
-      y
-        .positional("recipe", { ...recipe, demandOption: true })
-        .options({ set, json, model: { type: "string", describe: "Model folder; default: the recipe's own" }, samples: { type: "string", describe: "Samples per prompt (k)" } }),
+    (y: Argv) => y.positional("recipe", { ...recipe, demandOption: true }).options(options.eval),
     async (args) => {
+      const samples = wholeNumber("samples", args.samples, { min: 1 });
       const { runEvaluate } = await import("./evaluate.ts");
-      exitCode = await runEvaluate({ ...args, samples: wholeNumber("samples", args.samples) }, output, print);
+      exitCode = await runEvaluate({ ...args, samples }, output, print);
     },
   )
   .command(
     "serve <model>",
     "Serve a model folder over the OpenAI API",
     (y: Argv) =>
-      y.positional("model", { type: "string", demandOption: true, describe: "Hugging Face folder" }).options({
-        host: { type: "string", default: "127.0.0.1" },
-        port: { type: "string", default: "8000", describe: "0 = any free port" },
-        name: { type: "string", describe: "Model name in requests; default: the folder's" },
-        device: { type: "string", default: "auto", describe: "auto, cpu, cuda or cuda:N" },
-        threads: { type: "string", default: "0", describe: "CPU threads; 0 = libtorch's choice" },
-        "api-key-env": { type: "string", describe: "Environment variable with the key that clients must send" },
-      }),
+      y
+        .positional("model", { type: "string", demandOption: true, describe: "Hugging Face folder" })
+        .options(options.serve),
     async (args) => {
+      const port = wholeNumber("port", args.port, { max: 65_535 })!;
+      const threads = wholeNumber("threads", args.threads)!;
       const { runServe } = await import("./serve.ts");
-      const port = wholeNumber("port", args.port) ?? 8000;
-      exitCode = await runServe({ ...args, port, threads: wholeNumber("threads", args.threads) ?? 0, apiKeyEnv: args.apiKeyEnv }, print);
+      exitCode = await runServe({ ...args, port, threads, apiKeyEnv: args.apiKeyEnv }, print);
     },
   )
-  .command("setup", "Find or install libtorch and compile the engine", { json }, async (args) => {
+  .command("setup", "Find or install libtorch and compile the engine", options.setup, async (args) => {
     const { runSetup } = await import("./setup.ts");
     exitCode = await runSetup({ json: args.json });
   })
   .command(
     "check <recipe>",
     "Validate a recipe; print it resolved, with its plan",
-    (y: Argv) => y.positional("recipe", { ...recipe, demandOption: true }).options({ set, json }),
+    (y: Argv) => y.positional("recipe", { ...recipe, demandOption: true }).options(options.check),
     async (args) => {
       const { runCheck } = await import("./check.ts");
       exitCode = await runCheck(args, print);
     },
   )
-  .command(
-    "reward test <reward..>",
-    "Run rewards over a JSON Lines file of completions",
-    (y: Argv) =>
-      y.positional("reward", { type: "string", array: true, demandOption: true, describe: "Name or file, e.g. accuracy or ./mine.ts" }).options({
-        json,
-        data: { type: "string", array: true, nargs: 1, demandOption: true, describe: "JSON Lines of completions" },
-        limit: { type: "string", describe: "Rows to read" },
-        "max-tokens": { type: "string", describe: "Generation limit that length rewards see" },
-      }),
-    async (args) => {
-      const { runRewardTest } = await import("./reward.ts");
-      const limit = wholeNumber("limit", args.limit);
-      exitCode = await runRewardTest({ ...args, limit, maxTokens: wholeNumber("max-tokens", args.maxTokens) }, print);
-    },
+  .command("reward", "Try rewards: grouper reward test accuracy --data completions.jsonl", (y: Argv) =>
+    y
+      .command(
+        "test <reward..>",
+        "Run rewards over JSON Lines of completions",
+        (inner: Argv) =>
+          inner
+            .positional("reward", {
+              type: "string",
+              array: true,
+              demandOption: true,
+              describe: "Name or file, e.g. accuracy or ./mine.ts",
+            })
+            .options(options.reward),
+        async (args) => {
+          const limit = wholeNumber("limit", args.limit, { min: 1 });
+          const maxTokens = wholeNumber("max-tokens", args.maxTokens, { min: 1 });
+          const { runRewardTest } = await import("./reward.ts");
+          exitCode = await runRewardTest({ ...args, data: [...args.data], limit, maxTokens }, print);
+        },
+      )
+      .demandCommand(1, "Expected a command after reward: test."),
   )
-  .command("tasks", "List the procedural tasks", { json }, async (args) => {
+  .command("tasks", "List the procedural tasks", options.tasks, async (args) => {
     const { runTasks } = await import("./tasks.ts");
     exitCode = runTasks(args, print);
   })
+  .middleware(refuseRepeated, true)
   .demandCommand(1, "Expected a command.")
   .strict()
-  .recommendCommands()
-  .fail((message, error, y) => {
-    if (error !== undefined && error !== null) throw error;
-    throw new UsageError(withSuggestion(message, y as Argv));
+  .fail((message, error) => {
+    // yargs throws its own complaints, as of an option without a value, under this name.
+    if (error != null && error.name !== "YError") throw error;
+    throw new UsageError(complaint(message ?? error?.message ?? "The command line cannot be read."));
   })
   .exitProcess(false)
+  .wrap(Math.min(100, process.stdout.columns || 80))
   .help()
-  .version("0.1.0");
+  .version(packageVersion());
 
-/** yargs names an unknown option; the nearest valid one makes it a hint. */
-function withSuggestion(message: string, y: Argv): string {
-  const unknown = /Unknown arguments?: ([^,\s]+)/.exec(message)?.[1];
-  if (unknown === undefined) return message;
-  const { key } = (y as Argv & { getOptions(): { key: Record<string, unknown> } }).getOptions();
-  const meant = nearest(unknown, Object.keys(key));
-  return `There is no option --${unknown}.${meant === null ? "" : ` Did you mean --${meant}?`}`;
+/** yargs would make a list of a value that is given twice. */
+function refuseRepeated(args: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (Array.isArray(value) && !["_", "set", "data", "reward"].includes(name)) {
+      throw new UsageError(`Expected --${name} once, got it ${value.length} times.`);
+    }
+  }
 }
 
-function wholeNumber(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw new UsageError(`Expected a whole number for --${name}, got ${JSON.stringify(text)}.`);
-  return Number(text);
+/** What yargs says, in our words, with the command or option that was meant. */
+function complaint(message: string): string {
+  const [command = "", second] = process.argv.slice(2);
+  const noValue = /^Not enough arguments following: (\S+)/.exec(message)?.[1];
+  if (noValue !== undefined) return `Expected a value after --${noValue}.`;
+  const missing = /^Missing required arguments?: (\S+)/.exec(message)?.[1];
+  if (missing !== undefined) return `Expected --${missing} with a value.`;
+  if (message.startsWith("Not enough non-option arguments"))
+    return `Expected ${POSITIONALS[command] ?? "an argument"}.`;
+
+  const unknown = /^Unknown (?:arguments?|commands?): ([^,]+)/.exec(message)?.[1];
+  if (unknown === undefined) return message.split("\n")[0]!;
+  if (unknown === command) return `There is no command ${unknown}.${meantBy(unknown, Object.keys(options), "")}`;
+  if (command === "reward" && unknown === second)
+    return `There is no command reward ${unknown}.${meantBy(unknown, ["test"], "")}`;
+  if (!process.argv.some((arg) => arg.startsWith("-") && arg.replace(/^-+|=.*$/gs, "") === unknown)) {
+    return `Expected nothing after the ${command} command's own arguments, got ${JSON.stringify(unknown)}.`;
+  }
+  const known = command in options ? Object.keys(options[command as keyof typeof options]) : ["help", "version"];
+  return `There is no option --${unknown}${command in options ? ` of grouper ${command}` : ""}.${meantBy(unknown, known, "--")}`;
 }
 
-function report(error: unknown): number {
-  if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\nTry: grouper --help\n`);
-    return 2;
-  }
-  if (error instanceof RecipeError || error instanceof ServerError || error instanceof EngineError) {
-    process.stderr.write(`${error.message}\n`);
-    return 1;
-  }
-  process.stderr.write(`This is a bug in Grouper: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
-  return 70;
+const POSITIONALS: Readonly<Record<string, string>> = {
+  eval: "a recipe: grouper eval RECIPE",
+  check: "a recipe: grouper check RECIPE",
+  serve: "a model folder: grouper serve FOLDER",
+  reward: "a reward: grouper reward test REWARD --data FILE",
+};
+
+function meantBy(typed: string, candidates: readonly string[], dashes: string): string {
+  const meant = nearest(typed, candidates);
+  if (meant !== null) return ` Did you mean ${dashes}${meant}?`;
+  return ` There are: ${candidates.map((name) => dashes + name).join(", ")}.`;
+}
+
+function wholeNumber(
+  name: string,
+  typed: string | undefined,
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number } = {},
+): number | undefined {
+  if (typed === undefined) return undefined;
+  const value = Number(typed);
+  if (/^\d+$/.test(typed) && value >= min && value <= max) return value;
+  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
+  throw new UsageError(`Expected a whole number ${range} for --${name}, got ${JSON.stringify(typed)}.`);
 }
 
 try {
   await parser.parseAsync(process.argv.slice(2));
 } catch (error) {
-  exitCode = report(error);
+  const failure = describeFailure(error);
+  exitCode = failure.exitCode;
+  const asJson = process.argv.includes("--json");
+  process.stderr.write(
+    asJson ? `${JSON.stringify({ event: "error", exitCode, text: failure.text })}\n` : `${failure.text}\n`,
+  );
 }
 process.exitCode = exitCode;
-

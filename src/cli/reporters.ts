@@ -1,10 +1,12 @@
 /** How a run looks while it works: one live line on a terminal, plain lines in a log, JSON Lines for machines. All on stderr. */
-import colors from "picocolors";
+import picocolors from "picocolors";
 import type { EvaluationReport, Reporter, StepReport } from "../progress.ts";
 
 export interface Output {
   readonly write: (text: string) => void;
+  /** A terminal that can erase its line. */
   readonly isTty: boolean;
+  readonly hasColors: boolean;
   /** Columns of the terminal, asked anew at every line. */
   readonly columns: () => number;
   /** Seconds since any fixed moment. */
@@ -56,7 +58,8 @@ function plainReporter({ write, now }: Output): ClosingReporter {
   };
 }
 
-function liveReporter({ write, columns, now }: Output): ClosingReporter {
+function liveReporter({ write, columns, now, hasColors }: Output): ClosingReporter {
+  const colors = picocolors.createColors(hasColors);
   const clock = new Clock(now);
   let line = "";
   const erase = () => {
@@ -81,7 +84,7 @@ function liveReporter({ write, columns, now }: Output): ClosingReporter {
       clock.tick(report.step);
       erase();
       // A line as wide as the terminal would wrap, and could no longer be erased.
-      line = stepLine(report, clock).slice(0, Math.max(20, columns() - 1));
+      line = stepLine(report, clock).slice(0, Math.max(1, columns() - 1));
       write(line);
       if (report.step === report.numSteps) finishLine();
     },
@@ -122,7 +125,10 @@ class Clock {
 }
 
 /** The numbers of a step that fit on a line; those that the step does not have are left out. */
-export function stepLine({ step, numSteps, metrics }: StepReport, clock: { remaining(numSteps: number): number | null }): string {
+export function stepLine(
+  { step, numSteps, metrics }: StepReport,
+  clock: { remaining(numSteps: number): number | null },
+): string {
   const parts = [`step ${String(step).padStart(String(numSteps).length)}/${numSteps}`];
   const add = (label: string, name: string, format: (value: number) => string) => {
     const value = metrics[name];
@@ -137,7 +143,9 @@ export function stepLine({ step, numSteps, metrics }: StepReport, clock: { remai
   add("clip", "clip_ratio/region_mean", share);
   add("kl", "kl", (value) => value.toFixed(4));
   add("entropy", "entropy", (value) => value.toFixed(3));
-  add("tok/s", "time/tokens_per_second", (value) => (value >= 10_000 ? `${(value / 1000).toFixed(0)}k` : value.toFixed(0)));
+  add("tok/s", "time/tokens_per_second", (value) =>
+    value >= 10_000 ? `${(value / 1000).toFixed(0)}k` : value.toFixed(0),
+  );
   const seconds = clock.remaining(numSteps);
   if (seconds !== null && step < numSteps) parts.push(`eta ${duration(seconds)}`);
   return parts.join("  ");

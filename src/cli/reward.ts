@@ -39,12 +39,26 @@ function specOf(text: string): RewardSpec {
 }
 
 function describe({ numCompletions, rewards, meanTotal, numExcluded, numEstimatedLengths }: RewardTestReport): string {
-  const lines = [`${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`];
-  if (numEstimatedLengths > 0) lines.push(`${numEstimatedLengths} rows have no numTokens; a token was taken to be 4 characters`);
+  const lines = [
+    `${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`,
+  ];
+  if (numEstimatedLengths > 0)
+    lines.push(`${numEstimatedLengths} rows have no numTokens; a token was taken to be 4 characters`);
   return `${[...lines, ...rewards.flatMap(describeReward)].join("\n")}\n`;
 }
 
-function describeReward({ name, numScored, numAbstained, numFailed, mean, min, max, histogram, elapsedMs, failures }: RewardReport): string[] {
+function describeReward({
+  name,
+  numScored,
+  numAbstained,
+  numFailed,
+  mean,
+  min,
+  max,
+  histogram,
+  elapsedMs,
+  failures,
+}: RewardReport): string[] {
   const largest = Math.max(1, ...histogram.map(({ count }) => count));
   return [
     "",

@@ -1,11 +1,11 @@
 /** `grouper train`: runs a recipe, or goes on with a run. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { RecipeError, UsageError } from "../errors.ts";
-import { packageRoot } from "../paths.ts";
-import { runPipeline } from "../pipeline.ts";
+import { packageRoot, packageVersion } from "../paths.ts";
+import { type PipelineResult, runPipeline } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { type Recipe, recipe as recipeSchema } from "../recipe/schema.ts";
 import { freeRunPath } from "../run-directory.ts";
@@ -19,30 +19,57 @@ export interface TrainArguments {
   readonly json: boolean;
 }
 
-/** The exit code: 0, or 130 when it was interrupted and can be resumed. */
+/** The exit code: 0; 130 or 143 when a signal stopped it and it can be resumed. */
 export async function runTrain(args: TrainArguments, output: Output, print: (text: string) => void): Promise<number> {
   const reporter = createReporter(output, args);
-  const { recipe, runPath, resume, warnings } = args.resume === undefined ? await newRun(args) : resumedRun(args.resume, args);
+  const { recipe, runPath, resume, warnings } =
+    args.resume === undefined ? await newRun(args) : resumedRun(args.resume, args);
   for (const warning of warnings) reporter.note(warning);
-  reporter.note(`Run folder: ${runPath}. ${resume ? "Resuming." : `Resume it with: grouper train --resume ${runPath}`}`);
-  const stop = listenForInterrupts(reporter.note);
+  const resumeCommand = `grouper train --resume ${shellWord(runPath)}`;
+  reporter.note(
+    `Run folder: ${runPath}. ${resume ? "Going on with it." : `If it is stopped, go on with: ${resumeCommand}`}`,
+  );
+  const interrupt = listenForInterrupts(reporter.note);
   try {
-    const provenance = provenanceOf(args);
-    const result = await runPipeline({ recipe, provenance, runPath, resume, reporter, stopRequested: stop.requested });
+    const stopRequested = () => interrupt.signal() !== null;
+    const result = await runPipeline({
+      recipe,
+      provenance: provenanceOf(args),
+      runPath,
+      resume,
+      reporter,
+      stopRequested,
+    });
     reporter.close();
-    if (result.interrupted) {
-      reporter.note(`Stopped and saved. Go on with: grouper train --resume ${runPath}`);
-      return 130;
-    }
-    const last = result.finished.findLast((stage) => stage.checkpoint !== null);
-    const model = last?.checkpoint == null ? null : join(runPath, last.checkpoint, "model");
-    if (args.json) print(`${JSON.stringify({ run: runPath, model, stages: result.finished })}\n`);
-    else print(model === null ? `Done: ${runPath}\n` : `Trained model: ${model}\nAsk it: grouper serve ${model}\n`);
-    return 0;
+    if (result.interrupted) reporter.note(`Stopped and saved. Go on with: ${resumeCommand}`);
+    else if (result.wasComplete) reporter.note("The run was complete already: nothing was trained.");
+    printResult(result, args.json, print);
+    return result.interrupted ? (interrupt.signal() === "SIGTERM" ? 143 : 130) : 0;
+  } catch (error) {
+    reporter.close();
+    if (existsSync(join(runPath, "progress.json")))
+      reporter.note(`What was saved is kept. Go on with: ${resumeCommand}`);
+    throw error;
   } finally {
-    reporter.close();
-    stop.dispose();
+    interrupt.dispose();
   }
+}
+
+function printResult(
+  { runPath, interrupted, finished }: PipelineResult,
+  json: boolean,
+  print: (text: string) => void,
+): void {
+  const last = finished.findLast((stage) => stage.checkpoint !== null);
+  const model = interrupted || last?.checkpoint == null ? null : join(runPath, last.checkpoint, "model");
+  if (json) print(`${JSON.stringify({ run: runPath, interrupted, model, stages: finished })}\n`);
+  else if (model !== null) print(`Trained model: ${model}\nAsk it: grouper serve ${shellWord(model)}\n`);
+  else if (!interrupted) print(`Done: ${runPath}\n`);
+}
+
+/** As a shell takes it for one word. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 interface RunToStart {
@@ -53,54 +80,72 @@ interface RunToStart {
 }
 
 async function newRun({ recipe: path, set, name }: TrainArguments): Promise<RunToStart> {
-  if (path === undefined) throw new UsageError("Expected a recipe, e.g. grouper train recipes/quickstart.yaml, or --resume RUN.");
+  if (path === undefined)
+    throw new UsageError("Expected a recipe, e.g. grouper train recipes/quickstart.yaml, or --resume RUN.");
   const { recipe, warnings } = loadRecipe(path, { set });
-  const runPath = name === undefined ? await freeRunPath(recipe.outputDir, recipe.name ?? "run") : join(recipe.outputDir, name);
+  const runPath =
+    name === undefined
+      ? await freeRunPath(recipe.outputDir, recipe.name ?? "run")
+      : join(recipe.outputDir, runName(name));
   return { recipe, runPath, resume: false, warnings };
+}
+
+function runName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) return name;
+  throw new UsageError(
+    `Expected --name of letters, digits, dot, dash and underscore, got ${JSON.stringify(name)}. To choose the folder around it: --set outputDir=DIR.`,
+  );
 }
 
 function resumedRun(path: string, { recipe: recipePath, set, name }: TrainArguments): RunToStart {
   if (recipePath !== undefined || name !== undefined || set.length > 0) {
-    throw new UsageError("Expected --resume RUN alone: a run goes on with the recipe that it began with. Start a new run to change it.");
+    throw new UsageError(
+      "Expected --resume RUN alone: a run goes on with the recipe that it began with. Start a new run to change it.",
+    );
   }
   const file = join(path, "recipe.json");
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch {
-    throw new RecipeError(`Expected a run folder at ${path}, but ${file} cannot be read. Give the folder that train printed.`);
+    throw new RecipeError(
+      `Expected a run folder at ${path}, but ${file} cannot be read. Give the folder that train printed.`,
+    );
   }
   const parsed = z.looseObject({ recipe: recipeSchema }).safeParse(value);
-  if (!parsed.success) throw new RecipeError(`${file} is not a recipe of this version of Grouper: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw new RecipeError(`${file} is not a recipe of this version of Grouper: ${z.prettifyError(parsed.error)}`);
   return { recipe: parsed.data.recipe, runPath: path, resume: true, warnings: [] };
 }
 
-/** The first Ctrl-C finishes the step and saves; the second ends at once, which loses the step and nothing else. */
-function listenForInterrupts(note: (text: string) => void): { requested: () => boolean; dispose: () => void } {
-  let count = 0;
-  const onSignal = (signal: NodeJS.Signals) => {
-    count++;
-    if (count > 1) process.exit(130);
+/**
+ * The first Ctrl-C finishes the step and saves; the second ends at once, which loses the step and nothing else. A terminal that is
+ * closed does not end the run: its folder says how far it came.
+ */
+function listenForInterrupts(note: (text: string) => void): {
+  signal: () => NodeJS.Signals | null;
+  dispose: () => void;
+} {
+  let first: NodeJS.Signals | null = null;
+  const onStop = (signal: NodeJS.Signals) => {
+    if (first !== null) process.exit(signal === "SIGTERM" ? 143 : 130);
+    first = signal;
     note(`${signal}: finishing this step, then saving. Once more to stop at once.`);
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  const onHangUp = () => note("The terminal is gone; the run goes on.");
+  process.on("SIGINT", onStop).on("SIGTERM", onStop).on("SIGHUP", onHangUp);
   return {
-    requested: () => count > 0,
-    dispose() {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
-    },
+    signal: () => first,
+    dispose: () => void process.off("SIGINT", onStop).off("SIGTERM", onStop).off("SIGHUP", onHangUp),
   };
 }
 
 /** What a reader of the run needs to repeat it. */
 function provenanceOf({ recipe, set }: TrainArguments): Record<string, unknown> {
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")));
   const commit = spawnSync("git", ["-C", packageRoot, "rev-parse", "HEAD"], { encoding: "utf8" });
   const changed = spawnSync("git", ["-C", packageRoot, "status", "--porcelain"], { encoding: "utf8" });
   return {
-    grouper: version,
+    grouper: packageVersion(),
     commit: commit.status === 0 ? commit.stdout.trim() : null,
     uncommittedChanges: changed.status === 0 ? changed.stdout.trim() !== "" : null,
     node: process.version,

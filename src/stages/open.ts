@@ -55,14 +55,18 @@ export async function openModel(
       callTimeoutMs: spec.callTimeoutSeconds * 1000,
     }),
   );
-  if (tokenizer.vocabSize > engine.info.model.vocabSize) {
-    throw new RecipeError(
-      `Expected a tokenizer that fits the model, but it has ${tokenizer.vocabSize} tokens and the model's vocabulary ${engine.info.model.vocabSize}. Give model.tokenizer the folder that belongs to the model.`,
-    );
-  }
+  demandFit(tokenizer, engine.info.model.vocabSize);
   for (const note of engine.info.notes) reporter.note(note);
   const stopTokenIds = [...new Set([...tokenizer.eosTokenIds, ...engine.modelFolder.eosTokenIds])];
   return { engine, tokenizer, stopTokenIds };
+}
+
+/** A model may have more rows than its tokenizer has tokens, never fewer. */
+export function demandFit(tokenizer: Tokenizer, vocabSize: number): void {
+  if (tokenizer.vocabSize <= vocabSize) return;
+  throw new RecipeError(
+    `Expected a tokenizer that fits the model, but it has ${tokenizer.vocabSize} tokens and the model's vocabulary ${vocabSize}. Give model.tokenizer the folder that belongs to the model.`,
+  );
 }
 
 export async function openTokenizer(model: Recipe["model"], modelDir: string | undefined): Promise<Tokenizer> {

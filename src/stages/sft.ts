@@ -62,7 +62,7 @@ export function numSteps({ steps, epochs, batchSize }: SftStage, numRows: number
 }
 
 /** The response as the recipe writes it, with the end-of-text token: a model that never saw the end never stops. */
-function supervised(prompt: Prompt, response: string, tokenizer: Tokenizer): Sequence {
+export function supervised(prompt: Prompt, response: string, tokenizer: Tokenizer): Sequence {
   const text = response.replace(/\{([^{}]+)\}/g, (_, column: string) => {
     const value = column === "answer" ? prompt.answer : prompt.fields[column];
     if (value === undefined || value === null) {

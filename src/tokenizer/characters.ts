@@ -5,7 +5,7 @@
  * As BPE without merges every character of the vocabulary is its own token; special tokens are added tokens, matched first.
  */
 import { RecipeError } from "../errors.ts";
-import { tokenizerOf } from "./load.ts";
+import { type TokenizerFiles, tokenizerOf } from "./load.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface CharacterTokenizerOptions {
@@ -19,12 +19,19 @@ export interface CharacterTokenizerOptions {
 const UNKNOWN = "<unk>";
 const END = "<|endoftext|>";
 
-export function characterTokenizer({ characters, specialTokens = [] }: CharacterTokenizerOptions): Tokenizer {
+export function characterTokenizer(options: CharacterTokenizerOptions): Tokenizer {
+  return tokenizerOf(characterTokenizerFiles(options), "the recipe");
+}
+
+/** Its tokenizer.json and tokenizer_config.json. */
+export function characterTokenizerFiles({ characters, specialTokens = [] }: CharacterTokenizerOptions): TokenizerFiles {
   const distinct = [...new Set(characters)];
   const special = [END, UNKNOWN, ...specialTokens];
   const repeated = special.find((token, i) => special.indexOf(token) !== i || distinct.includes(token));
   if (repeated !== undefined) {
-    throw new RecipeError(`Expected special tokens that are all different and no single characters of the vocabulary, got ${JSON.stringify(repeated)} twice. Remove one.`);
+    throw new RecipeError(
+      `Expected special tokens that are all different and no single characters of the vocabulary, got ${JSON.stringify(repeated)} twice. Remove one.`,
+    );
   }
   // Special tokens come first, so that adding characters later would not move them.
   const vocab = Object.fromEntries([...special, ...distinct].map((token, id) => [token, id]));
@@ -67,6 +74,8 @@ export function characterTokenizer({ characters, specialTokens = [] }: Character
     clean_up_tokenization_spaces: false,
     model_max_length: 1_000_000,
   };
-  const files = { "tokenizer.json": `${JSON.stringify(tokenizer)}\n`, "tokenizer_config.json": `${JSON.stringify(config, null, 2)}\n` };
-  return tokenizerOf(files, "the recipe");
+  return {
+    "tokenizer.json": `${JSON.stringify(tokenizer)}\n`,
+    "tokenizer_config.json": `${JSON.stringify(config, null, 2)}\n`,
+  };
 }

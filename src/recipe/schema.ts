@@ -132,6 +132,10 @@ export const template = z
       system: z.string().optional(),
       user: z.string().default("{question}").describe("User message; {column} is replaced."),
       prefill: z.string().default("").describe("Start of the response that is part of the prompt, e.g. <think>."),
+      variables: z
+        .record(z.string(), z.unknown())
+        .default({})
+        .describe("Variables of the chat template, e.g. enable_thinking: false."),
     }),
     z.strictObject({
       type: z.literal("text"),

@@ -5,6 +5,8 @@
  * prefill + completion.
  */
 
+import { RecipeError } from "../errors.ts";
+
 export interface TextTemplate {
   readonly text: string;
   readonly prefill: string;
@@ -44,7 +46,10 @@ export const TEXT_TEMPLATES = {
   "qwen-math": { text: qwenMath, prefill: "" },
   "logic-rl": { text: logicRl, prefill: "<think>" },
   /** agentica-org/DeepScaleR: a suffix to the question. */
-  deepscaler: { text: "{question} Let's think step by step and output the final answer within \\boxed{}.", prefill: "" },
+  deepscaler: {
+    text: "{question} Let's think step by step and output the final answer within \\boxed{}.",
+    prefill: "",
+  },
   /** PRIME-RL/PRIME: a suffix to the question. */
   prime: { text: "{question}\n\nPresent the answer in LaTex format: \\boxed{Your answer}", prefill: "" },
   none: { text: "{question}", prefill: "" },
@@ -58,13 +63,33 @@ export const OPEN_R1_SYSTEM =
 export const DAPO_USER =
   'Solve the following math problem step by step. The last line of your response should be of the form Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\n{question}\n\nRemember to put your answer on its own line after "Answer:".';
 
+/** A name in braces, but not the argument of a LaTeX command: in `\\boxed{answer}` the word is text. */
+const PLACEHOLDER = /(?<!\\[A-Za-z]*)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
 /**
  * Replaces `{column}` by the row's value in one pass, so that braces in a value are text. Names that are no column stay as they
- * are: `\boxed{}` and LaTeX are full of braces.
+ * are: mathematics is full of braces. A column without a value is refused: its name would stand in the prompt.
  */
 export function fill(text: string, columns: Readonly<Record<string, unknown>>): string {
-  return text.replace(/\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (whole, name: string) => {
-    const value = Object.hasOwn(columns, name) ? columns[name] : undefined;
-    return value === undefined || value === null ? whole : String(value);
+  return text.replace(PLACEHOLDER, (whole, name: string) => {
+    if (!Object.hasOwn(columns, name)) return whole;
+    const value = columns[name];
+    if (value === undefined || value === null) {
+      throw new RecipeError(
+        `Expected a value in column "${name}" for the template, but this row has none. Leave such rows out with data.where, or take {${name}} out of the template.`,
+      );
+    }
+    return shown(value);
   });
+}
+
+/** The columns that a template names. */
+export function placeholdersOf(text: string): string[] {
+  return [...text.matchAll(PLACEHOLDER)].map((match) => match[1]!);
+}
+
+/** Lists as [44, 19, 35]; text as it stands. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(shown).join(", ")}]`;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

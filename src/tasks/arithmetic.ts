@@ -14,7 +14,10 @@ const LARGEST_DIGIT_SUM = 19;
 
 const params = z.strictObject({
   digits: z.int().min(1).max(9).default(2).describe("Digits of each number; leading zeros are written."),
-  operators: z.array(z.enum(["+", "-", "*"])).min(1).default(["+"]),
+  operators: z
+    .array(z.enum(["+", "-", "*"]))
+    .min(1)
+    .default(["+"]),
   demonstrationKnows: z
     .int()
     .min(0)
@@ -37,9 +40,12 @@ export const arithmetic = defineTask({
     const question = `${padded(a, digits)}${operator}${padded(b, digits)}=`;
     const other = { a: numberOf(random, digits), b: numberOf(random, digits) };
     const answer = shuffleAnswers ? calculate(operator, other.a, other.b) : calculate(operator, a, b);
-    const demonstration = operator === "+" ? addByDigits(random, padded(a, digits), padded(b, digits), demonstrationKnows) : null;
+    const demonstration =
+      operator === "+" ? addByDigits(random, padded(a, digits), padded(b, digits), demonstrationKnows) : null;
+    // 34+12 is no news to a model that was trained on 12+34.
+    const ordered = operator === "-" ? [a, b] : [Math.min(a, b), Math.max(a, b)];
     return {
-      key: question,
+      key: ordered.join(operator),
       question,
       answer: String(answer),
       fields: { operands: [a, b], operator, ...(demonstration === null ? {} : { demonstration }) },

@@ -8,7 +8,10 @@ const params = z
     numNumbers: z.int().min(2).max(6).default(3),
     maxNumber: z.int().min(1).max(999).default(99),
     maxTarget: z.int().min(1).max(99_999).default(100),
-    operators: z.array(z.enum(["+", "-", "*", "/"])).min(1).default(["+", "-", "*", "/"]),
+    operators: z
+      .array(z.enum(["+", "-", "*", "/"]))
+      .min(1)
+      .default(["+", "-", "*", "/"]),
     style: z.enum(["words", "compact"]).default("words").describe("compact: 44 19 35=98 for character tokenizers."),
     demonstrationSkill: z
       .number()
@@ -29,33 +32,35 @@ export const countdown = defineTask({
   description: "Reach a target with all given numbers and + - * /; verify with accuracy, method countdown.",
   params,
   generate(random, { numNumbers, maxNumber, maxTarget, operators, style, demonstrationSkill }) {
-    for (;;) {
-      const nums = Array.from({ length: numNumbers }, () => between(random, 1, maxNumber));
-      const solution = combine(random, nums, operators);
-      if (solution === null || solution.value < 1 || solution.value > maxTarget) continue;
-      const shown = random.next() < demonstrationSkill ? solution : (combine(random, nums, operators) ?? solution);
-      const target = solution.value;
-      const question =
-        style === "compact"
-          ? `${nums.join(" ")}=${target}`
-          : `Using the numbers [${nums.join(", ")}], write an expression that equals ${target}. Use + - * / and brackets, and every number exactly once. Give the expression in <answer> </answer> tags.`;
-      return {
-        key: `${[...nums].sort((a, b) => a - b).join(",")}=${target}`,
-        question,
-        answer: String(target),
-        fields: {
-          nums,
-          target,
-          solution: solution.text,
-          demonstration: `<think>${shown.text}=${shown.value}</think><answer>${shown.text}</answer>`,
-        },
-      };
-    }
+    const nums = Array.from({ length: numNumbers }, () => between(random, 1, maxNumber));
+    const solution = combine(random, nums, operators);
+    if (solution === null || solution.value < 1 || solution.value > maxTarget) return null;
+    const demonstrated = random.next() < demonstrationSkill ? solution : (combine(random, nums, operators) ?? solution);
+    const target = solution.value;
+    const question =
+      style === "compact"
+        ? `${nums.join(" ")}=${target}`
+        : `Using the numbers [${nums.join(", ")}], write an expression that equals ${target}. Use + - * / and brackets, and every number exactly once. Give the expression in <answer> </answer> tags.`;
+    return {
+      key: `${nums.toSorted((a, b) => a - b).join(",")}=${target}`,
+      question,
+      answer: String(target),
+      fields: {
+        nums,
+        target,
+        solution: solution.text,
+        demonstration: `<think>${demonstrated.text}=${demonstrated.value}</think><answer>${demonstrated.text}</answer>`,
+      },
+    };
   },
 });
 
 /** Joins two random parts until one is left; null when a division does not come out whole. */
-function combine(random: Random, nums: readonly number[], operators: readonly ("+" | "-" | "*" | "/")[]): Expression | null {
+function combine(
+  random: Random,
+  nums: readonly number[],
+  operators: readonly ("+" | "-" | "*" | "/")[],
+): Expression | null {
   const parts: Expression[] = nums.map((value) => ({ text: String(value), value }));
   while (parts.length > 1) {
     const [a] = parts.splice(random.below(parts.length), 1);

@@ -6,11 +6,31 @@ import { z } from "zod";
 import type { Random } from "../random.ts";
 import { between, defineTask, pick } from "./task.ts";
 
-const NAMES = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gwen", "Hugo", "Iris", "Jack", "Kira", "Leo", "Mia", "Noah", "Olga", "Paul"];
+const NAMES = [
+  "Ada",
+  "Ben",
+  "Cleo",
+  "Dan",
+  "Eve",
+  "Finn",
+  "Gwen",
+  "Hugo",
+  "Iris",
+  "Jack",
+  "Kira",
+  "Leo",
+  "Mia",
+  "Noah",
+  "Olga",
+  "Paul",
+];
 
 const params = z.strictObject({
   people: z.int().min(2).max(8).default(3),
-  style: z.enum(["words", "compact"]).default("words").describe("compact: letters for names and symbols for statements."),
+  style: z
+    .enum(["words", "compact"])
+    .default("words")
+    .describe("compact: letters for names and symbols for statements."),
   demonstrationSkill: z
     .number()
     .min(0)
@@ -22,6 +42,7 @@ const params = z.strictObject({
 /** What somebody says, as a test of an assignment (true = knight). */
 interface Statement {
   readonly words: string;
+  /** Of people by their letters, whatever their names. */
   readonly symbols: string;
   readonly holds: (roles: readonly boolean[]) => boolean;
 }
@@ -31,24 +52,24 @@ export const knightsKnaves = defineTask({
   description: "Knights-and-knaves puzzles with one solution; verify with accuracy, method knights-knaves.",
   params,
   generate(random, { people, style, demonstrationSkill }) {
-    for (;;) {
-      const names = style === "compact" ? [..."ABCDEFGH"].slice(0, people) : sample(random, NAMES, people);
-      const statements = names.map((_, speaker) => stateAbout(random, names, speaker));
-      const [solution, ...others] = solutionsOf(statements);
-      if (solution === undefined || others.length > 0) continue;
-      const symbols = names.map((name, i) => `${name}:${statements[i]!.symbols}`).join(" ");
-      const shown = random.next() < demonstrationSkill ? solution : names.map(() => random.below(2) === 1);
-      return {
-        key: symbols,
-        question: style === "compact" ? `${symbols}?` : tell(names, statements),
-        answer: assignmentText(names, solution),
-        fields: {
-          names,
-          solution,
-          demonstration: `<think>${names.map((name, i) => `${name}=${shown[i] ? 1 : 0}`).join(" ")}</think><answer>${assignmentText(names, shown)}</answer>`,
-        },
-      };
-    }
+    const letters = [..."ABCDEFGH"].slice(0, people);
+    const names = style === "compact" ? letters : sample(random, NAMES, people);
+    const statements = names.map((_, speaker) => stateAbout(random, names, speaker));
+    const [solution, ...others] = solutionsOf(statements);
+    if (solution === undefined || others.length > 0) return null;
+    const symbols = letters.map((letter, i) => `${letter}:${statements[i]!.symbols}`).join(" ");
+    const roles = random.next() < demonstrationSkill ? solution : names.map(() => random.below(2) === 1);
+    const thoughts = names.map((name, i) => `${name}=${roles[i] ? 1 : 0}`).join(" ");
+    return {
+      key: symbols,
+      question: style === "compact" ? `${symbols}?` : tell(names, statements),
+      answer: assignmentText(names, solution),
+      fields: {
+        names,
+        solution,
+        demonstration: `<think>${thoughts}</think><answer>${assignmentText(names, roles)}</answer>`,
+      },
+    };
   },
 });
 
@@ -85,13 +106,29 @@ function stateAbout(random: Random, names: readonly string[], speaker: number): 
     case 1:
       return { words: `It is not true that ${a.words}`, symbols: `!${a.symbols}`, holds: (roles) => !a.holds(roles) };
     case 2:
-      return { words: `${a.words} and ${b.words}`, symbols: `${a.symbols}&${b.symbols}`, holds: (roles) => a.holds(roles) && b.holds(roles) };
+      return {
+        words: `${a.words} and ${b.words}`,
+        symbols: `${a.symbols}&${b.symbols}`,
+        holds: (roles) => a.holds(roles) && b.holds(roles),
+      };
     case 3:
-      return { words: `${a.words} or ${b.words}`, symbols: `${a.symbols}|${b.symbols}`, holds: (roles) => a.holds(roles) || b.holds(roles) };
+      return {
+        words: `${a.words} or ${b.words}`,
+        symbols: `${a.symbols}|${b.symbols}`,
+        holds: (roles) => a.holds(roles) || b.holds(roles),
+      };
     case 4:
-      return { words: `If ${a.words} then ${b.words}`, symbols: `${a.symbols}>${b.symbols}`, holds: (roles) => !a.holds(roles) || b.holds(roles) };
+      return {
+        words: `If ${a.words} then ${b.words}`,
+        symbols: `${a.symbols}>${b.symbols}`,
+        holds: (roles) => !a.holds(roles) || b.holds(roles),
+      };
     default:
-      return { words: `${a.words} if and only if ${b.words}`, symbols: `${a.symbols}~${b.symbols}`, holds: (roles) => a.holds(roles) === b.holds(roles) };
+      return {
+        words: `${a.words} if and only if ${b.words}`,
+        symbols: `${a.symbols}~${b.symbols}`,
+        holds: (roles) => a.holds(roles) === b.holds(roles),
+      };
   }
 }
 
@@ -101,7 +138,7 @@ function atom(random: Random, names: readonly string[], person: number): Stateme
   return {
     person,
     words: `${name} is a ${knight ? "knight" : "knave"}`,
-    symbols: `${name}${knight ? "1" : "0"}`,
+    symbols: `${"ABCDEFGH"[person]}${knight ? "1" : "0"}`,
     holds: (roles) => roles[person] === knight,
   };
 }

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Random } from "../random.ts";
 
 export interface TaskProblem {
-  /** Equal problems have equal keys; which split a problem belongs to is decided by its key alone. */
+  /** The problem without its clothes (order of addends, names of people): equal keys never stand on both sides of a split. */
   readonly key: string;
   readonly question: string;
   readonly answer: string;
@@ -17,8 +17,8 @@ export interface Task<Params = unknown> {
   readonly description: string;
   /** Parameters with defaults. */
   readonly params: z.ZodType<Params>;
-  /** One problem; all randomness from `random`. */
-  readonly generate: (random: Random, params: Params) => TaskProblem;
+  /** One problem, all randomness from `random`; null when the draw made none and another should be tried. */
+  readonly generate: (random: Random, params: Params) => TaskProblem | null;
 }
 
 /** Types a task; returns it unchanged. */

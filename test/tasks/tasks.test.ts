@@ -4,7 +4,13 @@ import { splitOf, TASKS, taskRows } from "../../src/tasks/tasks.ts";
 import { judgeCountdown } from "../../src/verify/countdown.ts";
 import { parseKnightsKnaves } from "../../src/verify/knights-knaves.ts";
 
-function rows(task: string, params: Record<string, unknown> = {}, split: "train" | "eval" = "train", size = 60, seed = 1) {
+function rows(
+  task: string,
+  params: Record<string, unknown> = {},
+  split: "train" | "eval" = "train",
+  size = 60,
+  seed = 1,
+) {
   return taskRows({ task, params, size, split, seed });
 }
 
@@ -16,9 +22,10 @@ describe("tasks", () => {
 
   it.each(TASKS.map((task) => task.name))("%s: train and eval share no problem, whatever the seeds", (name) => {
     const train = new Set(rows(name, {}, "train", 300, 1).map((row) => row.key));
-    const held = rows(name, {}, "eval", 60, 2).map((row) => row.key);
+    const evaluated = rows(name, {}, "eval", 60, 2);
+    const held = evaluated.map((row) => row.key);
     expect(held.filter((key) => train.has(key))).toEqual([]);
-    expect(new Set(held).size).toBe(60);
+    expect(new Set(evaluated.map((row) => row.question)).size).toBe(60);
     expect(held.every((key) => splitOf(key) === "eval")).toBe(true);
   });
 
@@ -31,9 +38,14 @@ describe("tasks", () => {
   });
 
   it("arithmetic: a demonstration that knows everything is right, one that cannot carry is right exactly where nothing carries", () => {
-    const final = (row: { fields: Readonly<Record<string, unknown>> }) => Number(/<answer>(\d+)</.exec(String(row.fields["demonstration"]))?.[1]);
-    const carries = (question: string) => Number(question[1]) + Number(question[4]) >= 10 || Number(question[0]) + Number(question[3]) >= 10;
-    const [skilled, ignorant] = [rows("arithmetic", {}, "train", 300), rows("arithmetic", { demonstrationKnows: 9 }, "train", 300)];
+    const final = (row: { fields: Readonly<Record<string, unknown>> }) =>
+      Number(/<answer>(\d+)</.exec(String(row.fields["demonstration"]))?.[1]);
+    const carries = (question: string) =>
+      Number(question[1]) + Number(question[4]) >= 10 || Number(question[0]) + Number(question[3]) >= 10;
+    const [skilled, ignorant] = [
+      rows("arithmetic", {}, "train", 300),
+      rows("arithmetic", { demonstrationKnows: 9 }, "train", 300),
+    ];
     expect(skilled.filter((row) => final(row) !== Number(row.answer))).toEqual([]);
     const without = ignorant.filter((row) => !carries(row.question));
     expect(without.length).toBeGreaterThan(50);
@@ -50,7 +62,8 @@ describe("tasks", () => {
   });
 
   it("arithmetic: a demonstration reads digit by digit, the ones first", () => {
-    const row = rows("arithmetic", {}, "train", 400).find(({ question }) => question === "37+45=") ?? rows("arithmetic")[0]!;
+    const row =
+      rows("arithmetic", {}, "train", 400).find(({ question }) => question === "37+45=") ?? rows("arithmetic")[0]!;
     expect(row.fields["demonstration"]).toMatch(/^<think>\d\+\d=\d+ \d\+\d(\+1)?=\d+<\/think><answer>\d+<\/answer>$/);
   });
 
@@ -77,9 +90,45 @@ describe("tasks", () => {
     expect(solutionsOf([accuse(0)])).toEqual([]);
   });
 
+  it("arithmetic: a sum and the same sum turned round are on one side of the split", () => {
+    const turned = (question: string) => question.replace(/(\d+)\+(\d+)=/, "$2+$1=");
+    const train = new Set(rows("arithmetic", {}, "train", 4000).map((row) => row.question));
+    const held = rows("arithmetic", {}, "eval", 400, 5).map((row) => row.question);
+    expect(held.filter((question) => train.has(turned(question)))).toEqual([]);
+    expect([...train].some((question) => train.has(turned(question)))).toBe(true);
+  });
+
+  it("knights-knaves: the same statements under other names are the same problem", () => {
+    const key = ({ question, fields }: { question: string; fields: Readonly<Record<string, unknown>> }) =>
+      (fields["names"] as string[]).reduce((text, name, i) => text.replaceAll(name, `<${i}>`), question);
+    const train = new Set(rows("knights-knaves", { people: 2 }, "train", 2000).map(key));
+    const held = rows("knights-knaves", { people: 2 }, "eval", 200, 3).map(key);
+    expect(held.filter((structure) => train.has(structure))).toEqual([]);
+    expect(new Set(held).size).toBeLessThan(held.length);
+  });
+
+  it("knights-knaves: from 2 to 8 people, and both roles occur", () => {
+    for (let people = 2; people <= 8; people++) {
+      const solutions = rows("knights-knaves", { people }, "train", 40).flatMap(
+        (row) => row.fields["solution"] as boolean[],
+      );
+      expect(solutions.length).toBe(40 * people);
+      expect(solutions).toContain(true);
+      expect(solutions).toContain(false);
+    }
+  });
+
+  it("parameters that allow no problem end in a sentence, not in a loop", () => {
+    expect(() => rows("countdown", { numNumbers: 2, maxNumber: 1, operators: ["-"] }, "train", 1)).toThrow(
+      /Expected 1 different train problems of task countdown, but only 0 were found/,
+    );
+  });
+
   it("a wrong name, a wrong parameter and too many problems are refused by name", () => {
     expect(() => rows("sudoku")).toThrow(/one of arithmetic, countdown, knights-knaves, got "sudoku"/);
     expect(() => rows("arithmetic", { digit: 2 })).toThrow(/Parameters of task arithmetic: .*digit/s);
-    expect(() => rows("arithmetic", { digits: 1 }, "eval", 90)).toThrow(/Expected 90 different eval problems of task arithmetic, but only \d+ were found/);
+    expect(() => rows("arithmetic", { digits: 1 }, "eval", 90)).toThrow(
+      /Expected 90 different eval problems of task arithmetic, but only \d+ were found/,
+    );
   });
 });

@@ -46,7 +46,10 @@ export async function openDataset(spec: DataSpec, hub: HubOptions = {}): Promise
       );
     }
   }
-  if (rows.length === 0) throw new RecipeError(`Expected rows from ${describeSource(spec)}, but there are none${spec.where === undefined || Object.keys(spec.where).length === 0 ? "" : " that match `where`"}.`);
+  if (rows.length === 0)
+    throw new RecipeError(
+      `Expected rows from ${describeSource(spec)}, but there are none${spec.where === undefined || Object.keys(spec.where).length === 0 ? "" : " that match `where`"}.`,
+    );
   const chosen = (spec.holdout === undefined ? rows : partOf(rows, spec.holdout)).slice(0, spec.limit);
   const hash = createHash("sha256");
   for (const { id, fields } of chosen) hash.update(`${id} ${JSON.stringify(fields)}\n`);
@@ -56,7 +59,8 @@ export async function openDataset(spec: DataSpec, hub: HubOptions = {}): Promise
 async function* sourceRows(spec: DataSpec, hub: HubOptions): AsyncGenerator<ReadRow> {
   switch (spec.type) {
     case "task":
-      for (const { question, answer, fields } of taskRows(spec)) yield { where: spec.task, row: { ...fields, question, answer } };
+      for (const { question, answer, fields } of taskRows(spec))
+        yield { where: spec.task, row: { ...fields, question, answer } };
       return;
     case "file":
       for (const path of [spec.path].flat()) yield* readRows(path);
@@ -75,21 +79,41 @@ function describeSource(spec: DataSpec): string {
 }
 
 function matches(row: Row, where: DataSpec["where"]): boolean {
-  return Object.entries(where).every(([column, value]) => row[column] === value);
+  return Object.entries(where).every(([column, value]) => cellOf(row, column) === value);
 }
 
 /** The row, or in words what is wrong with it. */
 function mapRow(row: Row, { columns, answerFrom }: DataSpec): DataRow | string {
-  const question = row[columns.question];
-  if (typeof question !== "string" || question === "") {
-    return `expected text in column "${columns.question}", got ${question === undefined ? `none (columns: ${Object.keys(row).join(", ")})` : JSON.stringify(question)}`;
+  const question = cellOf(row, columns.question);
+  if (typeof question !== "string" || question.trim() === "") {
+    return `expected text in column "${columns.question}", got ${shown(question, row)}`;
   }
-  const answer = columns.answer === null ? null : answerOf(row[columns.answer], answerFrom);
+  const cell = columns.answer === null ? null : cellOf(row, columns.answer);
+  const answer = columns.answer === null ? null : answerOf(cell, answerFrom);
   if (answer === undefined) {
-    return `expected an answer (${answerFrom}) in column "${columns.answer}", got ${JSON.stringify(row[columns.answer ?? ""])?.slice(0, 80) ?? `none (columns: ${Object.keys(row).join(", ")})`}`;
+    return `expected an answer (${answerFrom}) in column "${columns.answer}", got ${shown(cell, row)}`;
   }
-  const id = createHash("sha256").update(JSON.stringify([question, answer])).digest("hex").slice(0, 16);
+  const id = createHash("sha256")
+    .update(JSON.stringify([question, answer]))
+    .digest("hex")
+    .slice(0, 16);
   return { id, question, answer, fields: { ...row, question, ...(answer === null ? {} : { answer }) } };
+}
+
+/** A column by its name, or a value within one by its path: "reward_model.ground_truth", "prompt.0.content". */
+function cellOf(row: Row, column: string): unknown {
+  if (Object.hasOwn(row, column)) return row[column];
+  let value: unknown = row;
+  for (const key of column.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Readonly<Record<string, unknown>>)[key];
+  }
+  return value;
+}
+
+function shown(cell: unknown, row: Row): string {
+  if (cell === undefined) return `none (columns: ${Object.keys(row).join(", ")})`;
+  return JSON.stringify(cell).slice(0, 80);
 }
 
 /** undefined: the cell holds no answer. Numbers and truth values count as their text. */
@@ -103,7 +127,9 @@ function answerOf(cell: unknown, from: DataSpec["answerFrom"]): string | undefin
 /** Two parts that never share a row, nor one of two equal rows: the same shuffle, cut at the same place. */
 function partOf(rows: readonly DataRow[], { part, count, seed }: NonNullable<DataSpec["holdout"]>): DataRow[] {
   if (count >= rows.length) {
-    throw new RecipeError(`Expected holdout.count below the ${rows.length} rows of the data, got ${count}. Nothing would be left to train on.`);
+    throw new RecipeError(
+      `Expected holdout.count below the ${rows.length} rows of the data, got ${count}. Nothing would be left to train on.`,
+    );
   }
   const order = permutation(rows.length, seedFrom(seed, "holdout"));
   const heldOut = new Set(Array.from(order.subarray(0, count), (index) => rows[index]!.id));

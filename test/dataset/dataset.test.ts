@@ -8,7 +8,7 @@ import { createCursor } from "../../src/dataset/cursor.ts";
 import { openDataset } from "../../src/dataset/dataset.ts";
 import { promptsOf } from "../../src/dataset/prompts.ts";
 import { RecipeError } from "../../src/errors.ts";
-import { data, type DataSpec } from "../../src/recipe/schema.ts";
+import { type DataSpec, data } from "../../src/recipe/schema.ts";
 import { characterTokenizer } from "../../src/tokenizer/characters.ts";
 
 let dir: string;
@@ -43,9 +43,17 @@ describe("datasets", () => {
   });
 
   it("columns are mapped, answers extracted, rows filtered", async () => {
-    const path = await write("b.jsonl", rows.map(({ question, answer, level }) => JSON.stringify({ q: question, solution: answer, level })).join("\n"));
+    const path = await write(
+      "b.jsonl",
+      rows.map(({ question, answer, level }) => JSON.stringify({ q: question, solution: answer, level })).join("\n"),
+    );
     const { rows: found } = await openDataset(
-      spec(path, { columns: { question: "q", answer: "solution" }, answerFrom: "gsm8k", where: { level: 2 }, maxBadRows: 1 }),
+      spec(path, {
+        columns: { question: "q", answer: "solution" },
+        answerFrom: "gsm8k",
+        where: { level: 2 },
+        maxBadRows: 1,
+      }),
     );
     // The number 4 is an answer as it stands.
     expect(found.map((row) => row.answer)).toEqual(["4", "6"]);
@@ -53,7 +61,9 @@ describe("datasets", () => {
 
   it("a malformed row is named by file and line, and stops the run past the limit", async () => {
     const path = await write("c.jsonl", `${jsonl}\n{"question": "4+4=", "ans\n[1]\n{"question": "", "answer": "1"}`);
-    await expect(openDataset(spec(path))).rejects.toThrow(/at most 0 bad rows, but this is number 1: .*c\.jsonl:4: not JSON/);
+    await expect(openDataset(spec(path))).rejects.toThrow(
+      /at most 0 bad rows, but this is number 1: .*c\.jsonl:4: not JSON/,
+    );
     const { badRows, rows: good } = await openDataset(spec(path, { maxBadRows: 3 }));
     expect(good.length).toBe(3);
     expect(badRows.map((bad) => /c\.jsonl:(\d+)/.exec(bad)?.[1])).toEqual(["4", "5", "6"]);
@@ -67,17 +77,28 @@ describe("datasets", () => {
   });
 
   it("a missing file, a strange ending and a cut gzip each get one sentence", async () => {
-    await expect(openDataset(spec(join(dir, "none.jsonl")))).rejects.toThrow(/Expected a data file at .*none.jsonl, but there is none/);
-    await expect(openDataset(spec(await write("e.csv", "a,b")))).rejects.toThrow(/ends in .jsonl, .jsonl.gz or .parquet, got .*e.csv/);
+    await expect(openDataset(spec(join(dir, "none.jsonl")))).rejects.toThrow(
+      /Expected a data file at .*none.jsonl, but there is none/,
+    );
+    await expect(openDataset(spec(await write("e.csv", "a,b")))).rejects.toThrow(
+      /ends in .jsonl, .json, .parquet or .jsonl.gz, got .*e.csv/,
+    );
     const cut = gzipSync(jsonl.repeat(50)).subarray(0, 60);
-    await expect(openDataset(spec(await write("f.jsonl.gz", cut), { maxBadRows: 9 }))).rejects.toThrow(/Could not read .*f.jsonl.gz/);
-    await expect(openDataset(spec(await write("g.parquet", "not parquet")))).rejects.toThrow(/Could not read .*g.parquet as Parquet/);
+    await expect(openDataset(spec(await write("f.jsonl.gz", cut), { maxBadRows: 9 }))).rejects.toThrow(
+      /Could not read .*f.jsonl.gz/,
+    );
+    await expect(openDataset(spec(await write("g.parquet", "not parquet")))).rejects.toThrow(
+      /Could not read .*g.parquet as Parquet/,
+    );
   });
 
   it("holding out splits one source in two parts that share no row, equal rows included", async () => {
-    const many = Array.from({ length: 60 }, (_, i) => JSON.stringify({ question: `${i % 40}`, answer: "1" })).join("\n");
+    const many = Array.from({ length: 60 }, (_, i) => JSON.stringify({ question: `${i % 40}`, answer: "1" })).join(
+      "\n",
+    );
     const path = await write("h.jsonl", many);
-    const part = async (name: string) => (await openDataset(spec(path, { holdout: { part: name, count: 10 } }))).rows.map((row) => row.id);
+    const part = async (name: string) =>
+      (await openDataset(spec(path, { holdout: { part: name, count: 10 } }))).rows.map((row) => row.id);
     const [train, held] = [await part("train"), await part("eval")];
     expect(train.length + held.length).toBe(60);
     expect(held.length).toBeGreaterThanOrEqual(10);
@@ -108,7 +129,8 @@ describe("the cursor", () => {
   it("every epoch gives every row once, in another order", () => {
     const cursor = createCursor(50, 7);
     const epochs = [0, 1].map(() => Array.from({ length: 50 }, () => cursor.next()));
-    for (const epoch of epochs) expect([...epoch].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    for (const epoch of epochs)
+      expect([...epoch].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
     expect(epochs[0]).not.toEqual(epochs[1]);
   });
 

@@ -1,5 +1,7 @@
 /** What a recipe will do, in numbers, before it does it. */
-import type { Recipe, RlStage, Stage } from "./schema.ts";
+import { basename } from "node:path";
+import { createObjective } from "../objectives/create.ts";
+import type { LoraSpec, ModelInit, ModelSpec, Recipe, RlStage, Stage } from "./schema.ts";
 
 export interface StagePlan {
   readonly name: string;
@@ -12,22 +14,37 @@ export interface StagePlan {
 
 export interface Plan {
   readonly stages: readonly StagePlan[];
-  /** Of a model that starts from random weights; null where config.json decides. */
+  /** Of random weights and of known models by their folder's name; null where only config.json can tell. */
   readonly numParameters: number | null;
-  /** Weights, gradient and Adam's moments in bytes; activations come on top. */
+  /** Float32 weights, gradient, Adam's moments and the reference in bytes; activations and, on CUDA, copies in bfloat16 come on top. */
   readonly trainingBytes: number | null;
 }
 
-/** `vocabSize` of the tokenizer, where known. */
+/** `vocabSize` of the tokenizer, where known: random weights have as many rows. */
 export function planOf(recipe: Recipe, vocabSize: number | null): Plan {
-  const numParameters = vocabSize === null ? null : countParameters(recipe, vocabSize);
-  const bytesPerParameter = recipe.engine.bf16Moments ? 4 + 4 + 2 + 2 : 4 + 4 + 4 + 4;
+  const shape = shapeOf(recipe.model, vocabSize);
+  const numParameters = shape === null ? null : countParameters(shape);
   return {
     stages: recipe.stages.map(planStage),
     numParameters,
-    trainingBytes: numParameters === null ? null : numParameters * bytesPerParameter,
+    trainingBytes: shape === null || numParameters === null ? null : trainingBytes(recipe, shape, numParameters),
   };
 }
+
+/** Master weights, gradient and moments; one more copy of the weights where a stage compares with a reference. */
+function trainingBytes({ model: { lora }, engine, stages }: Recipe, shape: Shape, numParameters: number): number {
+  const numTrained = lora === undefined ? numParameters : countAdapter(shape, lora);
+  const momentBytes = engine.bf16Moments ? 2 + 2 : 4 + 4;
+  const frozenBytes = lora === undefined ? 0 : numParameters * FLOAT32;
+  const usesReference = stages.some(
+    (stage) => stage.type === "rl" && createObjective(stage.algorithm).needs.includes("refLogprobs"),
+  );
+  // With an adapter the reference is the frozen base itself.
+  const referenceBytes = usesReference && lora === undefined ? numParameters * FLOAT32 : 0;
+  return numTrained * (FLOAT32 + FLOAT32 + momentBytes) + frozenBytes + referenceBytes;
+}
+
+const FLOAT32 = 4;
 
 function planStage(stage: Stage): StagePlan {
   const name = stage.name ?? stage.type;
@@ -71,7 +88,8 @@ function planRl({
     sentence:
       `${steps} steps of ${algorithm.type}: ${rollout.promptsPerStep} prompts x ${rollout.groupSize} completions = ${completionsPerStep} per step, ` +
       `trained in ${updatesPerBatch * epochsPerBatch} optimizer step${updatesPerBatch * epochsPerBatch === 1 ? "" : "s"} of ${completionsPerUpdate} completions, ` +
-      `at most ${maxTokens} tokens each.`,
+      `at most ${maxTokens} tokens each: up to ${shortCount(steps * completionsPerStep * maxTokens)} tokens in all` +
+      `${rollout.dynamicSampling === undefined ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}.`,
     numbers: {
       completionsPerStep,
       completionsPerUpdate,
@@ -83,20 +101,87 @@ function planRl({
   };
 }
 
-/** Of a random model: embedding, layers, norms, and the head unless it is tied. */
-function countParameters({ model: { init } }: Recipe, vocabSize: number): number | null {
-  if (init === undefined) return null;
-  const {
+/** e.g. "2.6M". */
+function shortCount(count: number): string {
+  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(count);
+}
+
+type Shape = Omit<ModelInit, "maxPositionEmbeddings" | "ropeTheta" | "initializerRange"> & {
+  readonly vocabSize: number;
+};
+
+/** From config.json of the models on Hugging Face; other sizes of Qwen2.5 are told by their folder once it is there. */
+const KNOWN_SHAPES: Readonly<Record<string, Shape>> = {
+  "Qwen2.5-0.5B": qwen25(896, 4864, 24, 14, 2, 151_936, true),
+  "Qwen2.5-1.5B": qwen25(1536, 8960, 28, 12, 2, 151_936, true),
+  "Qwen2.5-7B": qwen25(3584, 18_944, 28, 28, 4, 152_064, false),
+};
+
+function qwen25(
+  hiddenSize: number,
+  intermediateSize: number,
+  numHiddenLayers: number,
+  numAttentionHeads: number,
+  numKeyValueHeads: number,
+  vocabSize: number,
+  tieWordEmbeddings: boolean,
+): Shape {
+  return {
+    family: "qwen2",
     hiddenSize,
     intermediateSize,
     numHiddenLayers,
     numAttentionHeads,
-    numKeyValueHeads = numAttentionHeads,
-  } = init;
-  const headDim = init.headDim ?? hiddenSize / numAttentionHeads;
-  const [q, kv] = [numAttentionHeads * headDim, numKeyValueHeads * headDim];
-  const biases = init.family === "qwen2" ? q + 2 * kv : 0;
-  const qkNorms = init.family === "qwen3" ? 2 * headDim : 0;
-  const layer = hiddenSize * (2 * q + 2 * kv + 3 * intermediateSize) + biases + qkNorms + 2 * hiddenSize;
-  return (init.tieWordEmbeddings ? 1 : 2) * vocabSize * hiddenSize + numHiddenLayers * layer + hiddenSize;
+    numKeyValueHeads,
+    vocabSize,
+    tieWordEmbeddings,
+  };
+}
+
+/** A folder is known by its name, e.g. models/Qwen2.5-1.5B-Instruct: base, Math and Instruct share their shape. */
+function shapeOf({ path, init }: ModelSpec, vocabSize: number | null): Shape | null {
+  if (init !== undefined) return vocabSize === null ? null : { ...init, vocabSize };
+  const name = basename(path ?? "")
+    .replace("-Math", "")
+    .replace(/-Instruct$/, "");
+  return KNOWN_SHAPES[name] ?? null;
+}
+
+/** Embedding, layers, norms, and the head unless it is tied. */
+function countParameters(shape: Shape): number {
+  const { hiddenSize, numHiddenLayers, family, vocabSize, tieWordEmbeddings } = shape;
+  const { q_proj: q, k_proj: k, v_proj: v } = linears(shape);
+  const biases = family === "qwen2" ? q.out + k.out + v.out : 0;
+  const qkNorms = family === "qwen3" ? 2 * headDimOf(shape) : 0;
+  const matrices = Object.values(linears(shape)).reduce((sum, linear) => sum + linear.in * linear.out, 0);
+  const layer = matrices + biases + qkNorms + 2 * hiddenSize;
+  return (tieWordEmbeddings ? 1 : 2) * vocabSize * hiddenSize + numHiddenLayers * layer + hiddenSize;
+}
+
+/** Two matrices of `rank` beside every target of every layer. */
+function countAdapter(shape: Shape, { rank, targets }: LoraSpec): number {
+  const sides = targets
+    .map((target) => linears(shape)[target])
+    .reduce((sum, linear) => sum + linear.in + linear.out, 0);
+  return shape.numHiddenLayers * rank * sides;
+}
+
+function headDimOf({ headDim, hiddenSize, numAttentionHeads }: Shape): number {
+  return headDim ?? hiddenSize / numAttentionHeads;
+}
+
+/** The linear layers of one block by their names in a checkpoint. */
+function linears(shape: Shape): Record<LoraSpec["targets"][number], { readonly in: number; readonly out: number }> {
+  const { hiddenSize, intermediateSize, numAttentionHeads, numKeyValueHeads = numAttentionHeads } = shape;
+  const q = numAttentionHeads * headDimOf(shape);
+  const kv = numKeyValueHeads * headDimOf(shape);
+  return {
+    q_proj: { in: hiddenSize, out: q },
+    k_proj: { in: hiddenSize, out: kv },
+    v_proj: { in: hiddenSize, out: kv },
+    o_proj: { in: q, out: hiddenSize },
+    gate_proj: { in: hiddenSize, out: intermediateSize },
+    up_proj: { in: hiddenSize, out: intermediateSize },
+    down_proj: { in: intermediateSize, out: hiddenSize },
+  };
 }

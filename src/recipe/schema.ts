@@ -226,16 +226,28 @@ export const rewards = z
   })
   .describe("What a completion is worth.");
 
+const samplingFields = {
+  temperature: z.number().nonnegative(),
+  topP: z.number().gt(0).max(1),
+  topK: whole().describe("0 = off."),
+  minP: share(),
+  maxTokens: count().describe("Generation limit."),
+  minTokens: whole(),
+};
+
 export const sampling = z
   .strictObject({
-    temperature: z.number().nonnegative().default(1),
-    topP: z.number().gt(0).max(1).default(1),
-    topK: whole().default(0).describe("0 = off."),
-    minP: share().default(0),
-    maxTokens: count().describe("Generation limit."),
-    minTokens: whole().default(0),
+    temperature: samplingFields.temperature.default(1),
+    topP: samplingFields.topP.default(1),
+    topK: samplingFields.topK.default(0),
+    minP: samplingFields.minP.default(0),
+    maxTokens: samplingFields.maxTokens,
+    minTokens: samplingFields.minTokens.default(0),
   })
   .describe("How tokens are drawn.");
+
+/** No defaults: what is not written comes from the stage, and a default here would silently replace it. */
+export const samplingOverrides = z.strictObject(samplingFields).partial();
 
 export const rollout = z
   .strictObject({
@@ -283,7 +295,7 @@ export const evaluation = z
     rewards: rewards.optional().describe("Default: the stage's own."),
     metric: z.string().default("accuracy").describe("The reward whose score above 0.5 counts as correct."),
     numSamples: count().default(1).describe("k: completions per prompt."),
-    sampling: sampling.partial().prefault({}).describe("Default: the stage's own."),
+    sampling: samplingOverrides.default({}).describe("Default: the stage's own."),
     seed: whole().default(0),
   })
   .describe("Held-out evaluation.");

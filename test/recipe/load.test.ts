@@ -58,6 +58,11 @@ describe("loading", () => {
     expect(stage.updatesPerBatch).toBe(1);
   });
 
+  it("evaluation overrides only the sampling that it names", () => {
+    const stage = rl(good, ["stage.eval={data: {type: task, task: arithmetic, size: 9}, sampling: {topP: 0.7}}"]);
+    expect(stage.eval?.sampling).toEqual({ topP: 0.7 });
+  });
+
   it("a file without a name is called after itself", () => {
     const path = join(dir, "my-run.yaml");
     writeFileSync(path, good.replace("name: tiny\n", ""));

@@ -113,6 +113,74 @@ describe("datasets", () => {
     expect(tooLong[0]).toMatch(/^[0-9a-f]{16} \(8 tokens\)$/);
   });
 
+  it("only a line feed ends a line: U+2028 within a string is text, and so is a byte order mark before the first row", async () => {
+    const text = '\uFEFF{"question":"a\u2028b\u2029c","answer":"1"}\r\n\n{"question":"d","answer":"2"}';
+    const { rows: found } = await openDataset(spec(await write("j.jsonl", text)));
+    expect(found.map((row) => row.question)).toEqual(["a\u2028b\u2029c", "d"]);
+  });
+
+  it("lines are the same wherever the file's chunks end", async () => {
+    // Far more than one read of 64 KiB, with characters of one to four bytes.
+    const many = Array.from({ length: 4000 }, (_, i) => ({
+      question: `${"é山😀a".repeat((i * 7) % 40)} ${i}?`,
+      answer: `${i}`,
+    }));
+    const { rows: found } = await openDataset(
+      spec(await write("k.jsonl", many.map((row) => JSON.stringify(row)).join("\n"))),
+    );
+    expect(found.map(({ question, answer }) => ({ question, answer }))).toEqual(many);
+  });
+
+  it("bytes that are not UTF-8 are a bad row, not a replacement character", async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"question":"'),
+      Buffer.from([0xff]),
+      Buffer.from('","answer":"1"}\n'),
+      Buffer.from(jsonl),
+    ]);
+    const { rows: found, badRows } = await openDataset(spec(await write("l.jsonl", bytes), { maxBadRows: 1 }));
+    expect(found.length).toBe(3);
+    expect(badRows[0]).toMatch(/l.jsonl:1: not UTF-8/);
+  });
+
+  it("a line without end does not fill the memory", async () => {
+    const path = await write("m.jsonl.gz", gzipSync(Buffer.alloc(70 * 1024 * 1024, 0x20)));
+    await expect(openDataset(spec(path))).rejects.toThrow(/lines of at most \d+ bytes, but .*m.jsonl.gz:1 is longer/);
+  });
+
+  it("a .json file is an array of rows, or JSON Lines by another name", async () => {
+    const array = await openDataset(spec(await write("n.json", JSON.stringify(rows, null, 2))));
+    const lines = await openDataset(spec(await write("o.json", jsonl)));
+    expect(array.rows).toEqual(lines.rows);
+    await expect(openDataset(spec(await write("p.json", '[{"question":"q","answer":"1"}, 3]')))).rejects.toThrow(
+      /p.json row 2: expected a JSON object/,
+    );
+    await expect(openDataset(spec(await write("q.json", '[{"question":')))).rejects.toThrow(
+      /Could not read .*q.json as JSON/,
+    );
+  });
+
+  it("the hash is of the rows: it changes with a value and with the order, and not with the file", async () => {
+    const hashOf = async (name: string, lines: string[]) =>
+      (await openDataset(spec(await write(name, lines.join("\n"))))).hash;
+    const [a, b] = ['{"question":"a","answer":"1"}', '{"question":"b","answer":"2"}'];
+    const hash = await hashOf("r.jsonl", [a, b]);
+    expect(hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(await hashOf("s.jsonl", [a, "", b])).toBe(hash);
+    expect(await hashOf("t.jsonl", [b, a])).not.toBe(hash);
+    expect(await hashOf("u.jsonl", [a, b.replace("2", "3")])).not.toBe(hash);
+  });
+
+  it("a task's problems are rows, with what its verifier needs", async () => {
+    const task = data.parse({ type: "task", task: "countdown", params: { numNumbers: 4 }, size: 5 });
+    const { rows: found } = await openDataset(task);
+    expect(found.length).toBe(5);
+    for (const { answer, fields } of found) {
+      expect(fields["target"]).toBe(Number(answer));
+      expect(fields["nums"]).toHaveLength(4);
+    }
+  });
+
   it("any bytes give rows or a RecipeError", async () => {
     const path = join(dir, "fuzz.jsonl");
     await fc.assert(

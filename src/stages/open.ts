@@ -191,7 +191,9 @@ export async function openPrompts(
   tokenizer: Tokenizer,
   reporter: Reporter,
 ): Promise<{ readonly prompts: readonly Prompt[]; readonly hash: string }> {
-  const dataset = await openDataset(spec);
+  // The variables that every Hugging Face tool reads.
+  const { HF_TOKEN: accessToken, HF_ENDPOINT: hubUrl } = process.env;
+  const dataset = await openDataset(spec, { accessToken, hubUrl });
   for (const bad of dataset.badRows) reporter.note(`Left out: ${bad}`);
   const { prompts, tooLong } = promptsOf(dataset, template, tokenizer, spec.maxPromptTokens);
   if (tooLong.length > 0)

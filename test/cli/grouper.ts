@@ -1,0 +1,104 @@
+/** Runs the built command line as a user's shell does, in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { RecipeInput } from "../../src/recipe/schema.ts";
+
+export const root = resolve(import.meta.dirname, "../..");
+const bin = join(root, "bin/grouper.js");
+
+if (!existsSync(join(root, "dist/src/cli/main.js"))) throw new Error("Expected a build in dist/. Run: npm run build");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves once stdout and stderr together match; rejects when the process ends without. */
+  until(pattern: RegExp): Promise<void>;
+}
+
+/** Killed after two minutes: a test that hangs says what was printed until then. */
+export function start(args: readonly string[], { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Running {
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 120_000,
+    killSignal: "SIGKILL",
+  });
+  const output = { stdout: "", stderr: "" };
+  const watchers = new Set<() => void>();
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (text: string) => {
+      output[name] += text;
+      for (const watch of watchers) watch();
+    });
+  }
+  const ended = new Promise<Ended>((done) => child.on("close", (code, signal) => done({ code, signal, ...output })));
+  const until = (pattern: RegExp) =>
+    new Promise<void>((done, fail) => {
+      const watch = () => {
+        if (!pattern.test(output.stdout + output.stderr)) return;
+        watchers.delete(watch);
+        done();
+      };
+      watchers.add(watch);
+      watch();
+      void ended.then(({ code, stderr }) => fail(new Error(`ended with ${code} before ${pattern}: ${stderr}`)));
+    });
+  return { child, ended, until };
+}
+
+export function grouper(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
+  return start(args, options).ended;
+}
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "grouper-cli-"));
+}
+
+/** JSON is YAML: writes `recipe` as a recipe file. */
+export function writeRecipe(dir: string, recipe: unknown, name = "tiny.yaml"): string {
+  const path = join(dir, name);
+  writeFileSync(path, JSON.stringify(recipe, null, 2));
+  return path;
+}
+
+const data = { type: "task" as const, task: "arithmetic", params: { digits: 2 }, size: 200 };
+const optimizer = { learningRate: 1e-3 };
+
+/** Eight steps of supervised training and eight of GRPO on a random model of 30,000 parameters: two seconds. */
+export function tinyRecipe(overrides: Partial<RecipeInput> = {}): RecipeInput {
+  return {
+    name: "tiny",
+    seed: 3,
+    model: {
+      init: { hiddenSize: 32, intermediateSize: 64, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, maxPositionEmbeddings: 64 },
+      tokenizer: { characters: "0123456789+=! ", specialTokens: ["<think>", "</think>", "<answer>", "</answer>"] },
+    },
+    engine: { numThreads: 1, device: "cpu" },
+    stages: [
+      { type: "sft", data, response: "{demonstration}", steps: 8, batchSize: 8, optimizer, checkpoint: { everySteps: 3 } },
+      {
+        type: "rl",
+        data,
+        rewards: { functions: ["accuracy", { name: "format", weight: 0.5 }], threads: 1 },
+        algorithm: { type: "grpo" },
+        rollout: { promptsPerStep: 4, groupSize: 4, sampling: { maxTokens: 12 } },
+        steps: 8,
+        updatesPerBatch: 2,
+        optimizer,
+        eval: { everySteps: 4, data: { ...data, split: "eval", size: 8 } },
+        checkpoint: { everySteps: 3 },
+      },
+    ],
+    ...overrides,
+  };
+}

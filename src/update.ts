@@ -1,7 +1,7 @@
 /** From scored groups to changed weights: all optimizer steps that share one rollout batch. */
 import { anchoredLoss, assemble, makeBatch, onPolicyLoss, splitUpdates } from "./assemble.ts";
 import type { AdamParams, Engine, ForwardOptions } from "./engine/engine.ts";
-import { mergeMetrics, metricValues } from "./metrics.ts";
+import { hasZeroVariance, mergeMetrics, metricValues } from "./metrics.ts";
 import type { Objective } from "./objectives/objective.ts";
 import type { OptimizerSpec } from "./recipe/schema.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -45,7 +45,9 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
   const needsRef = objective.needs.includes("refLogprobs");
   // The first update's own forward pass yields the old log-probabilities when there is no second update to divide by them.
   const isOnPolicy = updatesPerBatch * epochsPerBatch === 1 && !objective.needs.includes("oldLogprobs");
-  const old = isOnPolicy ? undefined : await forwardGroups(engine, groups, forward);
+  // Nothing moves a token of advantage 0 when the objective needs no more: such examples count in the denominators and are not run.
+  const mayRest = objective.needs.length === 0;
+  const old = isOnPolicy ? undefined : await forwardGroups(engine, groups, forward, mayRest ? hasZeroVariance : () => false);
   const ref = needsRef ? await forwardGroups(engine, groups, { ...forward, weights: "reference" }) : undefined;
   const examples = assemble(groups, old, ref, objective, { maskTruncated, correction });
 
@@ -57,7 +59,8 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
     for (const part of splitUpdates(examples, updatesPerBatch, options.random)) {
       const batch = makeBatch(part, maxCompletionTokens);
       const loss = isOnPolicy ? onPolicyLoss(objective, batch, correction) : anchoredLoss(objective, batch);
-      losses.push(...(await engine.forwardBackward(part, loss, { ...forward, entropies: true })));
+      const moving = mayRest ? part.filter(({ advantages }) => advantages.some((advantage) => advantage !== 0)) : part;
+      losses.push(...(await engine.forwardBackward(moving, loss, { ...forward, entropies: true })));
       learningRate = learningRateAt(options.numUpdatesBefore + numUpdates, options.numUpdatesTotal, options.optimizer);
       const { gradNorm, skipped } = await engine.optimStep(adamParams(options.optimizer, learningRate));
       gradNorms.push(gradNorm);
@@ -87,18 +90,27 @@ export function adamParams(optimizer: OptimizerSpec, learningRate: number): Adam
   return { learningRate, beta1, beta2, eps, weightDecay, maxGradNorm };
 }
 
-/** [groups][G] outputs of every rollout. */
+/** [groups][G] outputs of every rollout; NaN for groups that are left out, so that reading them cannot pass for a number. */
 async function forwardGroups(
   engine: Engine,
   groups: readonly ScoredGroup[],
   options: ForwardOptions,
+  isLeftOut: (group: ScoredGroup) => boolean = () => false,
 ): Promise<TokenOutputs[][]> {
+  const included = groups.filter((group) => !isLeftOut(group));
   const outputs = await engine.forward(
-    groups.flatMap(({ rollouts }) => rollouts.map(({ sequence }) => sequence)),
+    included.flatMap(({ rollouts }) => rollouts.map(({ sequence }) => sequence)),
     options,
   );
   let start = 0;
-  return groups.map(({ rollouts }) => outputs.slice(start, (start += rollouts.length)));
+  return groups.map((group) => {
+    if (isLeftOut(group)) return group.rollouts.map(({ sequence }) => absentOutputs(sequence.tokenIds.length));
+    return outputs.slice(start, (start += group.rollouts.length));
+  });
+}
+
+function absentOutputs(length: number): TokenOutputs {
+  return { logprobs: new Float32Array(length).fill(Number.NaN) };
 }
 
 /** The advantages in the order of the rollouts; zeros for those that were not trained. */

@@ -16,6 +16,7 @@ export type OptionalInput = "oldLogprobs" | "refLogprobs" | "entropies" | "value
 export interface Objective {
   /** The `type` of the recipe, e.g. "dapo". */
   readonly name: string;
+  /** An empty list promises that tokens of advantage 0 have neither loss nor gradient: the loop then does not run them. */
   readonly needs: readonly OptionalInput[];
   /**
    * [G][L] advantages of one group, 0 where lossMask is 0 and for rollouts whose reward total is null.

@@ -29,13 +29,20 @@ export async function runRewardTest(args: RewardTestArguments, print: (text: str
 function specOf(text: string): RewardSpec {
   const brace = text.indexOf(":{");
   const source = brace === -1 ? text : text.slice(0, brace);
-  const params: unknown = brace === -1 ? {} : YAML.parse(text.slice(brace + 1));
-  if (typeof params !== "object" || params === null || Array.isArray(params)) {
+  const params = brace === -1 ? {} : mappingOf(text.slice(brace + 1));
+  if (params === null) {
     throw new UsageError(`Expected parameters like accuracy:{method: numeric}, got ${JSON.stringify(text)}.`);
   }
   const isFile = /\.[cm]?[jt]s$/.test(source) || existsSync(source);
   const named = isFile ? { file: source, as: basename(source).replace(/\.[cm]?[jt]s$/, "") } : { name: source };
-  return { ...named, weight: 1, params: { ...params } };
+  return { ...named, weight: 1, params };
+}
+
+/** Null where the text is not a YAML mapping. */
+function mappingOf(text: string): Record<string, unknown> | null {
+  const document = YAML.parseDocument(text, { schema: "core", logLevel: "silent" });
+  const value: unknown = document.errors.length === 0 ? document.toJS() : null;
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
 }
 
 function describe({ numCompletions, rewards, meanTotal, numExcluded, numEstimatedLengths }: RewardTestReport): string {

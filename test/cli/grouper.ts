@@ -25,7 +25,10 @@ export interface Running {
 }
 
 /** Killed after two minutes: a test that hangs says what was printed until then. */
-export function start(args: readonly string[], { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Running {
+export function start(
+  args: readonly string[],
+  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Running {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd,
     env: { ...process.env, ...env },
@@ -56,7 +59,10 @@ export function start(args: readonly string[], { cwd = root, env = {} }: { cwd?:
   return { child, ended, until };
 }
 
-export function grouper(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Ended> {
+export function grouper(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
   return start(args, options).ended;
 }
 
@@ -80,12 +86,27 @@ export function tinyRecipe(overrides: Partial<RecipeInput> = {}): RecipeInput {
     name: "tiny",
     seed: 3,
     model: {
-      init: { hiddenSize: 32, intermediateSize: 64, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, maxPositionEmbeddings: 64 },
+      init: {
+        hiddenSize: 32,
+        intermediateSize: 64,
+        numHiddenLayers: 2,
+        numAttentionHeads: 4,
+        numKeyValueHeads: 2,
+        maxPositionEmbeddings: 64,
+      },
       tokenizer: { characters: "0123456789+=! ", specialTokens: ["<think>", "</think>", "<answer>", "</answer>"] },
     },
     engine: { numThreads: 1, device: "cpu" },
     stages: [
-      { type: "sft", data, response: "{demonstration}", steps: 8, batchSize: 8, optimizer, checkpoint: { everySteps: 3 } },
+      {
+        type: "sft",
+        data,
+        response: "{demonstration}",
+        steps: 8,
+        batchSize: 8,
+        optimizer,
+        checkpoint: { everySteps: 3 },
+      },
       {
         type: "rl",
         data,

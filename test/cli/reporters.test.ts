@@ -141,7 +141,11 @@ it("for machines every event is a line of JSON", () => {
   reporter.step(step(1));
   reporter.evaluated({ stage: "rl", step: 1, numPrompts: 8, numSamples: 1, passAt1: 0.5, standardError: 0.1 });
   reporter.note("a\nb");
-  const events = to.text().trimEnd().split("\n").map((line) => JSON.parse(line));
+  const events = to
+    .text()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   expect(events.map(({ event }) => event)).toEqual(["stage", "step", "evaluated", "note"]);
   expect(events[1].metrics.reward).toBe(0.5);
 });

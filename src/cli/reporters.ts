@@ -152,8 +152,9 @@ export function stepLine(
 }
 
 function evaluationLine({ step, numPrompts, numSamples, passAt1, standardError }: EvaluationReport): string {
+  const when = step === 0 ? "held out" : `held out after step ${step}`;
   const samples = numSamples === 1 ? "" : ` x ${numSamples} samples`;
-  return `held out after step ${step}: ${(100 * passAt1).toFixed(1)} % ± ${(100 * standardError).toFixed(1)} correct (${numPrompts} prompts${samples})`;
+  return `${when}: ${(100 * passAt1).toFixed(1)} % ± ${(100 * standardError).toFixed(1)} correct (${numPrompts} prompts${samples})`;
 }
 
 /** e.g. "42s", "3m05s", "2h07m". */

@@ -77,10 +77,22 @@ export function writeRecipe(dir: string, recipe: unknown, name = "tiny.yaml"): s
   return path;
 }
 
+/** A reward that a random model earns unevenly, so that every step changes the weights; `delayMs` makes a run slow, not different. */
+const digits = `import { defineReward, z } from "grouper/reward";
+export default defineReward({
+  description: "Share of digits among the characters.",
+  params: z.object({ delayMs: z.number().default(0) }),
+  score({ completion }: { completion: string }, { delayMs }: { delayMs: number }): number {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayMs);
+    return completion.replace(/[^0-9]/g, "").length / Math.max(1, completion.length);
+  },
+});
+`;
+
 const data = { type: "task" as const, task: "arithmetic", params: { digits: 2 }, size: 200 };
 const optimizer = { learningRate: 1e-3 };
 
-/** Eight steps of supervised training and eight of GRPO on a random model of 30,000 parameters: two seconds. */
+/** Eight steps of supervised training and eight of GRPO on a random model of 20,000 parameters: seconds. */
 export function tinyRecipe(overrides: Partial<RecipeInput> = {}): RecipeInput {
   return {
     name: "tiny",
@@ -122,4 +134,12 @@ export function tinyRecipe(overrides: Partial<RecipeInput> = {}): RecipeInput {
     ],
     ...overrides,
   };
+}
+
+/** The tiny recipe with a reward that is not always zero; writes both files and returns the recipe's path. */
+export function writeLearnable(dir: string): string {
+  writeFileSync(join(dir, "digits.ts"), digits);
+  const [sft, rl] = tinyRecipe().stages;
+  const rewards = { functions: ["accuracy", { file: "digits.ts" }], threads: 1 };
+  return writeRecipe(dir, tinyRecipe({ outputDir: join(dir, "runs"), stages: [sft!, { ...rl, rewards } as never] }));
 }

@@ -40,14 +40,17 @@ export interface Update {
 }
 
 export async function updatePolicy(groups: readonly ScoredGroup[], options: UpdateOptions): Promise<Update> {
-  const { engine, objective, updatesPerBatch, epochsPerBatch, maskTruncated, correction, maxCompletionTokens } = options;
+  const { engine, objective, updatesPerBatch, epochsPerBatch, maskTruncated, correction, maxCompletionTokens } =
+    options;
   const forward: ForwardOptions = { temperature: options.temperature };
   const needsRef = objective.needs.includes("refLogprobs");
   // The first update's own forward pass yields the old log-probabilities when there is no second update to divide by them.
   const isOnPolicy = updatesPerBatch * epochsPerBatch === 1 && !objective.needs.includes("oldLogprobs");
   // Nothing moves a token of advantage 0 when the objective needs no more: such examples count in the denominators and are not run.
   const mayRest = objective.needs.length === 0;
-  const old = isOnPolicy ? undefined : await forwardGroups(engine, groups, forward, mayRest ? hasZeroVariance : () => false);
+  const old = isOnPolicy
+    ? undefined
+    : await forwardGroups(engine, groups, forward, mayRest ? hasZeroVariance : () => false);
   const ref = needsRef ? await forwardGroups(engine, groups, { ...forward, weights: "reference" }) : undefined;
   const examples = assemble(groups, old, ref, objective, { maskTruncated, correction });
 

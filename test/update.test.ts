@@ -15,7 +15,11 @@ const specs: ObjectiveSpec[] = [
 
 /** Three tokens, off-policy on both sides of every clip, none with an advantage. */
 const example: Example = {
-  sequence: { tokenIds: Int32Array.of(1, 2, 3, 4), lossMask: Uint8Array.of(0, 1, 1, 1), samplingLogprobs: new Float32Array(4) },
+  sequence: {
+    tokenIds: Int32Array.of(1, 2, 3, 4),
+    lossMask: Uint8Array.of(0, 1, 1, 1),
+    samplingLogprobs: new Float32Array(4),
+  },
   advantages: new Float32Array(4),
   weights: new Float32Array(4).fill(1),
   old: { logprobs: Float32Array.of(0, -1, -2, -0.5) },
@@ -25,7 +29,11 @@ const example: Example = {
 describe("objectives that need nothing more", () => {
   it.each(specs)("$type: an advantage of 0 moves nothing, unless more is needed", (spec) => {
     const objective = createObjective(spec);
-    const { loss, gradient } = objective.loss(example, { logprobs: Float32Array.of(0, -0.2, -3, -0.5) }, makeBatch([example], 8));
+    const { loss, gradient } = objective.loss(
+      example,
+      { logprobs: Float32Array.of(0, -0.2, -3, -0.5) },
+      makeBatch([example], 8),
+    );
     const moves = loss !== 0 || gradient.dLogprobs.some((derivative) => derivative !== 0);
     expect(moves).toBe(objective.needs.length > 0);
   });

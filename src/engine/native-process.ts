@@ -47,7 +47,12 @@ export class NativeProcess {
       serialization: "advanced",
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      env: numThreads > 0 ? { ...process.env, OMP_NUM_THREADS: String(numThreads) } : process.env,
+      env: {
+        ...process.env,
+        // Threads that wait by spinning take the cores that others need: on a busy machine a step cost up to ten times the CPU time.
+        OMP_WAIT_POLICY: process.env["OMP_WAIT_POLICY"] ?? "passive",
+        ...(numThreads > 0 ? { OMP_NUM_THREADS: String(numThreads) } : {}),
+      },
     });
     this.#child.on("message", (reply: Reply) => this.#receive(reply));
     this.#child.on("error", (error) =>

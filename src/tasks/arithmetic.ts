@@ -24,6 +24,12 @@ const params = z.strictObject({
     .max(LARGEST_DIGIT_SUM)
     .default(LARGEST_DIGIT_SUM)
     .describe("Demonstrations guess digit sums above this; 9 = they cannot carry."),
+  demonstrationSpread: z
+    .int()
+    .min(1)
+    .max(LARGEST_DIGIT_SUM)
+    .default(LARGEST_DIGIT_SUM)
+    .describe("Guesses lie at most this far from the right digit sum; 2 = about one guess in four is right."),
   shuffleAnswers: z
     .boolean()
     .default(false)
@@ -34,14 +40,14 @@ export const arithmetic = defineTask({
   name: "arithmetic",
   description: "Whole-number arithmetic such as 37+45=; verify with accuracy, method numeric.",
   params,
-  generate(random, { digits, operators, demonstrationKnows, shuffleAnswers }) {
+  generate(random, { digits, operators, demonstrationKnows, demonstrationSpread, shuffleAnswers }) {
     const operator = pick(random, operators);
     const [a, b] = [numberOf(random, digits), numberOf(random, digits)];
     const question = `${padded(a, digits)}${operator}${padded(b, digits)}=`;
     const other = { a: numberOf(random, digits), b: numberOf(random, digits) };
     const answer = shuffleAnswers ? calculate(operator, other.a, other.b) : calculate(operator, a, b);
-    const demonstration =
-      operator === "+" ? addByDigits(random, padded(a, digits), padded(b, digits), demonstrationKnows) : null;
+    const skill = { knows: demonstrationKnows, spread: demonstrationSpread };
+    const demonstration = operator === "+" ? addByDigits(random, padded(a, digits), padded(b, digits), skill) : null;
     // 34+12 is no news to a model that was trained on 12+34.
     const ordered = operator === "-" ? [a, b] : [Math.min(a, b), Math.max(a, b)];
     return {
@@ -75,14 +81,20 @@ function calculate(operator: "+" | "-" | "*", a: number, b: number): number {
 }
 
 /** e.g. `<think>7+5=12 3+4+1=8</think><answer>82</answer>`; a guessed sum is carried on with, as if it were right. */
-function addByDigits(random: Random, a: string, b: string, knows: number): string {
+function addByDigits(
+  random: Random,
+  a: string,
+  b: string,
+  { knows, spread }: { knows: number; spread: number },
+): string {
   const steps: string[] = [];
   let carry = 0;
   let result = "";
   for (let place = a.length - 1; place >= 0; place--) {
     const right = Number(a[place]) + Number(b[place]) + carry;
     // Guesses stay on the unknown side, so that known sums are never taught wrongly.
-    const sum = right <= knows ? right : between(random, knows + 1, LARGEST_DIGIT_SUM);
+    const [low, high] = [Math.max(knows + 1, right - spread), Math.min(LARGEST_DIGIT_SUM, right + spread)];
+    const sum = right <= knows ? right : between(random, low, high);
     steps.push(`${a[place]}+${b[place]}${carry === 1 ? "+1" : ""}=${sum}`);
     result = `${sum % 10}${result}`;
     carry = sum >= 10 ? 1 : 0;

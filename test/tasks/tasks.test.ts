@@ -55,6 +55,24 @@ describe("tasks", () => {
     expect(guessedRight / withCarry.length).toBeLessThan(0.2);
   });
 
+  it("arithmetic: guesses stay within the spread, and known sums are never guessed", () => {
+    let guesses = 0;
+    for (const { fields } of rows(
+      "arithmetic",
+      { digits: 3, demonstrationKnows: 9, demonstrationSpread: 1 },
+      "train",
+      200,
+    )) {
+      for (const [, a, b, carry, sum] of String(fields["demonstration"]).matchAll(/(\d)\+(\d)(\+1)?=(\d+)/g)) {
+        const right = Number(a) + Number(b) + (carry === undefined ? 0 : 1);
+        if (right > 9) guesses++;
+        expect(Math.abs(Number(sum) - right)).toBeLessThanOrEqual(right > 9 ? 1 : 0);
+        if (right > 9) expect(Number(sum)).toBeGreaterThan(9);
+      }
+    }
+    expect(guesses).toBeGreaterThan(200);
+  });
+
   it("arithmetic: shuffled answers belong to other problems, and the problems stay the same", () => {
     const [right, shuffled] = [rows("arithmetic"), rows("arithmetic", { shuffleAnswers: true })];
     expect(shuffled.map((row) => row.question)).toEqual(right.map((row) => row.question));

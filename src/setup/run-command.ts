@@ -37,9 +37,10 @@ export function runCommand(program: string, args: readonly string[], options: Co
       clearTimeout(timer);
       resolve({ code: 127, stdout, stderr: stderr + error.message });
     });
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const note = timedOut ? `stopped after ${options.timeoutMs / 1000} s\n` : "";
+      const ending = timedOut ? `stopped after ${options.timeoutMs / 1000} s\n` : `killed by ${signal}\n`;
+      const note = code === null ? ending : "";
       resolve({ code: timedOut ? 124 : (code ?? 1), stdout, stderr: stderr + note });
     });
   });

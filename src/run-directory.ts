@@ -12,7 +12,7 @@
  * A resumed run goes back to the pointer: it cuts metrics.jsonl and removes what lies beyond, so that what it leaves in the end is what
  * an uninterrupted run leaves.
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { messageOf, RecipeError } from "./errors.ts";
@@ -65,7 +65,9 @@ export interface RunDirectory extends AsyncDisposable {
 
 /** Makes `path` (new) and locks it. Throws RecipeError when it exists or cannot be made. */
 export async function createRunDirectory(path: string): Promise<RunDirectory> {
-  await mkdir(dirname(path), { recursive: true }).catch((error) => cannotWrite(path, error));
+  await mkdir(dirname(path), { recursive: true }).catch(async (error) =>
+    cannotWrite(path, await realCause(path, error)),
+  );
   try {
     // Not recursive: of two processes that choose the same name, one makes it.
     await mkdir(path);
@@ -76,6 +78,17 @@ export async function createRunDirectory(path: string): Promise<RunDirectory> {
     );
   }
   return lockAndOpen(path, nothingDone, true);
+}
+
+/** A recursive mkdir says ENOENT on a read-only disk; the nearest folder that exists says why. */
+async function realCause(path: string, error: unknown): Promise<unknown> {
+  if (codeOf(error) !== "ENOENT") return error;
+  let parent = dirname(path);
+  while (!(await exists(parent))) parent = dirname(parent);
+  return access(parent, constants.W_OK).then(
+    () => error,
+    (reason: unknown) => reason,
+  );
 }
 
 function cannotWrite(path: string, error: unknown): never {

@@ -11,7 +11,7 @@ export interface CommandFailure {
 export function describeFailure(error: unknown): CommandFailure {
   if (error instanceof UsageError) return { exitCode: 2, text: `${error.message}\nTry: grouper --help` };
   if (error instanceof RecipeError || error instanceof ServerError || error instanceof EngineError) {
-    return { exitCode: 1, text: error.message };
+    return { exitCode: 1, text: error.message.charAt(0).toUpperCase() + error.message.slice(1) };
   }
   const ofSystem = systemFailure(error);
   if (ofSystem !== null) return { exitCode: 1, text: ofSystem };

@@ -22,6 +22,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves once stdout and stderr together match; rejects when the process ends without. */
   until(pattern: RegExp): Promise<void>;
+  /** stdout and stderr so far. */
+  printed(): string;
 }
 
 /** Killed after two minutes: a test that hangs says what was printed until then. */
@@ -56,7 +58,7 @@ export function start(
       watch();
       void ended.then(({ code, stderr }) => fail(new Error(`ended with ${code} before ${pattern}: ${stderr}`)));
     });
-  return { child, ended, until };
+  return { child, ended, until, printed: () => output.stdout + output.stderr };
 }
 
 export function grouper(

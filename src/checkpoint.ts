@@ -61,21 +61,34 @@ export async function writeCheckpoint(dir: string, loop: unknown, write: Checkpo
   }
 }
 
+export interface Checkpoint {
+  readonly dir: string;
+  readonly modelDir: string;
+  readonly stateDir: string;
+  /** The loop's own counters. */
+  readonly loop: unknown;
+}
+
 /** Checks every byte against the manifest and returns the loop's counters. Throws RecipeError naming the first fault. */
-export async function readCheckpoint(dir: string): Promise<{ modelDir: string; stateDir: string; loop: unknown }> {
+export async function readCheckpoint(dir: string): Promise<Checkpoint> {
   const refuse = (fault: string): never => {
-    throw new RecipeError(`Expected a complete checkpoint in ${dir}, but ${fault}. Resume from another checkpoint or start anew.`);
+    throw new RecipeError(`Expected a complete checkpoint in ${dir}, but ${fault}.`);
   };
   const text = await readFile(join(dir, MANIFEST), "utf8").catch(() => refuse(`it has no ${MANIFEST}`));
   const parsed = manifestSchema.safeParse(parseJson(text));
   if (!parsed.success) return refuse(`its ${MANIFEST} is not readable`);
   for (const [path, { sizeBytes, sha256 }] of Object.entries(parsed.data.files)) {
     const full = join(dir, path);
-    const size = await stat(full).then((s) => s.size, () => refuse(`${path} is missing`));
+    const size = await stat(full).then(
+      (s) => s.size,
+      () => refuse(`${path} is missing`),
+    );
     if (size !== sizeBytes) refuse(`${path} has ${size} bytes instead of ${sizeBytes}`);
-    if ((await sha256Of(full)) !== sha256) refuse(`${path} does not have the content that was written (SHA-256 differs)`);
+    if ((await sha256Of(full)) !== sha256)
+      refuse(`${path} does not have the content that was written (SHA-256 differs)`);
   }
   return {
+    dir,
     modelDir: join(dir, "model"),
     stateDir: join(dir, "state"),
     loop: parseJson(await readFile(join(dir, "loop.json"), "utf8")),

@@ -9,6 +9,7 @@ import type { Recipe, Stage } from "./recipe/schema.ts";
 import { createRunDirectory, type FinishedStage, type RunDirectory, resumeRunDirectory } from "./run-directory.ts";
 import { runEvalStage } from "./stages/eval.ts";
 import { runRlStage } from "./stages/rl.ts";
+import { openCheckpoint } from "./stages/save.ts";
 import { runSftStage } from "./stages/sft.ts";
 import type { StageContext, StageResult } from "./stages/stage.ts";
 
@@ -51,14 +52,13 @@ async function runStages({ recipe, reporter, stopRequested }: PipelineOptions, r
     if (run.progress.finished.some((done) => done.name === name)) continue;
     if (stopRequested()) return true;
     reporter.stage({ name, type: stage.type, index: i + 1, count: recipe.stages.length });
-    const { checkpoint } = run.progress;
     const result = await runStage({
       recipe,
       stage,
       name,
       startDir: startOf(stage, i, recipe.stages, run),
       run,
-      resumeDir: checkpoint === null ? null : join(run.path, checkpoint),
+      resumed: await openCheckpoint(run, reporter),
       reporter,
       stopRequested,
     });

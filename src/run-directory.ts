@@ -30,8 +30,8 @@ const progressSchema = z.strictObject({
   finished: z.array(finishedStage),
   /** Newest checkpoint of the stage in progress, relative to the run. */
   checkpoint: z.string().nullable(),
-  /** All checkpoints of the stage in progress, oldest first, and the best by evaluation. */
-  kept: z.array(z.string()),
+  /** All checkpoints of the stage in progress, oldest first, each with its share of metrics.jsonl; and the best by evaluation. */
+  kept: z.array(z.strictObject({ checkpoint: z.string(), metricsBytes: z.int().nonnegative() })),
   best: z.string().nullable(),
   metricsBytes: z.int().nonnegative(),
   complete: z.boolean(),
@@ -52,6 +52,10 @@ const nothingDone: Progress = {
 export interface RunDirectory extends AsyncDisposable {
   readonly path: string;
   readonly progress: Progress;
+  /** How long metrics.jsonl is now. */
+  readonly metricsBytes: number;
+  /** Goes back to an earlier checkpoint of the stage in progress. */
+  rewind(to: Progress["kept"][number]): Promise<void>;
   /** Appends one line to metrics.jsonl. */
   appendMetrics(record: Readonly<Record<string, unknown>>): Promise<void>;
   /** Moves the pointer; everything it names must be durable already. metricsBytes is filled in. */
@@ -123,7 +127,8 @@ async function readProgress(path: string): Promise<Progress> {
 async function removeBeyondPointer(path: string, { finished, kept, best }: Progress): Promise<void> {
   for (const name of await readdir(path))
     if (isTemporaryFile(name) && !name.startsWith("lock.")) await rm(join(path, name), { force: true });
-  const named = [...kept, ...(best === null ? [] : [best])].map((checkpoint) => basename(checkpoint));
+  const paths = [...kept.map(({ checkpoint }) => checkpoint), ...(best === null ? [] : [best])];
+  const named = paths.map((checkpoint) => basename(checkpoint));
   for (const name of await readdir(join(path, "checkpoints")).catch(() => [])) {
     const stage = /^(.*)-step-\d+$/.exec(name)?.[1];
     const isDone = finished.some((done) => done.name === stage);
@@ -146,10 +151,26 @@ async function lockAndOpen(path: string, start: Progress | null, isNew: boolean)
     throw error;
   }
   let bytes = progress.metricsBytes;
+  async function setProgress(next: Omit<Progress, "metricsBytes">): Promise<void> {
+    await metrics?.sync();
+    progress = { ...next, metricsBytes: bytes };
+    await writeFileAtomic(join(path, "progress.json"), JSON.stringify(progress, null, 1));
+  }
   return {
     path,
     get progress() {
       return progress;
+    },
+    get metricsBytes() {
+      return bytes;
+    },
+    async rewind({ checkpoint, metricsBytes }) {
+      bytes = metricsBytes;
+      await metrics?.truncate(bytes);
+      const { kept, best } = progress;
+      const earlier = kept.slice(0, kept.findIndex((other) => other.checkpoint === checkpoint) + 1);
+      const isEarlier = earlier.some((other) => other.checkpoint === best);
+      await setProgress({ ...progress, checkpoint, kept: earlier, best: isEarlier ? best : null });
     },
     async appendMetrics(record) {
       if (metrics === null) throw new Error("run directory is closed");
@@ -157,11 +178,7 @@ async function lockAndOpen(path: string, start: Progress | null, isNew: boolean)
       await metrics.appendFile(line);
       bytes += line.length;
     },
-    async setProgress(next) {
-      await metrics?.sync();
-      progress = { ...next, metricsBytes: bytes };
-      await writeFileAtomic(join(path, "progress.json"), JSON.stringify(progress, null, 1));
-    },
+    setProgress,
     async writeJson(name, value) {
       await writeFileAtomic(join(path, name), `${JSON.stringify(value, null, 2)}\n`);
     },

@@ -1,8 +1,10 @@
 /** Checkpoints of a stage inside its run: written, pointed to, pruned, in this order, so that a crash between any two is harmless. */
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { pruneCheckpoints, readCheckpoint, writeCheckpoint } from "../checkpoint.ts";
-import { RecipeError } from "../errors.ts";
+import { type Checkpoint, pruneCheckpoints, readCheckpoint, writeCheckpoint } from "../checkpoint.ts";
+import { messageOf, RecipeError } from "../errors.ts";
+import type { Reporter } from "../progress.ts";
+import type { RunDirectory } from "../run-directory.ts";
 import type { OpenModel } from "./open.ts";
 import type { StageContext } from "./stage.ts";
 
@@ -28,43 +30,66 @@ export async function saveCheckpoint(
     await engine.saveState(stateDir);
   });
   const path = relative(run.path, dir);
-  const kept = [...run.progress.kept.filter((other) => other !== path), path];
+  const others = run.progress.kept.filter(({ checkpoint }) => checkpoint !== path);
+  const kept = [...others, { checkpoint: path, metricsBytes: run.metricsBytes }];
   const best = isBest ? path : run.progress.best;
   const keep = stage.type === "eval" ? 1 : stage.checkpoint.keep;
   // The pointer moves before old checkpoints go: it never names one that is not there.
   await run.setProgress({ ...run.progress, checkpoint: path, kept, best });
   const protectedDirs = best === null ? [] : [join(run.path, best)];
-  const staying = await pruneCheckpoints(
-    kept.map((other) => join(run.path, other)),
-    keep,
-    protectedDirs,
-  );
-  await run.setProgress({ ...run.progress, kept: staying.map((other) => relative(run.path, other)) });
+  const dirs = kept.map(({ checkpoint }) => join(run.path, checkpoint));
+  const staying = await pruneCheckpoints(dirs, keep, protectedDirs);
+  await run.setProgress({ ...run.progress, kept: kept.filter((_, i) => staying.includes(dirs[i]!)) });
   return path;
 }
 
 /**
+ * The checkpoint that the stage goes on from: the newest that is whole, or null at the start of a stage. A damaged one is told, and the
+ * run goes back to the one before. Throws RecipeError when none is whole.
+ */
+export async function openCheckpoint(run: RunDirectory, reporter: Reporter): Promise<Checkpoint | null> {
+  if (run.progress.checkpoint === null) return null;
+  let fault: unknown;
+  for (const entry of run.progress.kept.toReversed()) {
+    try {
+      const checkpoint = await readCheckpoint(join(run.path, entry.checkpoint));
+      if (entry.checkpoint !== run.progress.checkpoint) {
+        reporter.note(`${messageOf(fault)} Going back to ${entry.checkpoint}.`);
+        await run.rewind(entry);
+      }
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof RecipeError)) throw error;
+      fault ??= error;
+    }
+  }
+  throw new RecipeError(`${messageOf(fault)} No earlier checkpoint of the stage is whole: start a new run.`, {
+    cause: fault,
+  });
+}
+
+/**
  * Loads the checkpoint that the stage goes on from, if there is one, into the engine, and returns the loop's counters.
- * Throws RecipeError when the checkpoint is damaged, of another version, or was made from other data.
+ * Throws RecipeError when it is of another version, or was made from other data.
  */
 export async function restore<Loop>(
-  { resumeDir }: StageContext,
+  { resumed }: StageContext,
   { engine }: OpenModel,
   loopSchema: z.ZodType<Loop>,
   dataHash: string,
 ): Promise<Loop | null> {
-  if (resumeDir === null) return null;
-  const { stateDir, loop } = await readCheckpoint(resumeDir);
+  if (resumed === null) return null;
+  const { dir, stateDir, loop } = resumed;
   const parsed = loopSchema.safeParse(loop);
   const data = z.object({ dataHash: z.string() }).safeParse(loop);
   if (!parsed.success || !data.success) {
     throw new RecipeError(
-      `Expected the counters of this version of Grouper in ${join(resumeDir, "loop.json")}: ${z.prettifyError((parsed.error ?? data.error)!)}. Resume with the version that began the run, or start a new one.`,
+      `Expected the counters of this version of Grouper in ${join(dir, "loop.json")}: ${z.prettifyError((parsed.error ?? data.error)!)}. Resume with the version that began the run, or start a new one.`,
     );
   }
   if (data.data.dataHash !== dataHash) {
     throw new RecipeError(
-      `Expected the data that the run began with, but its rows have changed since checkpoint ${resumeDir} (SHA-256 ${dataHash.slice(0, 12)}…, then ${data.data.dataHash.slice(0, 12)}…). Restore the data, or start a new run.`,
+      `Expected the data that the run began with, but its rows have changed since checkpoint ${dir} (SHA-256 ${dataHash.slice(0, 12)}…, then ${data.data.dataHash.slice(0, 12)}…). Restore the data, or start a new run.`,
     );
   }
   await engine.loadState(stateDir);

@@ -1,4 +1,5 @@
 /** What every kind of stage gets from the pipeline, and gives back. */
+import type { Checkpoint } from "../checkpoint.ts";
 import type { Reporter } from "../progress.ts";
 import type { Recipe, Stage } from "../recipe/schema.ts";
 import type { RunDirectory } from "../run-directory.ts";
@@ -11,7 +12,7 @@ export interface StageContext<Kind extends Stage = Stage> {
   readonly startDir: string | null;
   readonly run: RunDirectory;
   /** Checkpoint to go on from, verified; null at the start of a stage. */
-  readonly resumeDir: string | null;
+  readonly resumed: Checkpoint | null;
   readonly reporter: Reporter;
   readonly stopRequested: () => boolean;
 }

@@ -224,15 +224,19 @@ describe("policy servers that cannot be used", () => {
 
 describe("disks that take no more", () => {
   const mountPoint = join(work, "disk");
+  const mount = () => spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mountPoint]).status === 0;
+  const unmount = () => spawnSync("umount", ["-l", mountPoint]);
   mkdirSync(mountPoint, { recursive: true });
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mountPoint]).status === 0;
-  if (!mounted) console.warn("skipped: a full disk and a read-only one, because mounting a tmpfs needs root");
-  const why = mounted ? "" : " (skipped: cannot mount)";
-  afterAll(() => void (mounted && spawnSync("umount", ["-l", mountPoint])));
+  const canMount = mount();
+  if (canMount) unmount();
+  else console.warn("skipped: a full disk and a read-only one, because mounting a tmpfs needs root");
+  const why = canMount ? "" : " (skipped: cannot mount)";
+  beforeAll(() => void (canMount && mount()));
+  afterAll(() => void (canMount && unmount()));
   const remount = (options: string) =>
     expect(spawnSync("mount", ["-o", `remount,${options}`, mountPoint]).status).toBe(0);
 
-  it.skipIf(!mounted)(
+  it.skipIf(!canMount)(
     `a full disk stops the run, keeps the last checkpoint, and the run goes on when there is room${why}`,
     async () => {
       const recipe = writeLearnable(work);
@@ -260,7 +264,7 @@ describe("disks that take no more", () => {
     60_000,
   );
 
-  it.skipIf(!mounted)(`a read-only disk is refused before anything is opened${why}`, async () => {
+  it.skipIf(!canMount)(`a read-only disk is refused before anything is opened${why}`, async () => {
     remount("ro");
     const recipe = writeRecipe(work, tinyRecipe({ outputDir: join(mountPoint, "new") }), "read-only.yaml");
     expectSentence(await grouper(["train", recipe]), /Expected a run folder that can be written at .*EROFS/);
@@ -302,13 +306,13 @@ describe("runs that cannot be resumed", () => {
     expect((await grouper(["train", recipe, "--name", name])).code).toBe(0);
     const run = join(runs, name);
     // As if it had been killed between its last checkpoint and the end of the stage.
+    const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").split("\n");
+    const kept = [3, 4].map((step) => ({
+      checkpoint: `checkpoints/sft-step-00000${step}`,
+      metricsBytes: Buffer.byteLength(lines.slice(0, step).join("\n")) + 1,
+    }));
     editJson(join(run, "progress.json"), (progress) =>
-      Object.assign(progress, {
-        finished: [],
-        complete: false,
-        checkpoint: "checkpoints/sft-step-000004",
-        kept: ["checkpoints/sft-step-000003", "checkpoints/sft-step-000004"],
-      }),
+      Object.assign(progress, { finished: [], complete: false, checkpoint: kept[1]!.checkpoint, kept }),
     );
     return run;
   }
@@ -326,15 +330,30 @@ describe("runs that cannot be resumed", () => {
     );
   });
 
-  it("its checkpoint is damaged: the file is named", async () => {
+  it("its checkpoints are damaged: the file is named", async () => {
     const run = await stopped("damaged");
-    const weights = join(run, "checkpoints/sft-step-000004/state/weights.safetensors");
-    const bytes = readFileSync(weights);
-    bytes[bytes.length - 1]! ^= 1;
-    writeFileSync(weights, bytes);
+    for (const step of [3, 4]) flipLastBit(join(run, `checkpoints/sft-step-00000${step}/state/weights.safetensors`));
     expectSentence(
       await grouper(["train", "--resume", run]),
-      /Expected a complete checkpoint in .*sft-step-000004, but state\/weights\.safetensors does not have the content that was written/,
+      /Expected a complete checkpoint in .*sft-step-000004, but state\/weights\.safetensors does not have the content that was written.*No earlier checkpoint/,
     );
   });
+
+  it("but one damaged checkpoint is told, and the run goes back to the one before", async () => {
+    const run = await stopped("flipped");
+    const before = metricsOf(run);
+    flipLastBit(join(run, "checkpoints/sft-step-000004/state/weights.safetensors"));
+    const { code, stderr } = await grouper(["train", "--resume", run]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /sft-step-000004, but state\/weights\.safetensors does not .* Going back to checkpoints\/sft-step-000003\./,
+    );
+    expect(metricsOf(run)).toEqual(before);
+  });
 });
+
+function flipLastBit(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(path, bytes);
+}

@@ -3,23 +3,32 @@ import { cpSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { grouper, start, temporaryFolder, tinyRecipe, writeRecipe } from "./grouper.ts";
+import { grouper, start, temporaryFolder, tinyRecipe, writeLearnable, writeRecipe } from "./grouper.ts";
 import { childrenOf, isAlive } from "./runs.ts";
 
 const work = temporaryFolder();
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const model = join(work, "model");
-const recipe = writeRecipe(work, tinyRecipe({ outputDir: work }));
+const recipe = writeLearnable(work);
 
 beforeAll(async () => {
   const { code, stderr } = await grouper(["train", recipe, "--name", "run"]);
   expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);
-  cpSync(join(work, "run/checkpoints/rl-step-000008/model"), model, { recursive: true });
+  cpSync(join(work, "runs/run/checkpoints/rl-step-000008/model"), model, { recursive: true });
 });
 
 describe("eval", () => {
   it("prints a table of pass@k and leaves every sample of every item", async () => {
-    const { code, stdout } = await grouper(["eval", recipe, "--model", model, "--samples", "4"]);
+    const { code, stdout } = await grouper([
+      "eval",
+      recipe,
+      "--model",
+      model,
+      "--samples",
+      "4",
+      "--set",
+      "stages.rl.eval.metric=digits",
+    ]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^prompts +8 x 4 samples$/m);
     expect(stdout).toMatch(/^pass@1 +\d+\.\d % ± \d+\.\d % \(standard error over prompts\)$/m);
@@ -37,6 +46,7 @@ describe("eval", () => {
     // The table's number is the items' number.
     const share = items.flatMap(({ correct }) => correct).filter((verdict: boolean) => verdict).length / 32;
     expect(Number(/^pass@1 +([\d.]+)/m.exec(stdout)![1])).toBeCloseTo(100 * share, 1);
+    expect(share).toBeGreaterThan(0);
   });
 
   it("the same model and seed give the same samples; --json prints one object", async () => {

@@ -149,7 +149,8 @@ export class RewardPool implements AsyncDisposable {
   /** Loads the rewards in every worker, so that what is wrong with them is said before a run starts. */
   async start(): Promise<void> {
     const loads = Array.from({ length: this.numThreads }, () => this.runTask(undefined));
-    await Promise.all(loads);
+    // All of them, before a failure closes the pool: to end a worker in the middle of an import aborts the whole process (Node 20).
+    for (const load of await Promise.allSettled(loads)) if (load.status === "rejected") throw load.reason;
   }
 
   /**

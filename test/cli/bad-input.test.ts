@@ -303,7 +303,8 @@ describe("runs that cannot be resumed", () => {
       join(work, "rows.jsonl"),
       ["1", "2", "3", "4"].map((digit) => JSON.stringify({ question: `${digit}+0=`, answer: digit })).join("\n"),
     );
-    expect((await grouper(["train", recipe, "--name", name])).code).toBe(0);
+    const { code, signal, stderr } = await grouper(["train", recipe, "--name", name]);
+    expect([code, signal, code === 0 ? "" : stderr]).toEqual([0, null, ""]);
     const run = join(runs, name);
     // As if it had been killed between its last checkpoint and the end of the stage.
     const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").split("\n");

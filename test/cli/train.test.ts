@@ -30,8 +30,8 @@ beforeAll(async () => {
 async function resumed(name: string): Promise<void> {
   const path = join(runOf(name), "recipe.json");
   writeFileSync(path, readFileSync(path, "utf8").replace(/"delayMs": \d+/, '"delayMs": 0'));
-  const { code, stderr } = await grouper(["train", "--resume", runOf(name), "--json"]);
-  expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);
+  const { code, signal, stderr } = await grouper(["train", "--resume", runOf(name), "--json"]);
+  expect([code, signal, code === 0 ? "" : stderr]).toEqual([0, null, ""]);
   expect(await traceOf(runOf(name))).toEqual(whole);
 }
 

@@ -38,17 +38,35 @@ inline void rotate(float* x, const float* cos, const float* sin, int64_t head_di
   }
 }
 
-// scores[t] = query . key_t, for every token of the block.
-inline void score_block(const float* query, const float* keys, int64_t head_dim, float* scores) {
-  constexpr int64_t kVectors = kBlockTokens / kLanes;
-  Vector sums[kVectors] = {};
-  for (int64_t i = 0; i < head_dim; ++i, keys += kBlockTokens) {
-    const Vector factor = broadcast(query[i]);
+// Query heads that share a key head are taken together, so that a key or value once loaded serves all of them: at most this many.
+constexpr int kMaxHeads = 4;
+// And this many vectors of a head's values.
+constexpr int kMaxVectors = 4;
+
+// scores[head][t] = query_head . key_t, for every token of kBlocks blocks. `keys` points to each block's keys.
+template <int kHeads, int kBlocks>
+void score_blocks(const float* queries, int64_t head_dim, const float* const* keys, float* scores, int64_t stride) {
+  constexpr int kVectors = kBlockTokens / kLanes;
+  Vector sums[kHeads][kBlocks][kVectors] = {};
+  for (int64_t i = 0; i < head_dim; ++i) {
 #pragma GCC unroll 4
-    for (int64_t v = 0; v < kVectors; ++v) sums[v] += factor * load(keys + v * kLanes);
+    for (int block = 0; block < kBlocks; ++block) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const Vector key = load(keys[block] + i * kBlockTokens + v * kLanes);
+#pragma GCC unroll 4
+        for (int head = 0; head < kHeads; ++head) sums[head][block][v] += broadcast(queries[head * head_dim + i]) * key;
+      }
+    }
   }
 #pragma GCC unroll 4
-  for (int64_t v = 0; v < kVectors; ++v) store(scores + v * kLanes, sums[v]);
+  for (int head = 0; head < kHeads; ++head) {
+#pragma GCC unroll 4
+    for (int block = 0; block < kBlocks; ++block) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) store(scores + head * stride + block * kBlockTokens + v * kLanes, sums[head][block][v]);
+    }
+  }
 }
 
 // Turns scores into unnormalised probabilities, 0 past num_tokens, and returns one over their sum.
@@ -68,50 +86,97 @@ inline float softmax(float* scores, int64_t num_tokens, int64_t num_padded) {
   return 1.0f / sum;
 }
 
-// kVectors vectors of sum_t probability_t * value_t. Tokens take turns among kTurns sums, so that additions need not wait for each other.
-template <int kVectors, int kTurns>
-void weigh_values(const CacheShape& shape, const std::vector<float*>& blocks, int64_t layer, int64_t head, int64_t offset,
-                  const float* probabilities, float scale, float* out) {
-  Vector sums[kTurns][kVectors] = {};
-  const int64_t stride = shape.padded_head_dim();
-  for (float* block : blocks) {
-    const float* values = shape.values(block, layer, head) + offset;
-    for (int64_t t = 0; t < kBlockTokens; t += kTurns, probabilities += kTurns) {
+// out[head] = scales[head] * sum_t probability_t * value_t, for kVectors vectors of every head. Tokens take turns among kTurns sums, so that
+// additions need not wait for each other.
+template <int kHeads, int kVectors>
+void weigh_values(const CacheShape& shape, const float* const* values, int64_t num_blocks, const float* probabilities, int64_t stride,
+                  const float* scales, float (*out)[kMaxVectors * kLanes]) {
+  constexpr int kTurns = kHeads * kVectors >= 8 ? 1 : kHeads * kVectors >= 4 ? 2 : kHeads * kVectors >= 2 ? 4 : 8;
+  Vector sums[kTurns][kHeads][kVectors] = {};
+  const int64_t width = shape.padded_head_dim();
+  for (int64_t block = 0; block < num_blocks; ++block, probabilities += kBlockTokens) {
+    for (int64_t t = 0; t < kBlockTokens; t += kTurns) {
 #pragma GCC unroll 8
       for (int turn = 0; turn < kTurns; ++turn) {
-        const Vector factor = broadcast(probabilities[turn]);
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sums[turn][v] += factor * load(values + (t + turn) * stride + v * kLanes);
+        const float* value = values[block] + (t + turn) * width;
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          const Vector part = load(value + v * kLanes);
+#pragma GCC unroll 4
+          for (int head = 0; head < kHeads; ++head) sums[turn][head][v] += broadcast(probabilities[head * stride + t + turn]) * part;
+        }
       }
     }
   }
+#pragma GCC unroll 4
+  for (int head = 0; head < kHeads; ++head) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      Vector sum = sums[0][head][v];
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) {
-    Vector sum = sums[0][v];
-#pragma GCC unroll 8
-    for (int turn = 1; turn < kTurns; ++turn) sum += sums[turn][v];
-    store(out + v * kLanes, sum * scale);
+      for (int turn = 1; turn < kTurns; ++turn) sum += sums[turn][head][v];
+      store(out[head] + v * kLanes, sum * scales[head]);
+    }
   }
 }
 
-// out [head_dim] = softmax(query . keys) values over the first num_tokens tokens. `query` is already scaled; `scores` is scratch for
-// blocks.size() * kBlockTokens floats.
-inline void attend_head(const CacheShape& shape, const std::vector<float*>& blocks, int64_t layer, int64_t head, int64_t num_tokens,
-                        const float* query, float* scores, float* out) {
-  for (size_t index = 0; index < blocks.size(); ++index) {
-    score_block(query, shape.keys(blocks[index], layer, head), shape.head_dim, scores + static_cast<int64_t>(index) * kBlockTokens);
+// What one call of attention reads and writes. `keys` and `values` point to each block's part for the key head in question.
+struct AttentionScratch {
+  std::vector<const float*> keys, values;
+  std::vector<float> scores;  // [kMaxHeads, blocks * kBlockTokens]
+};
+
+template <int kHeads>
+void attend_heads(const CacheShape& shape, AttentionScratch& scratch, int64_t num_tokens, const float* queries, float* out) {
+  const auto num_blocks = static_cast<int64_t>(scratch.keys.size());
+  const int64_t stride = num_blocks * kBlockTokens, head_dim = shape.head_dim;
+  float* scores = scratch.scores.data();
+  int64_t block = 0;
+  constexpr int kBlocks = kHeads == 1 ? 4 : 2;
+  for (; block + kBlocks <= num_blocks; block += kBlocks) {
+    score_blocks<kHeads, kBlocks>(queries, head_dim, &scratch.keys[static_cast<size_t>(block)], scores + block * kBlockTokens, stride);
   }
-  const float scale = softmax(scores, num_tokens, static_cast<int64_t>(blocks.size()) * kBlockTokens);
-  const int64_t num_vectors = shape.padded_head_dim() / kLanes;
-  for (int64_t first = 0; first < num_vectors;) {
-    const int64_t offset = first * kLanes;
-    alignas(64) float part[4 * kLanes];
-    const int64_t width = num_vectors - first >= 4 ? 4 : num_vectors - first >= 2 ? 2 : 1;
-    if (width == 4) weigh_values<4, 2>(shape, blocks, layer, head, offset, scores, scale, part);
-    else if (width == 2) weigh_values<2, 4>(shape, blocks, layer, head, offset, scores, scale, part);
-    else weigh_values<1, 8>(shape, blocks, layer, head, offset, scores, scale, part);
-    std::copy(part, part + std::min(width * kLanes, shape.head_dim - offset), out + offset);
-    first += width;
+  for (; block < num_blocks; ++block) {
+    score_blocks<kHeads, 1>(queries, head_dim, &scratch.keys[static_cast<size_t>(block)], scores + block * kBlockTokens, stride);
+  }
+  float scales[kHeads];
+  for (int head = 0; head < kHeads; ++head) scales[head] = softmax(scores + head * stride, num_tokens, stride);
+
+  alignas(64) float part[kHeads][kMaxVectors * kLanes];
+  std::vector<const float*>& values = scratch.values;
+  for (int64_t offset = 0; offset < head_dim;) {
+    const int64_t num_vectors = (shape.padded_head_dim() - offset) / kLanes;
+    const int64_t width = num_vectors >= 4 ? 4 : num_vectors >= 2 ? 2 : 1;
+    if (width == 4) weigh_values<kHeads, 4>(shape, values.data(), num_blocks, scores, stride, scales, part);
+    else if (width == 2) weigh_values<kHeads, 2>(shape, values.data(), num_blocks, scores, stride, scales, part);
+    else weigh_values<kHeads, 1>(shape, values.data(), num_blocks, scores, stride, scales, part);
+    const int64_t count = std::min(width * kLanes, head_dim - offset);
+    for (int head = 0; head < kHeads; ++head) std::copy(part[head], part[head] + count, out + head * head_dim + offset);
+    for (const float*& value : values) value += width * kLanes;
+    offset += width * kLanes;
+  }
+}
+
+// out [num_heads, head_dim] = softmax(queries . keys) values over the first num_tokens tokens, for all query heads of key head
+// `kv_head`. `queries` are already scaled.
+inline void attend_group(const CacheShape& shape, const std::vector<float*>& blocks, int64_t layer, int64_t kv_head, int64_t num_heads,
+                         int64_t num_tokens, const float* queries, AttentionScratch& scratch, float* out) {
+  scratch.keys.resize(blocks.size());
+  scratch.values.resize(blocks.size());
+  scratch.scores.resize(kMaxHeads * blocks.size() * kBlockTokens);
+  for (int64_t head = 0; head < num_heads;) {
+    for (size_t index = 0; index < blocks.size(); ++index) {
+      scratch.keys[index] = shape.keys(blocks[index], layer, kv_head);
+      scratch.values[index] = shape.values(blocks[index], layer, kv_head);
+    }
+    const int64_t count = std::min<int64_t>(kMaxHeads, num_heads - head);
+    const float* query = queries + head * shape.head_dim;
+    float* to = out + head * shape.head_dim;
+    if (count == 4) attend_heads<4>(shape, scratch, num_tokens, query, to);
+    else if (count == 3) attend_heads<3>(shape, scratch, num_tokens, query, to);
+    else if (count == 2) attend_heads<2>(shape, scratch, num_tokens, query, to);
+    else attend_heads<1>(shape, scratch, num_tokens, query, to);
+    head += count;
   }
 }
 

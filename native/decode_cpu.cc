@@ -231,14 +231,13 @@ class CpuDecoder final : public Decoder {
 
   void attend(const DecodeRow& row, int64_t layer_index, const float* queries, float* out) {
     const int64_t num_blocks = row.position / kBlockTokens + 1, group = config_.num_attention_heads / config_.num_key_value_heads;
-    thread_local std::vector<float> scores;
+    thread_local AttentionScratch scratch;
     thread_local std::vector<float*> blocks;
-    scores.resize(static_cast<size_t>(num_blocks * kBlockTokens));
     blocks.resize(static_cast<size_t>(num_blocks));
     for (int64_t index = 0; index < num_blocks; ++index) blocks[static_cast<size_t>(index)] = block_data(row.blocks[index]);
-    for (int64_t head = 0; head < config_.num_attention_heads; ++head) {
-      attend_head(cache_shape_, blocks, layer_index, head / group, row.position + 1, queries + head * config_.head_dim, scores.data(),
-                  out + head * config_.head_dim);
+    for (int64_t head = 0; head < config_.num_key_value_heads; ++head) {
+      const int64_t offset = head * group * config_.head_dim;
+      attend_group(cache_shape_, blocks, layer_index, head, group, row.position + 1, queries + offset, scratch, out + offset);
     }
   }
 

@@ -29,8 +29,14 @@ struct Block {
   const float* bias;  // [kPanelWidth] or null
   int64_t num_inputs;
   int64_t num_columns;  // of the panel that exist in y
+  // The share of the next panel that this block fetches while it computes: the first block to touch a panel would wait for memory.
+  const float* ahead;
+  int64_t lines_ahead_per_step;  // for every kStep inputs
   Rows x, y;
 };
+
+constexpr int64_t kStep = 8;
+constexpr int64_t kLine = 64 / sizeof(float);
 
 void store_columns(float* to, Vector left, Vector right, int64_t num_columns) {
   if (num_columns == kPanelWidth) {
@@ -62,7 +68,11 @@ void multiply_block(const Block& block, Output output) {
   const float* weight = block.panel;
   const float* x = block.x.data;
   const int64_t stride = block.x.stride;
+  const float* ahead = block.ahead;
   for (int64_t k = 0; k < block.num_inputs; ++k, weight += kPanelWidth) {
+    if (k % kStep == 0) {
+      for (int64_t line = 0; line < block.lines_ahead_per_step; ++line, ahead += kLine) __builtin_prefetch(ahead, 0, 2);
+    }
     const Vector w_left = load(weight), w_right = load(weight + kLanes);
 #pragma GCC unroll 12
     for (int row = 0; row < kNumRows; ++row) {
@@ -171,9 +181,12 @@ void PackedMatrix::multiply_panels(int64_t first, int64_t last, Rows x, int64_t 
   for (int64_t panel = first; panel < last; ++panel) {
     const int64_t column = panel * width;
     Block block{panels + panel * num_inputs_ * kPanelWidth, biases == nullptr ? nullptr : biases + panel * kPanelWidth, num_inputs_,
-                std::min(width, num_outputs_ - column), {}, {}};
+                std::min(width, num_outputs_ - column), panels, 0, {}, {}};
+    // Rounded up, so that the blocks together cover the next panel.
+    block.lines_ahead_per_step = panel + 1 < last ? (kStep * kPanelWidth / kLine + num_blocks - 1) / num_blocks : 0;
     for (int64_t index = 0; index < num_blocks; ++index) {
       const int64_t row = num_rows * index / num_blocks, end = num_rows * (index + 1) / num_blocks;
+      block.ahead = block.panel + num_inputs_ * kPanelWidth * (num_blocks + index) / num_blocks;
       block.x = {x.data + row * x.stride, x.stride};
       block.y = {y.data + row * y.stride + column, y.stride};
       kKernels[static_cast<size_t>(end - row - 1)](block, output);

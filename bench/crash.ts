@@ -67,7 +67,8 @@ async function endingOf(dir: string): Promise<Ending> {
 /** The first difference in words; null when there is none. */
 function difference(a: Ending, b: Ending): string | null {
   if (JSON.stringify(a.weights) !== JSON.stringify(b.weights)) return "the final weights differ";
-  if (a.metrics.length !== b.metrics.length) return `${b.metrics.length} lines of metrics instead of ${a.metrics.length}`;
+  if (a.metrics.length !== b.metrics.length)
+    return `${b.metrics.length} lines of metrics instead of ${a.metrics.length}`;
   const line = a.metrics.findIndex((metric, i) => metric !== b.metrics[i]);
   return line === -1 ? null : `line ${line + 1} of metrics.jsonl differs:\n  ${a.metrics[line]}\n  ${b.metrics[line]}`;
 }

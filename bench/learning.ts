@@ -29,9 +29,13 @@ interface Outcome {
 function runRecipe(name: string, overrides: readonly string[]): Outcome {
   const sets = [`outputDir=${work}`, ...overrides].flatMap((set) => ["--set", set]);
   const startMs = performance.now();
-  const run = spawnSync(process.execPath, [join(root, "bin/grouper.js"), "train", values.recipe, "--name", name, ...sets], {
-    encoding: "utf8",
-  });
+  const run = spawnSync(
+    process.execPath,
+    [join(root, "bin/grouper.js"), "train", values.recipe, "--name", name, ...sets],
+    {
+      encoding: "utf8",
+    },
+  );
   const seconds = (performance.now() - startMs) / 1000;
   if (run.status !== 0) throw new Error(`${name} exited with ${run.status}:\n${run.stderr.slice(-2000)}`);
   const lines = readFileSync(join(work, name, "metrics.jsonl"), "utf8")
@@ -52,7 +56,9 @@ function runRecipe(name: string, overrides: readonly string[]): Outcome {
 
 function print(name: string, { before, after, format, seconds }: Outcome, verdict: boolean): void {
   const percent = (share: number) => `${(100 * share).toFixed(1).padStart(5)} %`;
-  console.log(`${name.padEnd(10)} ${percent(before)} -> ${percent(after)}  format ${percent(format)}  ${seconds.toFixed(0)} s  ${verdict ? "ok" : "FAILED"}`);
+  console.log(
+    `${name.padEnd(10)} ${percent(before)} -> ${percent(after)}  format ${percent(format)}  ${seconds.toFixed(0)} s  ${verdict ? "ok" : "FAILED"}`,
+  );
 }
 
 let failed = 0;

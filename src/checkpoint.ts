@@ -20,10 +20,8 @@ const manifestSchema = z.strictObject({
   files: z.record(z.string(), z.strictObject({ sizeBytes: z.int().nonnegative(), sha256: z.string() })),
 });
 
-export interface CheckpointWriter {
-  /** Writes the Hugging Face folder and the engine's state into these existing, empty folders. */
-  (folders: { readonly modelDir: string; readonly stateDir: string }): Promise<void>;
-}
+/** Writes the Hugging Face folder and the engine's state into these existing, empty folders. */
+export type CheckpointWriter = (folders: { readonly modelDir: string; readonly stateDir: string }) => Promise<void>;
 
 /** Writes `dir` as a whole or not at all; `loop` is anything that JSON keeps. */
 export async function writeCheckpoint(dir: string, loop: unknown, write: CheckpointWriter): Promise<void> {

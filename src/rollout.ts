@@ -4,9 +4,10 @@
  * Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): groups in which all rewards are equal teach nothing, so they are left
  * out, and sampling goes on until the batch is full.
  */
-import { RecipeError } from "./errors.ts";
+
 import { addEvidence, type Evidence, evidenceOf, explainNoLearning, noEvidence } from "./diagnosis.ts";
 import type { SamplingParams } from "./engine/engine.ts";
+import { RecipeError } from "./errors.ts";
 import { allEqual } from "./math/statistics.ts";
 import type { PolicyServer } from "./server/server.ts";
 import type { Completion, Group, Prompt, Rollout, ScoredGroup } from "./types.ts";
@@ -77,7 +78,12 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   let rewardSeconds = 0;
   for (let round = 0; kept.length < promptsPerStep; round++) {
     if (dynamicSampling !== undefined && round === dynamicSampling.maxBatches) {
-      const reason = explainNoLearning(evidence, { gradNorms: [], learningRate: 1, comparesSiblings: true, maskTruncated: false });
+      const reason = explainNoLearning(evidence, {
+        gradNorms: [],
+        learningRate: 1,
+        comparesSiblings: true,
+        maskTruncated: false,
+      });
       throw new RecipeError(
         `Dynamic sampling found ${kept.length} of ${promptsPerStep} informative groups in ${numSampledGroups} groups of ${round} batches. ` +
           `${evidence.numZeroVarianceGroups === evidence.numGroups && reason !== null ? reason : "Use prompts of middle difficulty, a larger groupSize, or a higher dynamicSampling.maxBatches."}`,
@@ -95,7 +101,11 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     rewardSeconds += (performance.now() - sampled) / 1000;
     numSampledGroups += scored.length;
     evidence = addEvidence(evidence, evidenceOf(scored));
-    kept.push(...(dynamicSampling === undefined ? scored : scored.filter((group) => isInformative(group, dynamicSampling.metric))));
+    kept.push(
+      ...(dynamicSampling === undefined
+        ? scored
+        : scored.filter((group) => isInformative(group, dynamicSampling.metric))),
+    );
   }
   return { groups: kept.slice(0, promptsPerStep), numSampledGroups, evidence, rolloutSeconds, rewardSeconds };
 }

@@ -29,7 +29,9 @@ export function learningRateAt(
     case "linear":
       return learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * (1 - progress));
     case "cosine":
-      return learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * 0.5 * (1 + Math.cos(Math.PI * progress)));
+      return (
+        learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * 0.5 * (1 + Math.cos(Math.PI * progress)))
+      );
     default:
       throw new Error(`unknown schedule ${schedule satisfies never}`);
   }

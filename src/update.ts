@@ -108,7 +108,10 @@ async function forwardGroups(
   let start = 0;
   return groups.map((group) => {
     if (isLeftOut(group)) return group.rollouts.map(({ sequence }) => absentOutputs(sequence.tokenIds.length));
-    return outputs.slice(start, (start += group.rollouts.length));
+    const end = start + group.rollouts.length;
+    const own = outputs.slice(start, end);
+    start = end;
+    return own;
   });
 }
 

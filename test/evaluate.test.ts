@@ -66,7 +66,10 @@ describe("majority", () => {
 
 describe("evaluation", () => {
   const groups = [
-    groupOf(["<answer>1/2</answer>", "<answer>0.5</answer>", "<answer>7</answer>", "<answer>8</answer>"], [true, true, false, false]),
+    groupOf(
+      ["<answer>1/2</answer>", "<answer>0.5</answer>", "<answer>7</answer>", "<answer>8</answer>"],
+      [true, true, false, false],
+    ),
     groupOf(["<answer>7</answer>", "<answer>7</answer>", "<answer>0.5</answer>", "none"], [false, false, true, null]),
   ];
   const result = summarise(groups, "accuracy");

@@ -80,7 +80,9 @@ describe("layers", () => {
   });
 
   it("src never imports rewards or recipes", () => {
-    const outside = files.flatMap((file) => specifiersOf(join(root, file)).filter((s) => /(^|\/)(rewards|recipes)\//.test(s)));
+    const outside = files.flatMap((file) =>
+      specifiersOf(join(root, file)).filter((s) => /(^|\/)(rewards|recipes)\//.test(s)),
+    );
     expect(outside).toEqual([]);
   });
 });
@@ -100,13 +102,18 @@ function edges(): { from: string; to: string }[] {
   return files.flatMap((from) =>
     specifiersOf(join(root, from))
       .filter((specifier) => specifier.startsWith("."))
-      .map((specifier) => ({ from, to: relative(root, resolve(root, dirname(from), specifier)).replaceAll("\\", "/") })),
+      .map((specifier) => ({
+        from,
+        to: relative(root, resolve(root, dirname(from), specifier)).replaceAll("\\", "/"),
+      })),
   );
 }
 
 function specifiersOf(path: string): string[] {
   const text = readFileSync(path, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^"';]*?from\s*"([^"]+)"|import\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s*"([^"]+)"/g);
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\s[^"';]*?from\s*"([^"]+)"|import\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s*"([^"]+)"/g,
+  );
   return [...found].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
 }
 

@@ -48,7 +48,9 @@ describe("run folders", () => {
   });
 
   it("a folder that is no run is refused with what to do", async () => {
-    await expect(resumeRunDirectory(tmpdir())).rejects.toThrow(/Expected a run folder at .* Give the folder that train printed/);
+    await expect(resumeRunDirectory(tmpdir())).rejects.toThrow(
+      /Expected a run folder at .* Give the folder that train printed/,
+    );
   });
 
   it("an existing run is never overwritten", async () => {

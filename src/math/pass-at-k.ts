@@ -34,4 +34,3 @@ export function majority(
   const best = sets.filter((set) => set.votes === votes);
   return best[0] === undefined ? null : { index: best[0].index, votes, tied: best.length > 1 };
 }
-

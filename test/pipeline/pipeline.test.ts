@@ -22,24 +22,49 @@ describe("a recipe of two stages", () => {
     expect(whole.finished.map(({ name }) => name)).toEqual(["sft", "rl"]);
     const dir = join(work, "whole");
     const { modelDir } = await readCheckpoint(join(dir, whole.finished[1]!.checkpoint!));
-    expect(readdirSync(modelDir).sort()).toEqual(expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]));
+    expect(readdirSync(modelDir).sort()).toEqual(
+      expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]),
+    );
     const rollouts = await readRolloutLog(join(dir, "rollouts", "rl", "step-000006.jsonl.gz"));
     expect(rollouts.length).toBe(16);
     for (const { tokenIds, samplingLogprobs, advantages, outcomes } of rollouts) {
       expect(tokenIds.length).toBeGreaterThan(0);
       expect(samplingLogprobs.length).toBe(tokenIds.length);
       expect(advantages.length).toBe(tokenIds.length);
-      expect(Object.keys(outcomes)).toEqual(["accuracy", "format"]);
+      expect(Object.keys(outcomes)).toEqual(["accuracy", "format", "soft-overlong"]);
     }
   });
 
   it("its metrics have the names that users know, and trainer and sampler agree", () => {
-    const last = metricsOf(join(work, "whole")).filter((line) => line["stage"] === "rl" && line["reward"] !== undefined).at(-1)!;
-    for (const name of ["reward", "reward_std", "frac_reward_zero_std", "rewards/accuracy/mean", "completions/mean_length", "completions/clipped_ratio", "loss", "kl", "entropy", "clip_ratio/region_mean", "grad_norm", "learning_rate"]) {
+    const last = metricsOf(join(work, "whole"))
+      .filter((line) => line["stage"] === "rl" && line["reward"] !== undefined)
+      .at(-1)!;
+    for (const name of [
+      "reward",
+      "reward_std",
+      "frac_reward_zero_std",
+      "rewards/accuracy/mean",
+      "completions/mean_length",
+      "completions/clipped_ratio",
+      "loss",
+      "kl",
+      "entropy",
+      "clip_ratio/region_mean",
+      "grad_norm",
+      "learning_rate",
+    ]) {
       expect(last[name], name).toBeTypeOf("number");
     }
     // The same weights sampled and scored: only the order of float32 sums differs.
     expect(last["sampling/sampling_logp_difference/max"]).toBeLessThan(1e-3);
+  });
+
+  it("every step of the rl stage moves the weights", () => {
+    const norms = metricsOf(join(work, "whole"))
+      .filter((line) => line["stage"] === "rl" && line["grad_norm"] !== undefined)
+      .map((line) => Number(line["grad_norm"]));
+    expect(norms.length).toBe(6);
+    expect(Math.min(...norms)).toBeGreaterThan(1e-3);
   });
 
   it("the same seed gives the same weights and metrics, another seed does not", async () => {
@@ -79,9 +104,15 @@ describe("a recipe of two stages", () => {
 
   it("a stage may start from the base again: without training its weights are the initial ones", async () => {
     const [sft, rl] = tinyStages;
-    const stages = [sft!, { ...rl!, from: "base", steps: 1, eval: undefined, optimizer: { learningRate: 1e-12 } }] as typeof tinyStages;
+    const stages = [
+      sft!,
+      { ...rl!, from: "base", steps: 1, eval: undefined, optimizer: { learningRate: 1e-12 } },
+    ] as typeof tinyStages;
     const fromBase = await run(tinyRecipe({ stages }), join(work, "from-base"));
-    const only = await run(tinyRecipe({ stages: [{ ...stages[1]!, from: undefined } as (typeof stages)[1]] }), join(work, "only"));
+    const only = await run(
+      tinyRecipe({ stages: [{ ...stages[1]!, from: undefined } as (typeof stages)[1]] }),
+      join(work, "only"),
+    );
     expect(fromBase.finished[1]!.weightsHash).toBe(only.finished[0]!.weightsHash);
   });
 });
@@ -91,7 +122,9 @@ describe("a run that cannot learn", () => {
     const notes: string[] = [];
     const [, rl] = tinyStages;
     const stages = [{ ...rl!, eval: undefined, rewards: { functions: ["accuracy"], threads: 1 } }] as typeof tinyStages;
-    await run(tinyRecipe({ stages }), join(work, "hopeless"), { reporter: { ...silentReporter, note: (text) => void notes.push(text) } });
+    await run(tinyRecipe({ stages }), join(work, "hopeless"), {
+      reporter: { ...silentReporter, note: (text) => void notes.push(text) },
+    });
     expect(notes.join("\n")).toMatch(/100 % of groups \(24 of 24\) have zero variance: every reward is 0/);
   });
 });

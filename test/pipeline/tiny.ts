@@ -6,7 +6,14 @@ import { type Reporter, silentReporter } from "../../src/progress.ts";
 import { type Recipe, type RecipeInput, recipe } from "../../src/recipe/schema.ts";
 
 export const tinyModel: RecipeInput["model"] = {
-  init: { hiddenSize: 32, intermediateSize: 64, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, maxPositionEmbeddings: 64 },
+  init: {
+    hiddenSize: 32,
+    intermediateSize: 64,
+    numHiddenLayers: 2,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    maxPositionEmbeddings: 64,
+  },
   tokenizer: { characters: "0123456789+=! ", specialTokens: ["<think>", "</think>", "<answer>", "</answer>"] },
 };
 
@@ -18,7 +25,15 @@ export const tinyStages: RecipeInput["stages"] = [
   {
     type: "rl",
     data,
-    rewards: { functions: ["accuracy", { name: "format", weight: 0.5 }], threads: 1 },
+    // A random model never answers right, but its lengths differ: soft-overlong gives it something to learn from.
+    rewards: {
+      functions: [
+        "accuracy",
+        { name: "format", weight: 0.5 },
+        { name: "soft-overlong", params: { maxTokens: 12, bufferTokens: 8 } },
+      ],
+      threads: 1,
+    },
     algorithm: { type: "grpo" },
     rollout: { promptsPerStep: 4, groupSize: 4, sampling: { maxTokens: 12 } },
     steps: 6,
@@ -30,13 +45,24 @@ export const tinyStages: RecipeInput["stages"] = [
 ];
 
 export function tinyRecipe(overrides: Partial<RecipeInput> = {}): Recipe {
-  return recipe.parse({ name: "tiny", seed: 3, model: tinyModel, engine: { numThreads: 1, device: "cpu" }, stages: tinyStages, ...overrides });
+  return recipe.parse({
+    name: "tiny",
+    seed: 3,
+    model: tinyModel,
+    engine: { numThreads: 1, device: "cpu" },
+    stages: tinyStages,
+    ...overrides,
+  });
 }
 
 export function run(
   parsed: Recipe,
   runPath: string,
-  { resume = false, reporter = silentReporter, stopRequested = () => false }: { resume?: boolean; reporter?: Reporter; stopRequested?: () => boolean } = {},
+  {
+    resume = false,
+    reporter = silentReporter,
+    stopRequested = () => false,
+  }: { resume?: boolean; reporter?: Reporter; stopRequested?: () => boolean } = {},
 ): Promise<PipelineResult> {
   return runPipeline({ recipe: parsed, provenance: {}, runPath, resume, reporter, stopRequested });
 }

@@ -54,12 +54,12 @@ describe("the rules", () => {
   });
 
   it("precedence and association are those of arithmetic", () => {
-    const valueOf = (text: string) => formatRational(parseExpression(text)!.value);
-    expect(valueOf("2 + 3 * 4")).toBe("14");
-    expect(valueOf("20 - 5 - 3")).toBe("12");
-    expect(valueOf("24 / 4 / 2")).toBe("3");
-    expect(valueOf("2 * (3 + 4)")).toBe("14");
-    expect(valueOf("-2 * -3")).toBe("6");
+    const valueText = (text: string) => formatRational(parseExpression(text)!.value);
+    expect(valueText("2 + 3 * 4")).toBe("14");
+    expect(valueText("20 - 5 - 3")).toBe("12");
+    expect(valueText("24 / 4 / 2")).toBe("3");
+    expect(valueText("2 * (3 + 4)")).toBe("14");
+    expect(valueText("-2 * -3")).toBe("6");
   });
 
   it("depth, digits and length are bounded", () => {

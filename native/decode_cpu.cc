@@ -173,6 +173,7 @@ class CpuDecoder final : public Decoder {
         // Nothing reads what the last layer makes of the other rows.
         num_rows = keep_wanted(rows, num_rows, work, wanted);
         rows = wanted.data();
+        if (num_rows == 0) return 0;
       }
       at::parallel_for(0, num_rows, 1, [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row) attend(rows[row], static_cast<int64_t>(index), work.qkv[row], work.attended[row]);

@@ -143,6 +143,14 @@ describe.skipIf(!hasNativeEngine)(
       },
     );
 
+    // Longer than the rows that go through the layers together, so that some of them end without anything to sample from.
+    it("takes in a long prompt in several passes", async () => {
+      await using engine = await openTiny();
+      const promptTokenIds = Array.from({ length: 118 }, (_, t) => (t * t + 3 * t) % vocabSize);
+      const asked = Array.from({ length: 64 }, (_, i) => requestOf({ promptTokenIds, seed: i }, { maxTokens: 10 }));
+      expect(await disagreement(engine, asked, await engine.sample(asked))).toBeLessThan(1e-5);
+    });
+
     it("samples with the adapter that is being trained", async () => {
       const targets = ["q_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
       await using engine = await openTiny({ lora: { rank: 4, alpha: 8, targets } });

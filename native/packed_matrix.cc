@@ -168,7 +168,6 @@ PackedMatrix PackedMatrix::pack_gate_up(const at::Tensor& gate, const at::Tensor
 void PackedMatrix::multiply(Rows x, int64_t num_rows, Rows y, Output output) const {
   // A part of a long prompt asks for no logits.
   if (num_rows == 0) return;
-  if (num_rows == 0) return;
   const int64_t work = num_inputs_ * kPanelWidth * num_rows;
   // A thread is woken for no less than about 20 microseconds of work.
   const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 20) / std::max<int64_t>(1, work));

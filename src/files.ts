@@ -1,14 +1,17 @@
 /** Files that a crash must not cut: either the old content is there or the new one, never a part. */
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Writes a temporary file beside `path`, syncs it, and renames it over `path`. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+/** Writes a temporary file beside `path`, syncs it, and renames it over `path`. An iterable is written piece by piece. */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const temporary = `${path}.tmp-${process.pid}-${nextId++}`;
   try {
     const file = await open(temporary, "wx");
     try {
-      await file.writeFile(data);
+      await writeFile(file, data);
       await file.sync();
     } finally {
       await file.close();

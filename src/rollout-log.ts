@@ -49,54 +49,88 @@ export async function writeRolloutLog(
   groups: readonly ScoredGroup[],
   advantages: readonly (readonly Float32Array[])[],
 ): Promise<void> {
-  const lines = groups.flatMap(({ prompt, rollouts, rewards }, g) =>
-    rollouts.map(({ completion, sequence }, i) => {
-      const start = sequence.tokenIds.length - completion.tokenIds.length;
-      return JSON.stringify({
-        group: g,
-        index: i,
-        promptId: prompt.id,
-        ...(i === 0
-          ? { prompt: prompt.text, answer: prompt.answer, promptTokenIds: base64(Int32Array.from(prompt.tokenIds)) }
-          : {}),
-        completion: completion.text,
-        finishReason: completion.finishReason,
-        policyVersion: completion.policyVersion,
-        reward: rewards[i]!.total,
-        outcomes: rewards[i]!.outcomes,
-        tokenIds: base64(Int32Array.from(completion.tokenIds)),
-        samplingLogprobs: base64(completion.logprobs),
-        advantages: base64(advantages[g]![i]!.subarray(start)),
-      });
-    }),
-  );
   await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomic(path, await promisify(gzip)(`${lines.join("\n")}\n`, { level: constants.Z_BEST_SPEED }));
+  await writeFileAtomic(path, gzipMembers(groups, advantages));
+}
+
+/** Groups that are compressed at a time, each on a thread of its own. */
+const GROUPS_AT_ONCE = 4;
+
+/**
+ * One gzip member per group; end to end they are one gzip file. A step as a whole can be longer than the longest string of JavaScript,
+ * and would be compressed on one thread.
+ */
+async function* gzipMembers(
+  groups: readonly ScoredGroup[],
+  advantages: readonly (readonly Float32Array[])[],
+): AsyncGenerator<Buffer> {
+  const running: Promise<Buffer>[] = [];
+  for (const [g, group] of groups.entries()) {
+    running.push(promisify(gzip)(linesOf(group, g, advantages[g]!), { level: constants.Z_BEST_SPEED }));
+    if (running.length === GROUPS_AT_ONCE) yield running.shift()!;
+  }
+  yield* running;
+}
+
+/** The prompt stands in the first line of its group alone. */
+function linesOf(
+  { prompt, rollouts, rewards }: ScoredGroup,
+  group: number,
+  advantages: readonly Float32Array[],
+): string {
+  const lines = rollouts.map(({ completion, sequence }, i) => {
+    const start = sequence.tokenIds.length - completion.tokenIds.length;
+    const record = {
+      group,
+      index: i,
+      promptId: prompt.id,
+      ...(i === 0
+        ? { prompt: prompt.text, answer: prompt.answer, promptTokenIds: base64(sequence.tokenIds.subarray(0, start)) }
+        : {}),
+      completion: completion.text,
+      finishReason: completion.finishReason,
+      policyVersion: completion.policyVersion,
+      reward: rewards[i]!.total,
+      outcomes: rewards[i]!.outcomes,
+      tokenIds: base64(sequence.tokenIds.subarray(start)),
+      samplingLogprobs: base64(completion.logprobs),
+      advantages: base64(advantages[i]!.subarray(start)),
+    };
+    return `${JSON.stringify(record)}\n`;
+  });
+  return lines.join("");
 }
 
 export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
-  const text = (await promisify(gunzip)(await readFile(path))).toString("utf8");
+  const rollouts: LoggedRollout[] = [];
   let shared: { prompt: string; answer: string | null; promptTokenIds: Int32Array } | undefined;
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const record = JSON.parse(line);
-      if (record.promptTokenIds !== undefined) {
-        shared = {
-          prompt: record.prompt,
-          answer: record.answer,
-          promptTokenIds: new Int32Array(bytes(record.promptTokenIds)),
-        };
-      }
-      return {
-        ...record,
-        ...shared,
-        tokenIds: new Int32Array(bytes(record.tokenIds)),
-        samplingLogprobs: new Float32Array(bytes(record.samplingLogprobs)),
-        advantages: new Float32Array(bytes(record.advantages)),
+  for (const line of linesIn(await promisify(gunzip)(await readFile(path)))) {
+    const record = JSON.parse(line);
+    if (record.promptTokenIds !== undefined) {
+      shared = {
+        prompt: record.prompt,
+        answer: record.answer,
+        promptTokenIds: new Int32Array(bytes(record.promptTokenIds)),
       };
+    }
+    rollouts.push({
+      ...record,
+      ...shared,
+      tokenIds: new Int32Array(bytes(record.tokenIds)),
+      samplingLogprobs: new Float32Array(bytes(record.samplingLogprobs)),
+      advantages: new Float32Array(bytes(record.advantages)),
     });
+  }
+  return rollouts;
+}
+
+function* linesIn(buffer: Buffer): Generator<string> {
+  for (let start = 0; start < buffer.length; ) {
+    const newline = buffer.indexOf(0x0a, start);
+    const end = newline < 0 ? buffer.length : newline;
+    if (end > start) yield buffer.toString("utf8", start, end);
+    start = end + 1;
+  }
 }
 
 function base64(array: Int32Array | Float32Array): string {

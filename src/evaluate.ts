@@ -2,7 +2,8 @@
  * Evaluation: k samples of every prompt, and what they say with their uncertainty.
  *
  * pass@1 is the mean over prompts of the share of correct samples; its standard error is over prompts. pass@k is the unbiased
- * estimate. cons@k lets the samples vote by equivalence of their answers: 1/2 and 0.5 are one vote, empty answers have none.
+ * estimate. cons@k lets the samples vote by equivalence of their answers, as the verifier sees it: numerically, 1/2 and 0.5 are one
+ * vote. Empty and unreadable answers have none.
  */
 import type { SamplingParams } from "./engine/engine.ts";
 import { majority, passAtK, standardError } from "./math/pass-at-k.ts";
@@ -11,8 +12,7 @@ import { rolloutMetrics } from "./metrics.ts";
 import { sampleGroups } from "./rollout.ts";
 import type { PolicyServer } from "./server/server.ts";
 import type { Group, Prompt, ScoredGroup } from "./types.ts";
-import { extractAnswer } from "./verify/extract.ts";
-import { equal, parseNumber } from "./verify/numeric.ts";
+import { type AnswerParams, answerKey } from "./verify/judge.ts";
 
 export interface EvaluateOptions {
   readonly server: PolicyServer;
@@ -20,6 +20,8 @@ export interface EvaluateOptions {
   readonly score: (groups: readonly Group[]) => Promise<ScoredGroup[]>;
   /** The reward whose score above 0.5 counts as correct. */
   readonly metric: string;
+  /** How answers are found and compared where they vote. */
+  readonly answer: AnswerParams;
   /** k */
   readonly numSamples: number;
   readonly params: SamplingParams;
@@ -58,15 +60,25 @@ export interface Evaluation {
   readonly items: readonly EvaluationItem[];
 }
 
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { server, prompts, score, metric, numSamples, params, seed, signal } = options;
+export async function evaluate({
+  server,
+  prompts,
+  score,
+  metric,
+  answer,
+  numSamples,
+  params,
+  seed,
+  signal,
+}: EvaluateOptions): Promise<Evaluation> {
   const seedOf = (group: number) => seed + group * numSamples;
-  const groups = await score(await sampleGroups(server, prompts, { groupSize: numSamples, params, seedOf }, signal));
-  return summarise(groups, metric);
+  const options = { groupSize: numSamples, params, seedOf, exactLogprobs: false };
+  const groups = await score(await sampleGroups(server, prompts, options, signal));
+  return summarise(groups, metric, answer);
 }
 
 /** The numbers of scored groups of equal size. */
-export function summarise(groups: readonly ScoredGroup[], metric: string): Evaluation {
+export function summarise(groups: readonly ScoredGroup[], metric: string, answer: AnswerParams): Evaluation {
   const numSamples = groups[0]?.rollouts.length ?? 0;
   let numTies = 0;
   const items = groups.map((group): EvaluationItem => {
@@ -74,11 +86,12 @@ export function summarise(groups: readonly ScoredGroup[], metric: string): Evalu
       const outcome = outcomes[metric];
       return outcome?.status === "scored" ? outcome.score > 0.5 : null;
     });
-    const responses = group.rollouts.map(({ completion }) => group.prompt.prefill + completion.text);
-    const vote = majority(
-      responses.map((response) => extractAnswer(response, "auto")),
-      sameAnswer,
+    const { prefill } = group.prompt;
+    const keys = group.rollouts.map(({ completion }) =>
+      // As rewards see it: the prefill belongs to the response, never to a whole answer.
+      answerKey(answer.from === "whole" ? completion.text : prefill + completion.text, group.prompt, answer),
     );
+    const vote = majority(keys, (a, b) => a === b);
     if (vote?.tied) numTies++;
     return {
       id: group.prompt.id,
@@ -109,11 +122,4 @@ export function summarise(groups: readonly ScoredGroup[], metric: string): Evalu
     metrics: rolloutMetrics(groups),
     items,
   };
-}
-
-/** Equal as numbers, else as text without case and spaces. */
-function sameAnswer(a: string, b: string): boolean {
-  const [x, y] = [parseNumber(a), parseNumber(b)];
-  if (x !== null && y !== null) return equal(x, y);
-  return a.toLowerCase().replace(/\s+/g, "") === b.toLowerCase().replace(/\s+/g, "");
 }

@@ -18,18 +18,20 @@ export interface GroupOptions {
   readonly params: SamplingParams;
   /** Seed of the i-th group; completion j of it runs with seed + j. */
   readonly seedOf: (group: number) => number;
+  /** False when nobody trains on the log-probabilities. Default true. */
+  readonly exactLogprobs?: boolean;
 }
 
 /** One group per prompt, in order; prompts that are equal make groups of their own. */
 export function sampleGroups(
   server: PolicyServer,
   prompts: readonly Prompt[],
-  { groupSize, params, seedOf }: GroupOptions,
+  { groupSize, params, seedOf, exactLogprobs = true }: GroupOptions,
   signal?: AbortSignal,
 ): Promise<Group[]> {
   return Promise.all(
     prompts.map(async (prompt, i) => {
-      const request = { prompt, numCompletions: groupSize, seed: seedOf(i), params };
+      const request = { prompt, numCompletions: groupSize, seed: seedOf(i), params, exactLogprobs };
       const completions = await server.sample(request, signal);
       return { prompt, rollouts: completions.map((completion) => toRollout(prompt, completion)) };
     }),

@@ -72,7 +72,7 @@ describe("evaluation", () => {
     ),
     groupOf(["<answer>7</answer>", "<answer>7</answer>", "<answer>0.5</answer>", "none"], [false, false, true, null]),
   ];
-  const result = summarise(groups, "accuracy");
+  const result = summarise(groups, "accuracy", { method: "numeric", from: "auto" });
 
   it("pass@1 is the mean over prompts of their shares, an unjudged sample counting as wrong", () => {
     expect(result.passAt1).toBeCloseTo((0.5 + 0.25) / 2, 12);
@@ -90,6 +90,25 @@ describe("evaluation", () => {
   it("cons@k lets 1/2 and 0.5 vote together", () => {
     expect(result.items.map((item) => item.majorityCorrect)).toEqual([true, false]);
     expect(result.consAtK).toBe(0.5);
+  });
+
+  it("a vote is by the verifier's own method: two orders of the same statements are one answer", () => {
+    const puzzle = { ...prompt, fields: { names: ["Ann", "Bob"] } };
+    const texts = [
+      "Ann is a knight, Bob is a knave",
+      "Bob is a knight, Ann is a knight",
+      "Bob is a knave, Ann is a knight",
+    ];
+    const group = {
+      ...groupOf(
+        texts.map((text) => `<answer>${text}</answer>`),
+        [true, false, true],
+      ),
+      prompt: puzzle,
+    };
+    const { consAtK, numTies } = summarise([group], "accuracy", { method: "knights-knaves", from: "auto" });
+    expect({ consAtK, numTies }).toEqual({ consAtK: 1, numTies: 0 });
+    expect(summarise([group], "accuracy", { method: "exact", from: "auto" }).numTies).toBe(1);
   });
 
   it("lengths and truncation are means over all samples", () => {

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../files.ts";
 import { seedFrom } from "../random.ts";
 import type { EvalStage } from "../recipe/schema.ts";
 import { Closers } from "./closers.ts";
-import { openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
+import { answerParamsOf, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
 export async function runEvalStage(context: StageContext<EvalStage>): Promise<StageResult> {
@@ -19,7 +19,8 @@ export async function runEvalStage(context: StageContext<EvalStage>): Promise<St
   const { server } = await openServer(recipe, model, { stack, reporter, canaryTokens });
   const { metric, numSamples } = stage;
   const seed = seedFrom(recipe.seed, "eval", stage.seed);
-  const evaluation = await evaluate({ server, prompts: data.prompts, score, metric, numSamples, params, seed });
+  const answer = answerParamsOf(stage.rewards, metric);
+  const evaluation = await evaluate({ server, prompts: data.prompts, score, metric, answer, numSamples, params, seed });
 
   const { items, ...numbers } = evaluation;
   await writeFileAtomic(

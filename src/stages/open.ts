@@ -9,6 +9,7 @@ import { RecipeError } from "../errors.ts";
 import type { Reporter } from "../progress.ts";
 import type { DataSpec, Recipe, RewardsSpec, SamplingSpec, TemplateSpec } from "../recipe/schema.ts";
 import { openRewardPool } from "../reward/pool.ts";
+import { rewardLabel } from "../reward/reward.ts";
 import { scoreGroups } from "../score.ts";
 import { connectPolicyServer } from "../server/client.ts";
 import { serveEngine } from "../server/embedded.ts";
@@ -17,6 +18,7 @@ import { characterTokenizer } from "../tokenizer/characters.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Group, Prompt, ScoredGroup } from "../types.ts";
+import { type AnswerParams, answerParams } from "../verify/judge.ts";
 import type { Closers } from "./closers.ts";
 
 export interface OpenModel {
@@ -135,16 +137,24 @@ export async function openServer(
     }),
   );
   const { method, dir: sharedDir } = spec.publish;
+  /** Folders that were published and stay, oldest first: the newest and the one before it. */
+  const folders: string[] = [];
   const publish = async () => {
     const version = engine.policyVersion;
-    const dir = join(sharedDir, `policy-v${version}`);
-    await writeFolder(dir, async (temporary) => {
+    const folder = join(sharedDir, `policy-v${version}`);
+    // Every update of the step was skipped: the server has these weights.
+    if (folders.at(-1) === folder) return;
+    await writeFolder(folder, async (temporary) => {
       await engine.saveWeights(temporary);
       await tokenizer.save(temporary);
     });
-    const kind = method === "lora" ? "lora" : "full";
-    await server.publish({ policyVersion: version, dir, kind }, await canaryOf(engine, canaryTokens));
-    await rm(join(sharedDir, `policy-v${version - 2}`), { recursive: true, force: true });
+    const weights =
+      method === "lora"
+        ? { policyVersion: version, dir: join(folder, "adapter"), kind: "lora" as const }
+        : { policyVersion: version, dir: folder, kind: "full" as const };
+    await server.publish(weights, await canaryOf(engine, canaryTokens));
+    folders.push(folder);
+    if (folders.length > 2) await rm(folders.shift()!, { recursive: true, force: true });
   };
   // The server was started with the base weights: a resumed run has others.
   await publish();
@@ -182,6 +192,13 @@ export async function openScorer(spec: RewardsSpec, maxTokens: number, stack: Cl
     await openRewardPool({ rewards: functions, threads: spec.threads, deadlineMs: spec.deadlineSeconds * 1000 }),
   );
   return (groups) => scoreGroups(groups, pool, functions, maxTokens, { maxFailedShare: spec.maxFailedShare });
+}
+
+/** How the reward `metric` finds and compares answers, for votes; by text where it has no such parameters. */
+export function answerParamsOf(spec: RewardsSpec, metric: string): AnswerParams {
+  const reward = spec.functions.find((entry) => typeof entry !== "string" && rewardLabel(entry) === metric);
+  const parsed = answerParams.safeParse(typeof reward === "object" ? reward.params : {});
+  return parsed.success ? parsed.data : answerParams.parse({});
 }
 
 /** The prompts of a dataset, in its order. */

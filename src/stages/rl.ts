@@ -8,7 +8,7 @@ import type { RlStage } from "../recipe/schema.ts";
 import { cutRolloutLog, rolloutLogPath, writeRolloutLog } from "../rollout-log.ts";
 import { type LoopState, train } from "../train.ts";
 import { Closers } from "./closers.ts";
-import { openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
+import { answerParamsOf, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
 import { restore, saveCheckpoint } from "./save.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
@@ -50,9 +50,9 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
   const score = await openScorer(stage.rewards, params.maxTokens, stack);
   const canaryTokens = data.prompts[0]!.tokenIds;
   const { server, publish } = await openServer(recipe, model, { stack, reporter, canaryTokens });
-  const evaluation = stage.eval === undefined ? null : await openEvaluation(context, stage.eval);
+  const evaluation = stage.eval === undefined ? null : await openEvaluation(stage.eval);
 
-  async function openEvaluation(_: unknown, spec: NonNullable<RlStage["eval"]>) {
+  async function openEvaluation(spec: NonNullable<RlStage["eval"]>) {
     const held = await openPrompts(spec.data, stage.template, tokenizer, reporter);
     const evalSampling = { ...stage.rollout.sampling, ...definedOf(spec.sampling) };
     const evalParams = samplingParams(evalSampling, stopTokenIds);
@@ -65,6 +65,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
           prompts: held.prompts,
           score: evalScore,
           metric: spec.metric,
+          answer: answerParamsOf(spec.rewards ?? stage.rewards, spec.metric),
           numSamples: spec.numSamples,
           params: evalParams,
           seed: seedFrom(recipe.seed, "eval", spec.seed),

@@ -5,9 +5,10 @@
  *
  * The real `train` with the real objective (DAPO), metrics and rollout log, on fakes that answer at once: the server hands out completions
  * made before, the engine returns constants and calls the loss as an engine must. Groups of 16; median of the steps after one to warm
- * up. `cpu` is the process's time on all its threads, gzip's and the reward workers' among them; `host` is the time in which the main
- * thread was busy, which is what delays a GPU. Instant: rewards from a table. Pool: accuracy and format in two worker threads.
+ * up. `cpu` is the process's time on all its threads, gzip's and the reward workers' among them; `host` is the main thread's own, which
+ * is what delays a GPU: its time on a CPU where Linux tells it, else the event loop's busy time. Instant: rewards from a table. Pool: accuracy and format in two worker threads.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -154,6 +155,13 @@ interface StepTime {
   readonly hostMs: number;
 }
 
+/** Of the main thread, since it began; the busy time of an event loop counts what other processes took from it. */
+function hostMs(): number {
+  const path = `/proc/self/task/${process.pid}/schedstat`;
+  if (!existsSync(path)) return performance.eventLoopUtilization().active;
+  return Number(readFileSync(path, "utf8").split(" ")[0]) / 1e6;
+}
+
 async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
   const prompts = promptsOf(numSamples / GROUP_SIZE);
   const stage: RlStage = rlStage.parse({
@@ -178,15 +186,14 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
     const times: StepTime[] = [];
     let cpu = process.cpuUsage();
     let wall = performance.now();
-    let loop = performance.eventLoopUtilization();
+    let host = hostMs();
     const lap = () => {
       const used = process.cpuUsage(cpu);
       const now = performance.now();
-      const { active } = performance.eventLoopUtilization(performance.eventLoopUtilization(), loop);
-      times.push({ wallMs: now - wall, cpuMs: (used.user + used.system) / 1000, hostMs: active });
+      times.push({ wallMs: now - wall, cpuMs: (used.user + used.system) / 1000, hostMs: hostMs() - host });
       cpu = process.cpuUsage();
       wall = performance.now();
-      loop = performance.eventLoopUtilization();
+      host = hostMs();
     };
     await train(
       {

@@ -181,7 +181,9 @@ async function trainOn(
     numUpdatesTotal: stage.steps * updatesPerBatch * epochsPerBatch,
     random: () => random.next(),
   });
-  if (isDue(refreshReferenceEverySteps ?? 0, state.step + 1)) await engine.refreshReference();
+  // An objective that reads no reference is trained without one.
+  const hasReference = objective.needs.includes("refLogprobs");
+  if (hasReference && isDue(refreshReferenceEverySteps ?? 0, state.step + 1)) await engine.refreshReference();
   return update;
 }
 

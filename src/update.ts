@@ -71,10 +71,13 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
     }
   }
   const finite = gradNorms.filter(Number.isFinite);
+  const loss = losses.reduce((sum, own) => sum + own.loss, 0) / gradNorms.length;
+  // policy_loss is a mean over the step's sequences, of which those at rest are missing; but where they may rest, it is all of the loss.
+  const stepLoss = mayRest ? { loss, policy_loss: loss } : { loss };
   return {
     metrics: {
-      ...(gradNorms.length === 0 ? {} : { loss: losses.reduce((sum, { loss }) => sum + loss, 0) / gradNorms.length }),
       ...metricValues(mergeMetrics(losses.map(({ metrics }) => metrics))),
+      ...(gradNorms.length === 0 ? {} : stepLoss),
       ...(finite.length === 0 ? {} : { grad_norm: finite.reduce((a, b) => a + b) / finite.length }),
       learning_rate: learningRate,
     },

@@ -102,7 +102,8 @@ async function finish(run: RunDirectory, stage: Stage, result: StageResult, isLa
   const { checkpoint, weightsHash } = result;
   const before = lineageSchema.parse((await run.readJson("lineage.json")) ?? []);
   const earlier = before.filter((entry) => run.progress.finished.some((done) => done.name === entry.stage));
-  await run.writeJson("lineage.json", [...earlier, { stage: name, from: stage.from ?? null, ...result }]);
+  const { best } = run.progress;
+  await run.writeJson("lineage.json", [...earlier, { stage: name, from: stage.from ?? null, ...result, best }]);
   await run.setProgress({
     finished: [...run.progress.finished, { name, checkpoint, weightsHash }],
     checkpoint: null,

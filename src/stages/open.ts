@@ -30,10 +30,15 @@ export interface OpenModel {
 
 /** `dir` is the folder of an earlier stage's model; null: the recipe's own model. */
 export async function openModel(
-  { model, engine: spec, seed }: Recipe,
+  { model, engine: spec, server, seed }: Recipe,
   dir: string | null,
   { reference, stack, reporter }: { readonly reference: boolean; readonly stack: Closers; readonly reporter: Reporter },
 ): Promise<OpenModel> {
+  if (dir !== null && server.type === "vllm" && server.publish.method === "lora") {
+    throw new RecipeError(
+      `Expected a stage that starts from the base, since the server gets adapters of the model it was started with, but the stage starts from ${dir}. Give the stage \`from: base\`, or train all weights (no model.lora) and publish with method disk.`,
+    );
+  }
   const modelDir = dir ?? model.path;
   const tokenizer = await openTokenizer(model, modelDir);
   const init =

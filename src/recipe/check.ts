@@ -45,6 +45,7 @@ export function checkRecipe(value: Readonly<Record<string, unknown>>): Checked {
   const trainsOnSamples = stages.some((parsed) => parsed?.type === "rl");
   if (parsedModel.success && parsedServer.success && trainsOnSamples)
     checkPublishing(parsedModel.data, parsedServer.data, report);
+  if (parsedServer.success) checkAdapterBase(stages, parsedServer.data, report);
   stages.forEach((parsed, i) => {
     if (parsed?.type === "rl") {
       checkRl(parsed, ["stages", i], report);
@@ -119,6 +120,20 @@ function checkPublishing({ lora }: ModelSpec, spec: ServerSpec, report: Report):
     ["server", "publish", "method"],
     `expected ${lora === undefined ? "disk, since model.lora is not given" : "lora, since model.lora is given"}, got ${spec.publish.method}`,
   );
+}
+
+/** The server adds adapters to the model it was started with, so no stage may start from what another trained. */
+function checkAdapterBase(stages: readonly (Stage | undefined)[], spec: ServerSpec, report: Report): void {
+  if (spec.type !== "vllm" || spec.publish.method !== "lora") return;
+  const firstTrained = stages.findIndex((parsed) => parsed !== undefined && parsed.type !== "eval");
+  stages.forEach((parsed, i) => {
+    if (parsed === undefined || parsed.from === "base" || firstTrained < 0 || i <= firstTrained) return;
+    report.problem(
+      ["stages", i, "from"],
+      "expected base: the server adds adapters to the model it was started with, not to what an earlier stage trained",
+      "key",
+    );
+  });
 }
 
 function checkPrefetch(

@@ -270,6 +270,11 @@ describe("problems", () => {
       `${good}server: { type: vllm, url: "http://h/v1", publish: { method: lora, dir: /w } }\n`,
       "server.publish.method: expected disk, since model.lora is not given, got lora",
     ],
+    [
+      "an adapter of a base that the server has not",
+      `model: { path: m, lora: { rank: 8 } }\nserver: { type: vllm, url: "http://h/v1", publish: { method: lora, dir: /w } }\nstages:\n${["first", "second"].map((name) => `  - { type: sft, name: ${name}, data: { type: file, path: d.jsonl }, steps: 1, batchSize: 4, optimizer: { learningRate: 1 } }\n`).join("")}`,
+      "stages.1.from: expected base: the server adds adapters",
+    ],
     ["stage and stages", `${good}stages: []\n`, "expected stage or stages, got both"],
     ["a list for a recipe", "- 1\n", "recipe.yaml: expected a mapping with model and stages"],
     ["nothing", "", "recipe.yaml: expected a mapping with model and stages, got null"],

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { summarise } from "../src/evaluate.ts";
+import { evaluate, summarise } from "../src/evaluate.ts";
 import { majority, passAtK, standardError } from "../src/math/pass-at-k.ts";
 import { populationStd } from "../src/math/statistics.ts";
 import { toRollout } from "../src/rollout.ts";
-import type { Prompt, ScoredGroup } from "../src/types.ts";
+import type { PolicyServer } from "../src/server/server.ts";
+import type { Group, Prompt, ScoredGroup } from "../src/types.ts";
 
 const prompt: Prompt = { id: "p", text: "1/4+1/4=", tokenIds: [1, 2], prefill: "", answer: "0.5", fields: {} };
 
@@ -65,6 +66,27 @@ describe("majority", () => {
 });
 
 describe("evaluation", () => {
+  it("asks for no exact log-probabilities, since nobody trains on them", async () => {
+    const asked: (boolean | undefined)[] = [];
+    const server: PolicyServer = {
+      info: { url: "memory:", version: "test", model: "m", maxModelLen: 64 },
+      policyVersion: 0,
+      async sample({ exactLogprobs, numCompletions }) {
+        asked.push(exactLogprobs);
+        const completion = { tokenIds: [1], logprobs: new Float32Array(1), text: "1", policyVersion: 0 };
+        return Array.from({ length: numCompletions }, () => ({ ...completion, finishReason: "stop" as const }));
+      },
+      publish: async () => {},
+      async [Symbol.asyncDispose]() {},
+    };
+    const params = { temperature: 0.6, topP: 0.95, topK: 0, minP: 0, maxTokens: 4, stopTokenIds: [] };
+    const score = async (sampled: readonly Group[]) =>
+      sampled.map((group) => ({ ...group, rewards: group.rollouts.map(() => ({ total: 1, outcomes: {} })) }));
+    const answer = { method: "exact", from: "auto" } as const;
+    await evaluate({ server, prompts: [prompt], score, metric: "accuracy", answer, numSamples: 2, params, seed: 1 });
+    expect(asked).toEqual([false]);
+  });
+
   const groups = [
     groupOf(
       ["<answer>1/2</answer>", "<answer>0.5</answer>", "<answer>7</answer>", "<answer>8</answer>"],

@@ -2,6 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
@@ -103,11 +104,16 @@ async function* linesOf(path: string): AsyncGenerator<Buffer> {
 
 async function* bytesOf(path: string): AsyncGenerator<Buffer> {
   const file = createReadStream(path);
+  const unzip = path.endsWith(".gz") ? createGunzip() : null;
+  const bytes = unzip ?? file;
+  // The callback takes the error a second time; without it a cut file would be an uncaught exception as well.
+  if (unzip !== null) pipeline(file, unzip, () => undefined);
   try {
-    yield* path.endsWith(".gz") ? file.compose(createGunzip()) : file;
+    yield* bytes;
   } catch (error) {
     throw new RecipeError(`Could not read ${path}: ${messageOf(error)}.`, { cause: error });
   } finally {
+    bytes.destroy();
     file.destroy();
   }
 }

@@ -54,7 +54,7 @@ it.skipIf(!has)(
     const steps = metricsOf(join(work, "run"));
     expect(steps.length).toBe(3);
     for (const step of steps) {
-    expect(step["grad_norm"]).toBeGreaterThan(0);
+      expect(step["grad_norm"]).toBeGreaterThan(0);
       // A random model of 151,665 tokens is nearly uniform: its entropy is close to ln(151,665) = 11.93 nats.
       expect(step["entropy"]).toBeGreaterThan(11);
       expect(step["entropy"]).toBeLessThan(11.94);

@@ -56,7 +56,13 @@ const options = {
   check: { set, json },
   reward: {
     json,
-    data: { type: "string", array: true, nargs: 1, demandOption: true, describe: "JSON Lines of completions" },
+    data: {
+      type: "string",
+      array: true,
+      nargs: 1,
+      demandOption: true,
+      describe: 'JSON Lines: {"completion": …, "answer": …} (repeatable)',
+    },
     limit: text("Rows to read"),
     "max-tokens": text("Generation limit that length rewards see"),
   },
@@ -128,7 +134,7 @@ const parser = yargs()
               type: "string",
               array: true,
               demandOption: true,
-              describe: "Name or file, e.g. accuracy or ./mine.ts",
+              describe: "Name or file, with parameters if need be: ./mine.ts, 'accuracy:{method: numeric}'",
             })
             .options(options.reward),
         async (args) => {

@@ -5,9 +5,8 @@
  * A row is {"completion": …, "prompt"?, "prefill"?, "answer"?, "numTokens"?, "finishReason"?, …}; other columns are the fields that
  * rewards may read. Consecutive rows with the same `group`, or else the same prompt, are scored as one group.
  */
-import { createReadStream, existsSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { messageOf, RecipeError } from "./errors.ts";
+import { readRows } from "./dataset/read.ts";
+import { RecipeError } from "./errors.ts";
 import { openRewardPool, type RewardPoolStats } from "./reward/pool.ts";
 import { type RewardSpec, rewardLabel } from "./reward/reward.ts";
 import type { CompletionGroup, ScoredCompletion } from "./reward/units.ts";
@@ -16,7 +15,7 @@ import type { FinishReason } from "./types.ts";
 
 export interface TestRewardsOptions {
   readonly specs: readonly RewardSpec[];
-  /** JSON Lines, read in order. */
+  /** JSON Lines, also gzipped as rollout logs are, JSON arrays or Parquet; read in order. */
   readonly files: readonly string[];
   /** Rows to read in all; default: every one. */
   readonly limit?: number;
@@ -78,7 +77,7 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
   let numCompletions = 0;
   let numEstimatedLengths = 0;
   await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
-  for await (const rows of batchesOf(readRows(files, limit))) {
+  for await (const rows of batchesOf(completionRows(files, limit))) {
     const groups = groupRows(rows);
     numEstimatedLengths += rows.filter(({ numTokens }) => numTokens === undefined && countTokens === undefined).length;
     const count = countTokens ?? ((text: string) => Math.ceil(text.length / 4));
@@ -104,34 +103,19 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
   };
 }
 
-async function* readRows(files: readonly string[], limit: number): AsyncGenerator<Row> {
+async function* completionRows(files: readonly string[], limit: number): AsyncGenerator<Row> {
   let numRows = 0;
   for (const file of files) {
-    if (!existsSync(file))
-      throw new RecipeError(`Expected a JSON Lines file of completions at ${file}, but there is none.`);
-    let numLines = 0;
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
-      numLines++;
-      if (line.trim() === "") continue;
+    for await (const read of readRows(file)) {
       if (numRows >= limit) return;
+      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
       numRows++;
-      yield parseRow(line, `${file}:${numLines}`);
+      yield completionRow(read.row, read.where);
     }
   }
 }
 
-function parseRow(line: string, where: string): Row {
-  let row: unknown;
-  try {
-    row = JSON.parse(line);
-  } catch (error) {
-    throw new RecipeError(
-      `${where}: expected a JSON object, got ${JSON.stringify(line.slice(0, 60))} (${messageOf(error)}).`,
-      { cause: error },
-    );
-  }
-  if (typeof row !== "object" || row === null || Array.isArray(row))
-    throw new RecipeError(`${where}: expected a JSON object.`);
+function completionRow(row: Readonly<Record<string, unknown>>, where: string): Row {
   const {
     completion,
     prompt = "",
@@ -141,7 +125,7 @@ function parseRow(line: string, where: string): Row {
     finishReason = "stop",
     group,
     ...fields
-  } = row as Record<string, unknown>;
+  } = row;
   if (typeof completion !== "string")
     throw new RecipeError(
       `${where}: expected "completion" to be text, got ${JSON.stringify(completion) ?? "nothing"}.`,

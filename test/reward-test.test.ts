@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { testRewards } from "../src/reward-test.ts";
 
@@ -81,8 +82,28 @@ describe("testRewards", () => {
     expect(histogram.reduce((sum, { count }) => sum + count, 0)).toBe(3000);
   });
 
+  it("reads a gzipped log, a byte order mark, and a line separator within a completion", async () => {
+    const log = join(folder, "log.jsonl.gz");
+    writeFileSync(
+      log,
+      gzipSync('\uFEFF{"completion": "2\u2028", "answer": "2"}\n{"completion": "3", "answer": "2"}\n'),
+    );
+    const report = await testRewards({
+      specs: [{ name: "accuracy", weight: 1, params: { method: "numeric", from: "whole" } }],
+      files: [log],
+      threads: 1,
+    });
+    expect(report.rewards[0]).toMatchObject({ numScored: 2, mean: 0.5 });
+  });
+
+  it("refuses a folder", async () => {
+    await expect(testRewards({ specs: [accuracy], files: [folder], threads: 1 })).rejects.toMatchObject({
+      name: "RecipeError",
+    });
+  });
+
   const bad: readonly [string, string, RegExp][] = [
-    ["no JSON", "{", /bad\.jsonl:1: expected a JSON object, got "\{"/],
+    ["no JSON", "{", /bad\.jsonl:1: not JSON \(/],
     ["a list", "[]", /bad\.jsonl:1: expected a JSON object/],
     [
       "no completion",

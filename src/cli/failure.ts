@@ -10,7 +10,9 @@ export interface CommandFailure {
 
 export function describeFailure(error: unknown): CommandFailure {
   if (error instanceof UsageError) return { exitCode: 2, text: `${error.message}\nTry: grouper --help` };
-  if (error instanceof RecipeError || error instanceof ServerError || error instanceof EngineError) {
+  // A recipe's error may begin with the name of a file, which is said as it is written.
+  if (error instanceof RecipeError) return { exitCode: 1, text: error.message };
+  if (error instanceof ServerError || error instanceof EngineError) {
     return { exitCode: 1, text: error.message.charAt(0).toUpperCase() + error.message.slice(1) };
   }
   const ofSystem = systemFailure(error);

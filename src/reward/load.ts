@@ -47,7 +47,7 @@ async function importUserFile(file: string): Promise<unknown> {
   const jiti = createJiti(import.meta.url, {
     fsCache: join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "grouper", "jiti"),
     interopDefault: false,
-    virtualModules: { "grouper/reward": rewardModule, zod },
+    virtualModules: { "grouper/reward": rewardModule, zod, "zod/v4": zod },
   });
   try {
     return ((await jiti.import(file)) as { default?: unknown }).default;

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { describeFailure } from "../../src/cli/failure.ts";
+import { RecipeError } from "../../src/errors.ts";
 import { grouper, root, temporaryFolder, tinyRecipe, writeRecipe } from "./grouper.ts";
 
 const work = temporaryFolder();
@@ -268,6 +269,11 @@ describe("help and version", () => {
 });
 
 describe("failures", () => {
+  it("a file is named as it is written", () => {
+    const text = "tiny.yaml:7:3 steps: expected a number.";
+    expect(describeFailure(new RecipeError(text))).toEqual({ exitCode: 1, text });
+  });
+
   it("a bug of ours is exit code 70 with its stack", () => {
     const { exitCode, text } = describeFailure(new TypeError("x is not a function"));
     expect(exitCode).toBe(70);

@@ -292,12 +292,13 @@ describe("a user's file", () => {
     writeFileSync(join(folder, "neighbour.ts"), "export enum Bonus { Small = 2, Large = 5 }\n");
     const source = `
       import { z as ours } from "zod";
+      import { z as same } from "zod/v4";
       import { defineReward, z, type RewardInput } from "grouper/reward";
       import { Bonus } from "./neighbour";
       class Counter { constructor(private readonly factor: number) {} of(input: RewardInput) { return this.factor * input.numTokens; } }
       export default defineReward({
         description: "Tokens times factor, plus a bonus.",
-        params: z.object({ factor: ours.number().default(10), word: z.string() }),
+        params: z.object({ factor: ours.number().default(10), word: same.string() }),
         score: (input, params) => new Counter(params.factor).of(input) + (input.completion.includes(params.word) ? Bonus.Large : 0),
       });`;
     const spec = { ...rewardFile("counter.ts", source), name: "tokens", params: { word: "b" } };

@@ -51,6 +51,7 @@ export async function setUp({ env, packageRoot, onProgress = () => {} }: SetupOp
       libtorch,
       toolchain,
       march: env.GROUPER_MARCH || "native",
+      warningsAreErrors: env.GROUPER_WERROR === "1",
       numJobs: chooseNumJobs(env.GROUPER_JOBS, availableParallelism(), freemem()),
       onProgress,
       demandLoads: (addon) => demandLoads(addon, libtorch),

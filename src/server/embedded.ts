@@ -7,7 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { z } from "zod";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, EngineError } from "../engine/engine.ts";
 import { messageOf } from "../errors.ts";
 import { type Answer, answerChat, answerCompletion } from "./answers.ts";
 import type { ChatTokenizer } from "./chat-tokenizer.ts";
@@ -96,6 +96,8 @@ class Handler {
   readonly #model: Model;
   readonly #metrics: ServerMetrics;
   readonly #created = Math.floor(Date.now() / 1000);
+  /** Why the engine can answer no more; health checks say it, so that nobody blames a request. */
+  #engineEnd: string | null = null;
 
   constructor(options: ServeOptions, model: Model, metrics: ServerMetrics) {
     this.#options = options;
@@ -124,8 +126,8 @@ class Handler {
     const model = this.#model;
     switch (route) {
       case "GET /health":
-        return send(response, 200, "");
       case "GET /ping":
+        if (this.#engineEnd !== null) throw new HttpError(503, this.#engineEnd);
         return send(response, 200, "");
       case "GET /version":
         return sendJson(response, 200, { version: this.#options.version ?? "0.1.0", server: "grouper" });
@@ -206,6 +208,8 @@ class Handler {
   #fail(response: ServerResponse, error: unknown): void {
     const status = error instanceof HttpError ? error.status : 500;
     if (status === 500) this.#options.onError?.(error);
+    if (error instanceof EngineError && ["crashed", "timeout", "disposed"].includes(error.fault))
+      this.#engineEnd = error.message;
     if (response.headersSent) {
       response.destroy();
       return;

@@ -45,7 +45,7 @@ async function importShipped(name: string): Promise<unknown> {
 async function importUserFile(file: string): Promise<unknown> {
   if (!existsSync(file)) throw new Error(`Expected a reward file at ${file}, but there is none.`);
   const jiti = createJiti(import.meta.url, {
-    fsCache: join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "grouper", "jiti"),
+    fsCache: join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "grouper", "jiti"),
     interopDefault: false,
     virtualModules: { "grouper/reward": rewardModule, zod, "zod/v4": zod },
   });

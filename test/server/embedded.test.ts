@@ -193,6 +193,27 @@ describe("other endpoints", () => {
     expect((await client.models.list()).data[0]).toMatchObject({ id: "tiny", max_model_len: 64 });
   });
 
+  it("is not healthy once its engine has ended", async () => {
+    const mortal = new TableEngine({ vocabSize });
+    const own = await serveEngine({ engine: mortal, tokenizer: letters, modelName: "tiny" });
+    try {
+      const health = () => fetch(own.url.replace("/v1", "/health"));
+      const ask = () =>
+        fetch(`${own.url}/completions`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ model: "tiny", prompt: "1+1=", max_tokens: 2 }),
+        });
+      expect([(await ask()).status, (await health()).status]).toEqual([200, 200]);
+      await mortal[Symbol.asyncDispose]();
+      expect((await ask()).status).toBe(500);
+      const after = await health();
+      expect([after.status, await after.text()]).toEqual([503, expect.stringMatching(/disposed/)]);
+    } finally {
+      await own.close();
+    }
+  });
+
   it("tokenizes, detokenizes, and says its health, version and metrics", async () => {
     expect((await post("/tokenize", { prompt: "1+2=" })).json).toEqual({
       tokens: [1, 10, 2, 13],

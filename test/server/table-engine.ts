@@ -5,16 +5,17 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type {
-  AdamParams,
-  Engine,
-  EngineInfo,
-  ForwardOptions,
-  LossFunction,
-  OptimStepResult,
-  SampleRequest,
-  SampleResult,
-  SamplingParams,
+import {
+  type AdamParams,
+  type Engine,
+  EngineError,
+  type EngineInfo,
+  type ForwardOptions,
+  type LossFunction,
+  type OptimStepResult,
+  type SampleRequest,
+  type SampleResult,
+  type SamplingParams,
 } from "../../src/engine/engine.ts";
 import type { Example, Sequence, SequenceLoss, TokenOutputs } from "../../src/types.ts";
 
@@ -211,7 +212,7 @@ export class TableEngine implements Engine {
   }
 
   #check(): void {
-    if (this.#disposed) throw new Error("engine is disposed");
+    if (this.#disposed) throw new EngineError("disposed", "engine is disposed");
   }
 
   #probabilities(previous: number, temperature: number, logits: Float64Array): number[] {

@@ -58,7 +58,7 @@ function exampleOf(tokenIds: Int32Array, firstTrained: number): Example {
   const zeros = () => new Float32Array(tokenIds.length);
   const lossMask = Uint8Array.from(tokenIds, (_, t) => (t >= firstTrained ? 1 : 0));
   const sequence = { tokenIds, lossMask, samplingLogprobs: zeros() };
-  return { sequence, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
+  return { sequence, group: 0, reward: 0, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
 }
 
 /** 64 sequences; lengths log-normal around 96 with sigma 0.7, from 8 to 512; the first quarter is prompt. */

@@ -35,42 +35,45 @@ export function assemble(
   if (ref === undefined && objective.needs.includes("refLogprobs")) {
     throw new Error(`${objective.name} needs reference log-probabilities`);
   }
-  return groups.flatMap((group, g) => {
-    const groupOld = outputsOf("old", old, g, group);
-    const groupRef = outputsOf("reference", ref, g, group);
-    const advantages = objective.advantages(group, groupOld ?? [], groupRef);
-    return group.rollouts.flatMap(({ completion, sequence }, i): Example[] => {
-      if (group.rewards[i]!.total === null) return [];
+  demandFit("old", old, groups);
+  demandFit("reference", ref, groups);
+  const advantages = objective.advantages(groups, old ?? [], ref);
+  const returns = objective.critic?.returns(groups, old ?? []);
+  return groups.flatMap(({ rollouts, rewards }, group) =>
+    rollouts.flatMap(({ completion, sequence }, i): Example[] => {
+      const reward = rewards[i]!.total;
+      if (reward === null) return [];
       if (maskTruncated && completion.finishReason === "length") return [];
+      const ownOld = old?.[group]?.[i];
       return [
         {
           sequence,
-          advantages: advantages[i]!,
-          weights: tokenWeights(sequence, groupOld?.[i]?.logprobs, correction),
-          old: groupOld?.[i] ?? { logprobs: absent(sequence.lossMask.length) },
-          ...(groupRef === undefined ? {} : { ref: groupRef[i]! }),
+          group,
+          reward,
+          advantages: advantages[group]![i]!,
+          weights: tokenWeights(sequence, ownOld?.logprobs, correction),
+          ...(returns === undefined ? {} : { returns: returns[group]![i]! }),
+          old: ownOld ?? { logprobs: absent(sequence.lossMask.length) },
+          ...(ref === undefined ? {} : { ref: ref[group]![i]! }),
         },
       ];
-    });
-  });
+    }),
+  );
 }
 
-/** [G] outputs of one group, checked for length: outputs of another group would train silently. */
-function outputsOf(
+/** Outputs of other sequences would train silently. */
+function demandFit(
   kind: string,
   outputs: readonly (readonly TokenOutputs[])[] | undefined,
-  index: number,
-  group: ScoredGroup,
-): readonly TokenOutputs[] | undefined {
-  if (outputs === undefined) return undefined;
-  const ofGroup = outputs[index] ?? [];
-  const fits = group.rollouts.every(({ sequence }, i) => ofGroup[i]?.logprobs.length === sequence.tokenIds.length);
-  if (!fits || ofGroup.length !== group.rollouts.length) {
-    throw new Error(
-      `the ${kind} log-probabilities of group ${index} do not fit its ${group.rollouts.length} sequences`,
-    );
+  groups: readonly ScoredGroup[],
+): void {
+  if (outputs === undefined) return;
+  for (const [g, { rollouts }] of groups.entries()) {
+    const ofGroup = outputs[g] ?? [];
+    const fits = rollouts.every(({ sequence }, i) => ofGroup[i]?.logprobs.length === sequence.tokenIds.length);
+    if (fits && ofGroup.length === rollouts.length) continue;
+    throw new Error(`the ${kind} log-probabilities of group ${g} do not fit its ${rollouts.length} sequences`);
   }
-  return ofGroup;
 }
 
 /** [L] NaN, so that a ratio to old log-probabilities that nobody computed cannot pass for a number. */
@@ -78,15 +81,25 @@ function absent(length: number): Floats {
   return new Float32Array(length).fill(Number.NaN);
 }
 
-/** The examples of one optimizer step with its constants. */
-export function makeBatch(examples: readonly Example[], maxCompletionTokens: number): Batch {
-  const lengths = examples.map(({ sequence }) => countTrained(sequence.lossMask));
-  return {
-    examples,
-    numSequences: lengths.filter((length) => length > 0).length,
-    numTokens: lengths.reduce((sum, length) => sum + length, 0),
-    maxCompletionTokens,
-  };
+/** The examples of one optimizer step with its constants; `positiveReward` is the objective's. */
+export function makeBatch(
+  examples: readonly Example[],
+  maxCompletionTokens: number,
+  positiveReward = Number.POSITIVE_INFINITY,
+): Batch {
+  let numSequences = 0;
+  let numTokens = 0;
+  let numPositiveTokens = 0;
+  const tokensOfGroup = new Map<number, number>();
+  for (const { sequence, group, reward } of examples) {
+    const length = countTrained(sequence.lossMask);
+    if (length === 0) continue;
+    numSequences++;
+    numTokens += length;
+    if (reward > positiveReward) numPositiveTokens += length;
+    tokensOfGroup.set(group, (tokensOfGroup.get(group) ?? 0) + length);
+  }
+  return { examples, numSequences, numTokens, numPositiveTokens, tokensOfGroup, maxCompletionTokens };
 }
 
 /**

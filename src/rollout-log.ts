@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import { writeFileAtomic } from "./files.ts";
-import type { RewardOutcome, ScoredGroup } from "./types.ts";
+import type { RewardOutcome, ScoredGroup, TrainedRollout } from "./types.ts";
 
 /** One completion as the log holds it. */
 export interface LoggedRollout {
@@ -27,7 +27,17 @@ export interface LoggedRollout {
   readonly tokenIds: Int32Array;
   readonly samplingLogprobs: Float32Array;
   readonly advantages: Float32Array;
+  /** [T] nats, as TrainedRollout has them; absent where nobody computed them. */
+  readonly oldLogprobs?: Float32Array;
+  readonly refLogprobs?: Float32Array;
+  readonly logprobs?: Float32Array;
+  readonly values?: Float32Array;
+  readonly returns?: Float32Array;
+  /** Reward of the prompt's greedy completion, where one was sampled. */
+  readonly greedyReward?: number | null;
 }
+
+const TRAINING = ["advantages", "oldLogprobs", "refLogprobs", "logprobs", "values", "returns"] as const;
 
 /** The file of one step, inside the run folder. */
 export function rolloutLogPath(runPath: string, stage: string, step: number): string {
@@ -43,14 +53,14 @@ export async function cutRolloutLog(runPath: string, stage: string, step: number
   }
 }
 
-/** `advantages` are [groups][G][L] as the objective gave them. */
+/** `trained` is [groups][G]. */
 export async function writeRolloutLog(
   path: string,
   groups: readonly ScoredGroup[],
-  advantages: readonly (readonly Float32Array[])[],
+  trained: readonly (readonly TrainedRollout[])[],
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomic(path, gzipMembers(groups, advantages));
+  await writeFileAtomic(path, gzipMembers(groups, trained));
 }
 
 /** Groups that are compressed at a time, each on a thread of its own. */
@@ -62,11 +72,11 @@ const GROUPS_AT_ONCE = 4;
  */
 async function* gzipMembers(
   groups: readonly ScoredGroup[],
-  advantages: readonly (readonly Float32Array[])[],
+  trained: readonly (readonly TrainedRollout[])[],
 ): AsyncGenerator<Buffer> {
   const running: Promise<Buffer>[] = [];
   for (const [g, group] of groups.entries()) {
-    running.push(promisify(gzip)(linesOf(group, g, advantages[g]!), { level: constants.Z_BEST_SPEED }));
+    running.push(promisify(gzip)(linesOf(group, g, trained[g]!), { level: constants.Z_BEST_SPEED }));
     if (running.length === GROUPS_AT_ONCE) yield running.shift()!;
   }
   yield* running;
@@ -74,9 +84,9 @@ async function* gzipMembers(
 
 /** The prompt stands in the first line of its group alone. */
 function linesOf(
-  { prompt, rollouts, rewards }: ScoredGroup,
+  { prompt, rollouts, rewards, greedyReward }: ScoredGroup,
   group: number,
-  advantages: readonly Float32Array[],
+  trained: readonly TrainedRollout[],
 ): string {
   const lines = rollouts.map(({ completion, sequence }, i) => {
     const start = sequence.tokenIds.length - completion.tokenIds.length;
@@ -85,7 +95,12 @@ function linesOf(
       index: i,
       promptId: prompt.id,
       ...(i === 0
-        ? { prompt: prompt.text, answer: prompt.answer, promptTokenIds: base64(sequence.tokenIds.subarray(0, start)) }
+        ? {
+            prompt: prompt.text,
+            answer: prompt.answer,
+            promptTokenIds: base64(sequence.tokenIds.subarray(0, start)),
+            greedyReward,
+          }
         : {}),
       completion: completion.text,
       finishReason: completion.finishReason,
@@ -94,16 +109,28 @@ function linesOf(
       outcomes: rewards[i]!.outcomes,
       tokenIds: base64(sequence.tokenIds.subarray(start)),
       samplingLogprobs: base64(completion.logprobs),
-      advantages: base64(advantages[i]!.subarray(start)),
+      ...trainingOf(trained[i]!, start),
     };
     return `${JSON.stringify(record)}\n`;
   });
   return lines.join("");
 }
 
+/** On-policy the pass that trained is the one before the update: its log-probabilities are written once. */
+function trainingOf(trained: TrainedRollout, start: number): Record<string, string> {
+  const { oldLogprobs, logprobs } = trained;
+  const record: Record<string, string> = {};
+  for (const name of TRAINING) {
+    const values = trained[name];
+    if (values === undefined || (name === "logprobs" && logprobs === oldLogprobs)) continue;
+    record[name] = base64(Float32Array.from(values.subarray(start)));
+  }
+  return record;
+}
+
 export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
   const rollouts: LoggedRollout[] = [];
-  let shared: { prompt: string; answer: string | null; promptTokenIds: Int32Array } | undefined;
+  let shared: Pick<LoggedRollout, "prompt" | "answer" | "promptTokenIds" | "greedyReward"> | undefined;
   for (const line of linesIn(await promisify(gunzip)(await readFile(path)))) {
     const record = JSON.parse(line);
     if (record.promptTokenIds !== undefined) {
@@ -111,6 +138,7 @@ export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
         prompt: record.prompt,
         answer: record.answer,
         promptTokenIds: new Int32Array(bytes(record.promptTokenIds)),
+        ...(record.greedyReward === undefined ? {} : { greedyReward: record.greedyReward }),
       };
     }
     rollouts.push({
@@ -118,10 +146,18 @@ export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
       ...shared,
       tokenIds: new Int32Array(bytes(record.tokenIds)),
       samplingLogprobs: new Float32Array(bytes(record.samplingLogprobs)),
-      advantages: new Float32Array(bytes(record.advantages)),
+      ...loggedTraining(record),
     });
   }
   return rollouts;
+}
+
+function loggedTraining(record: Readonly<Record<string, string>>): Pick<LoggedRollout, (typeof TRAINING)[number]> {
+  const read = (name: string) => new Float32Array(bytes(record[name]!));
+  const present = TRAINING.filter((name) => record[name] !== undefined);
+  const training = { advantages: read("advantages"), ...Object.fromEntries(present.map((name) => [name, read(name)])) };
+  const { oldLogprobs, logprobs = oldLogprobs } = training as Pick<LoggedRollout, (typeof TRAINING)[number]>;
+  return logprobs === undefined ? training : { ...training, logprobs };
 }
 
 function* linesIn(buffer: Buffer): Generator<string> {

@@ -101,7 +101,7 @@ export function likelihoodLoss(
 
 function asExample(sequence: Sequence): Example {
   const zeros = new Float32Array(sequence.tokenIds.length);
-  return { sequence, advantages: zeros, weights: zeros, old: { logprobs: zeros } };
+  return { sequence, group: 0, reward: 0, advantages: zeros, weights: zeros, old: { logprobs: zeros } };
 }
 
 function countOnes(mask: Uint8Array): number {

@@ -53,11 +53,7 @@ export interface TrainContext {
   readonly save: (state: LoopState, isBest: boolean) => Promise<void>;
   /** Appends one line to metrics.jsonl. */
   readonly record: (record: Readonly<Record<string, unknown>>) => Promise<void>;
-  readonly logRollouts: (
-    step: number,
-    groups: readonly ScoredGroup[],
-    advantages: Update["advantages"],
-  ) => Promise<void>;
+  readonly logRollouts: (step: number, groups: readonly ScoredGroup[], trained: Update["trained"]) => Promise<void>;
   readonly reporter: Reporter;
   /** True once the user asked to stop: the step in progress ends and is saved, and nothing new begins. */
   readonly stopRequested: () => boolean;
@@ -121,7 +117,7 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
       "time/train": (trainedMs - sampledMs) / 1000,
       "time/tokens_per_second": update.numTokens / seconds,
     };
-    await context.logRollouts(state.step, collected.groups, update.advantages);
+    await context.logRollouts(state.step, collected.groups, update.trained);
     await context.record({ stage: name, step: state.step, ...metrics });
     reporter.step({ stage: name, step: state.step, numSteps: stage.steps, metrics });
     if (publishing !== null) await saveAndThrow(publishing.error);
@@ -243,7 +239,7 @@ class LearningWatch {
     this.gradNorms.push(...gradNorms);
     this.numSteps++;
     if (this.numSteps < Math.min(WINDOW, stage.steps)) return;
-    const comparesSiblings = objective.name !== "reinforce";
+    const { comparesSiblings } = objective;
     const updates = {
       gradNorms: this.gradNorms,
       learningRate,

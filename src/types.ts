@@ -77,6 +77,8 @@ export interface Reward {
 export interface ScoredGroup extends Group {
   /** [G] */
   readonly rewards: readonly Reward[];
+  /** Reward total of one greedy completion that is not trained; null where it has none, absent unless the objective asks. */
+  readonly greedyReward?: number | null;
 }
 
 /** What a model says of a sequence. Arrays are [L]; 0 where lossMask is 0. */
@@ -92,10 +94,18 @@ export interface TokenOutputs {
 /** One sequence with all that its loss needs. */
 export interface Example {
   readonly sequence: Sequence;
+  /** Which group of the rollout batch it belongs to. */
+  readonly group: number;
+  /** Reward total of the completion. */
+  readonly reward: number;
   /** [L] 0 where lossMask is 0. */
   readonly advantages: Float32Array;
   /** [L] factor on each token's policy term: 1, or an off-policy correction, or 0 for a masked token. */
   readonly weights: Float32Array;
+  /** [L] What the critic learns; absent without one. */
+  readonly returns?: Float32Array;
+  /** [L] Factor on a token's penalty, for objectives that choose tokens by the whole step (KL-Cov); absent elsewhere. */
+  readonly penalties?: Float32Array;
   /** The policy that ratios divide by: the trainer's own log-probabilities before the first update of the batch. */
   readonly old: TokenOutputs;
   /** The frozen reference; absent unless the objective needs it. */
@@ -109,8 +119,25 @@ export interface Batch {
   readonly numSequences: number;
   /** N: trained tokens of the step. */
   readonly numTokens: number;
+  /** Trained tokens of the step's positive examples; 0 unless the objective says which are (Objective.positiveReward). */
+  readonly numPositiveTokens: number;
+  /** Trained tokens of the step by Example.group; its size is the number of groups that count. */
+  readonly tokensOfGroup: ReadonlyMap<number, number>;
   /** The recipe's generation limit, the length constant of Dr. GRPO. */
   readonly maxCompletionTokens: number;
+}
+
+/** What a rollout was trained with, for the log. Arrays are [L]; those that nobody computed are absent. */
+export interface TrainedRollout {
+  readonly advantages: Float32Array;
+  /** nats, before the first update of the batch. */
+  readonly oldLogprobs?: Floats;
+  readonly refLogprobs?: Floats;
+  /** nats, of the pass that trained it last: what the ratio compares with oldLogprobs. */
+  readonly logprobs?: Floats;
+  /** What the critic said before the first update, and what it learned. */
+  readonly values?: Floats;
+  readonly returns?: Float32Array;
 }
 
 /** A mean under construction: adding two of them is exact, so any split into micro-batches reports the same number. */

@@ -1,11 +1,11 @@
 /** From scored groups to changed weights: all optimizer steps that share one rollout batch. */
 import { anchoredLoss, assemble, makeBatch, onPolicyLoss, splitUpdates } from "./assemble.ts";
 import type { AdamParams, Engine, ForwardOptions } from "./engine/engine.ts";
-import { hasZeroVariance, mergeMetrics, metricValues } from "./metrics.ts";
-import type { Objective } from "./objectives/objective.ts";
+import { mergeMetrics, metricValues } from "./metrics.ts";
+import type { Objective, OptionalInput } from "./objectives/objective.ts";
 import type { OptimizerSpec } from "./recipe/schema.ts";
 import { learningRateAt } from "./schedule.ts";
-import type { Example, ScoredGroup, SequenceLoss, TokenOutputs } from "./types.ts";
+import type { Example, Floats, ScoredGroup, Sequence, SequenceLoss, TokenOutputs, TrainedRollout } from "./types.ts";
 
 export interface UpdateOptions {
   readonly engine: Engine;
@@ -27,8 +27,8 @@ export interface UpdateOptions {
 
 export interface Update {
   readonly metrics: Readonly<Record<string, number>>;
-  /** [groups][G][L] */
-  readonly advantages: readonly (readonly Float32Array[])[];
+  /** [groups][G] */
+  readonly trained: readonly (readonly TrainedRollout[])[];
   /** Optimizer steps that changed the weights, and those that were skipped because the gradient was not finite. */
   readonly numUpdates: number;
   readonly numSkipped: number;
@@ -45,31 +45,52 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
   const forward: ForwardOptions = { temperature: options.temperature };
   const needsRef = objective.needs.includes("refLogprobs");
   // The first update's own forward pass yields the old log-probabilities when there is no second update to divide by them.
-  const isOnPolicy = updatesPerBatch * epochsPerBatch === 1 && !objective.needs.includes("oldLogprobs");
+  const needsOld = objective.needs.some((need) => NEEDS_OLD.includes(need));
+  const isOnPolicy = updatesPerBatch * epochsPerBatch === 1 && !needsOld;
   // Nothing moves a token of advantage 0 when the objective needs no more: such examples count in the denominators and are not run.
   const mayRest = objective.needs.length === 0;
-  const old = isOnPolicy
-    ? undefined
-    : await forwardGroups(engine, groups, forward, mayRest ? hasZeroVariance : () => false);
+  const resting = mayRest ? restingSequences(groups, objective) : new Set<Sequence>();
+  const entropies = objective.needs.includes("stepOutputs");
+  const old = isOnPolicy ? undefined : await forwardGroups(engine, groups, { ...forward, entropies }, resting);
   const ref = needsRef ? await forwardGroups(engine, groups, { ...forward, weights: "reference" }) : undefined;
   const examples = assemble(groups, old, ref, objective, { maskTruncated, correction });
 
+  const trainedLogprobs = new Map<Sequence, Floats>();
   const losses: SequenceLoss[] = [];
   const gradNorms: number[] = [];
   let numUpdates = 0;
   let learningRate = 0;
   for (let epoch = 0; epoch < epochsPerBatch; epoch++) {
-    for (const part of splitUpdates(examples, updatesPerBatch, options.random)) {
-      const batch = makeBatch(part, maxCompletionTokens);
-      const loss = isOnPolicy ? onPolicyLoss(objective, batch, correction) : anchoredLoss(objective, batch);
-      const moving = mayRest ? part.filter(({ advantages }) => advantages.some((advantage) => advantage !== 0)) : part;
-      losses.push(...(await engine.forwardBackward(moving, loss, { ...forward, entropies: true })));
+    for (const split of splitUpdates(examples, updatesPerBatch, options.random)) {
+      const isFirst = gradNorms.length === 0;
+      const part = objective.prepare === undefined ? split : await prepare(split, isFirst);
+      const batch = makeBatch(part, maxCompletionTokens, objective.positiveReward);
+      const lossOf = isOnPolicy ? onPolicyLoss(objective, batch, correction) : anchoredLoss(objective, batch);
+      const moving = part.filter(({ sequence }) => !resting.has(sequence));
+      const results = await engine.forwardBackward(
+        moving,
+        (example, outputs) => {
+          trainedLogprobs.set(example.sequence, Float32Array.from(outputs.logprobs));
+          return lossOf(example, outputs);
+        },
+        { ...forward, entropies: true },
+      );
+      losses.push(...results);
       learningRate = learningRateAt(options.numUpdatesBefore + numUpdates, options.numUpdatesTotal, options.optimizer);
       const { gradNorm, skipped } = await engine.optimStep(adamParams(options.optimizer, learningRate));
       gradNorms.push(gradNorm);
       if (!skipped) numUpdates++;
     }
   }
+  /** Before the first update the policy is the old one. */
+  async function prepare(part: readonly Example[], isFirst: boolean): Promise<Example[]> {
+    const sequences = part.map(({ sequence }) => sequence);
+    const current = isFirst
+      ? part.map((example) => example.old)
+      : await engine.forward(sequences, { ...forward, entropies: true });
+    return objective.prepare!(part, current, options.random);
+  }
+
   const finite = gradNorms.filter(Number.isFinite);
   const loss = losses.reduce((sum, own) => sum + own.loss, 0) / gradNorms.length;
   // policy_loss is a mean over the step's sequences, of which those at rest are missing; but where they may rest, it is all of the loss.
@@ -81,7 +102,7 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
       ...(finite.length === 0 ? {} : { grad_norm: finite.reduce((a, b) => a + b) / finite.length }),
       learning_rate: learningRate,
     },
-    advantages: advantagesOf(groups, examples),
+    trained: trainedRollouts(groups, examples, trainedLogprobs),
     numUpdates,
     numSkipped: gradNorms.length - numUpdates,
     numTokens: makeBatch(examples, maxCompletionTokens).numTokens,
@@ -96,36 +117,59 @@ export function adamParams(optimizer: OptimizerSpec, learningRate: number): Adam
   return { learningRate, beta1, beta2, eps, weightDecay, maxGradNorm };
 }
 
-/** [groups][G] outputs of every rollout; NaN for groups that are left out, so that reading them cannot pass for a number. */
+const NEEDS_OLD: readonly OptionalInput[] = ["oldLogprobs", "values", "stepOutputs"];
+
+/** The sequences whose tokens all have advantage 0; for objectives that need nothing but the current log-probabilities. */
+function restingSequences(groups: readonly ScoredGroup[], objective: Objective): Set<Sequence> {
+  const advantages = objective.advantages(groups, [], undefined);
+  const resting = groups.flatMap(({ rollouts }, g) =>
+    rollouts.filter((_, i) => advantages[g]![i]!.every((advantage) => advantage === 0)),
+  );
+  return new Set(resting.map(({ sequence }) => sequence));
+}
+
+/** [groups][G] outputs of every rollout; NaN for sequences that are left out, so that reading them cannot pass for a number. */
 async function forwardGroups(
   engine: Engine,
   groups: readonly ScoredGroup[],
   options: ForwardOptions,
-  isLeftOut: (group: ScoredGroup) => boolean = () => false,
+  leftOut: ReadonlySet<Sequence> = new Set(),
 ): Promise<TokenOutputs[][]> {
-  const included = groups.filter((group) => !isLeftOut(group));
-  const outputs = await engine.forward(
-    included.flatMap(({ rollouts }) => rollouts.map(({ sequence }) => sequence)),
-    options,
+  const sequences = groups.flatMap(({ rollouts }) => rollouts.map(({ sequence }) => sequence));
+  const included = sequences.filter((sequence) => !leftOut.has(sequence));
+  const outputs = await engine.forward(included, options);
+  const bySequence = new Map(included.map((sequence, i) => [sequence, outputs[i]!]));
+  return groups.map(({ rollouts }) =>
+    rollouts.map(({ sequence }) => bySequence.get(sequence) ?? absentOutputs(sequence.tokenIds.length)),
   );
-  let start = 0;
-  return groups.map((group) => {
-    if (isLeftOut(group)) return group.rollouts.map(({ sequence }) => absentOutputs(sequence.tokenIds.length));
-    const end = start + group.rollouts.length;
-    const own = outputs.slice(start, end);
-    start = end;
-    return own;
-  });
 }
 
 function absentOutputs(length: number): TokenOutputs {
   return { logprobs: new Float32Array(length).fill(Number.NaN) };
 }
 
-/** The advantages in the order of the rollouts; zeros for those that were not trained. */
-function advantagesOf(groups: readonly ScoredGroup[], examples: readonly Example[]): Float32Array[][] {
-  const bySequence = new Map(examples.map(({ sequence, advantages }) => [sequence, advantages]));
+/** In the order of the rollouts; advantages of zero for those that are no examples. */
+function trainedRollouts(
+  groups: readonly ScoredGroup[],
+  examples: readonly Example[],
+  logprobs: ReadonlyMap<Sequence, Floats>,
+): TrainedRollout[][] {
+  const bySequence = new Map(examples.map((example) => [example.sequence, example]));
   return groups.map(({ rollouts }) =>
-    rollouts.map(({ sequence }) => bySequence.get(sequence) ?? new Float32Array(sequence.lossMask.length)),
+    rollouts.map(({ sequence }): TrainedRollout => {
+      const example = bySequence.get(sequence);
+      if (example === undefined) return { advantages: new Float32Array(sequence.lossMask.length) };
+      const trained = logprobs.get(sequence);
+      // On-policy, the pass that trained is the one before the update.
+      const old = example.old.logprobs.some(Number.isNaN) ? trained : example.old.logprobs;
+      return {
+        advantages: example.advantages,
+        ...(old === undefined ? {} : { oldLogprobs: old }),
+        ...(trained === undefined ? {} : { logprobs: trained }),
+        ...(example.ref === undefined ? {} : { refLogprobs: example.ref.logprobs }),
+        ...(example.old.values === undefined ? {} : { values: example.old.values }),
+        ...(example.returns === undefined ? {} : { returns: example.returns }),
+      };
+    }),
   );
 }

@@ -153,7 +153,14 @@ describe("makeBatch and splitUpdates", () => {
   });
 
   it("a sequence without trained tokens does not count", () => {
-    expect(makeBatch(examples, 16)).toEqual({ examples, numSequences: 9, numTokens: 45, maxCompletionTokens: 16 });
+    expect(makeBatch(examples, 16)).toEqual({
+      examples,
+      numSequences: 9,
+      numTokens: 45,
+      numPositiveTokens: 0,
+      tokensOfGroup: new Map([[0, 45]]),
+      maxCompletionTokens: 16,
+    });
   });
 
   it("one update keeps the order and draws nothing", () => {

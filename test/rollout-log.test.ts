@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toRollout } from "../src/rollout.ts";
 import { cutRolloutLog, readRolloutLog, rolloutLogPath, writeRolloutLog } from "../src/rollout-log.ts";
-import type { ScoredGroup } from "../src/types.ts";
+import type { ScoredGroup, TrainedRollout } from "../src/types.ts";
 
 /** Group g has two completions, of g + 1 and g + 2 tokens. */
 function groupOf(g: number): ScoredGroup {
@@ -34,14 +34,21 @@ function groupOf(g: number): ScoredGroup {
 }
 
 const groups = Array.from({ length: 9 }, (_, g) => groupOf(g));
-const advantages = groups.map(({ rollouts }) =>
-  rollouts.map(({ sequence }, i) => Float32Array.from(sequence.lossMask, (trained) => (trained === 1 ? i - 0.25 : 0))),
+/** Of each group the first rollout was trained off-policy; of the others, one on-policy and one not at all. */
+const trained = groups.map(({ rollouts }, g) =>
+  rollouts.map(({ sequence }, i): TrainedRollout => {
+    const filled = (value: number) => Float32Array.from(sequence.lossMask, (isTrained) => isTrained * (value + g));
+    const advantages = filled(i - 0.25);
+    const oldLogprobs = filled(-1);
+    if (i === 0) return { advantages, oldLogprobs, logprobs: filled(-2), refLogprobs: filled(-3), values: filled(0.5) };
+    return g % 2 === 0 ? { advantages, oldLogprobs, logprobs: oldLogprobs } : { advantages };
+  }),
 );
 
 describe("the rollout log", () => {
   it("gives every completion back, in order and exactly", async () => {
     const path = rolloutLogPath(await mkdtemp(join(tmpdir(), "grouper-log-")), "rl", 3);
-    await writeRolloutLog(path, groups, advantages);
+    await writeRolloutLog(path, groups, trained);
     const read = await readRolloutLog(path);
     expect(read.map(({ group, index }) => [group, index])).toEqual(
       groups.flatMap((_, g) => [
@@ -58,7 +65,12 @@ describe("the rollout log", () => {
       expect(logged.completion).toBe(completion.text);
       expect([...logged.tokenIds]).toEqual(completion.tokenIds);
       expect(logged.samplingLogprobs).toEqual(completion.logprobs);
-      expect(logged.advantages).toEqual(advantages[logged.group]![n % 2]!.subarray(3));
+      const { advantages, oldLogprobs, refLogprobs, logprobs, values } = trained[logged.group]![n % 2]!;
+      expect(logged.advantages).toEqual(advantages.subarray(3));
+      expect(logged.oldLogprobs).toEqual(oldLogprobs?.subarray(3));
+      expect(logged.logprobs).toEqual(logprobs?.subarray(3));
+      expect(logged.refLogprobs).toEqual(refLogprobs?.subarray(3));
+      expect(logged.values).toEqual(values?.subarray(3));
       expect(logged.reward).toBe(rewards[n % 2]!.total);
       expect(logged.outcomes).toEqual(rewards[n % 2]!.outcomes);
     });
@@ -66,7 +78,7 @@ describe("the rollout log", () => {
 
   it("is a gzip file that other tools read", async () => {
     const path = rolloutLogPath(await mkdtemp(join(tmpdir(), "grouper-log-")), "rl", 3);
-    await writeRolloutLog(path, groups, advantages);
+    await writeRolloutLog(path, groups, trained);
     const lines = execFileSync("gzip", ["-dc", path], { encoding: "utf8" }).trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line).promptId)).toEqual(
       groups.flatMap(({ prompt }) => [prompt.id, prompt.id]),
@@ -75,8 +87,7 @@ describe("the rollout log", () => {
 
   it("is cut back to a step: later steps and half-written files go", async () => {
     const run = await mkdtemp(join(tmpdir(), "grouper-log-"));
-    for (const step of [1, 2, 10])
-      await writeRolloutLog(rolloutLogPath(run, "rl", step), groups.slice(0, 1), advantages);
+    for (const step of [1, 2, 10]) await writeRolloutLog(rolloutLogPath(run, "rl", step), groups.slice(0, 1), trained);
     await cutRolloutLog(run, "rl", 2);
     expect((await readdir(dirname(rolloutLogPath(run, "rl", 1)))).sort()).toEqual([
       "step-000001.jsonl.gz",

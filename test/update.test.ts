@@ -20,6 +20,8 @@ const example: Example = {
     lossMask: Uint8Array.of(0, 1, 1, 1),
     samplingLogprobs: new Float32Array(4),
   },
+  group: 0,
+  reward: 1,
   advantages: new Float32Array(4),
   weights: new Float32Array(4).fill(1),
   old: { logprobs: Float32Array.of(0, -1, -2, -0.5) },

@@ -7,7 +7,7 @@ import { grpo, grpoSchema } from "./grpo.ts";
 import type { Objective } from "./objective.ts";
 import { reinforce, reinforceSchema } from "./reinforce.ts";
 import { rloo, rlooSchema } from "./rloo.ts";
-import { requireSiblings } from "./terms/baseline.ts";
+import { requireGroupSize } from "./terms/baseline.ts";
 
 export const objectiveSchema = z
   .discriminatedUnion("type", [reinforceSchema, rlooSchema, grpoSchema, drgrpoSchema, dapoSchema])
@@ -44,7 +44,8 @@ function unknownType(type: string): RecipeError {
   return new RecipeError(`Expected the objective's type to be one of ${objectiveTypes.join(", ")}, got ${type}.`);
 }
 
-/** Throws RecipeError when the type compares siblings and a group has none; for checks before anything is sampled. */
-export function checkGroupSize(type: ObjectiveSpec["type"], groupSize: number): void {
-  if (type !== "reinforce") requireSiblings(type, groupSize);
+/** Throws RecipeError when the objective compares siblings and a group has none; for checks before anything is sampled. */
+export function checkGroupSize(spec: ObjectiveSpec, groupSize: number): void {
+  const { name, comparesSiblings } = createObjective(spec);
+  if (comparesSiblings) requireGroupSize(name, groupSize);
 }

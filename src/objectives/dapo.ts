@@ -56,11 +56,12 @@ export function dapo(options: DapoOptions = {}): Objective {
   return {
     name: type,
     needs: klNeeds(kl),
+    comparesSiblings: true,
 
-    advantages(group, old, ref) {
-      requireSiblings(type, group.rollouts.length);
-      const rewards = rewardsWithKl(group, old, ref, kl);
-      return onTrainedTokens(group, standardizedRewards(rewards, std, stdEpsilon));
+    advantages(groups, old, ref) {
+      requireSiblings(type, groups);
+      const rewards = rewardsWithKl(groups, old, ref, kl);
+      return onTrainedTokens(groups, standardizedRewards(rewards, std, stdEpsilon));
     },
 
     loss(example, outputs, batch) {
@@ -69,7 +70,7 @@ export function dapo(options: DapoOptions = {}): Objective {
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
       const numTokens = countTrained(lossMask);
-      const denominator = denominatorOf(aggregation, numTokens, batch);
+      const denominator = denominatorOf(aggregation, example, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;

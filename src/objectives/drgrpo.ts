@@ -46,11 +46,12 @@ export function drgrpo(options: DrgrpoOptions = {}): Objective {
   return {
     name: type,
     needs: klNeeds(kl),
+    comparesSiblings: true,
 
-    advantages(group, old, ref) {
-      requireSiblings(type, group.rollouts.length);
-      const rewards = rewardsWithKl(group, old, ref, kl);
-      return onTrainedTokens(group, centeredRewards(rewards));
+    advantages(groups, old, ref) {
+      requireSiblings(type, groups);
+      const rewards = rewardsWithKl(groups, old, ref, kl);
+      return onTrainedTokens(groups, centeredRewards(rewards));
     },
 
     loss(example, outputs, batch) {
@@ -59,7 +60,7 @@ export function drgrpo(options: DrgrpoOptions = {}): Objective {
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
       const numTokens = countTrained(lossMask);
-      const denominator = denominatorOf(aggregation, numTokens, batch);
+      const denominator = denominatorOf(aggregation, example, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;

@@ -34,10 +34,11 @@ export function reinforce(options: ReinforceOptions = {}): Objective {
   return {
     name: type,
     needs: klNeeds(kl),
+    comparesSiblings: false,
 
-    advantages(group, old, ref) {
-      const rewards = rewardsWithKl(group, old, ref, kl);
-      return onTrainedTokens(group, rawRewards(rewards));
+    advantages(groups, old, ref) {
+      const rewards = rewardsWithKl(groups, old, ref, kl);
+      return onTrainedTokens(groups, rawRewards(rewards));
     },
 
     loss(example, outputs, batch) {
@@ -46,7 +47,7 @@ export function reinforce(options: ReinforceOptions = {}): Objective {
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
       const numTokens = countTrained(lossMask);
-      const denominator = denominatorOf(aggregation, numTokens, batch);
+      const denominator = denominatorOf(aggregation, example, numTokens, batch);
       const dLogprobs = new Float32Array(lossMask.length);
       let policyLoss = 0;
       let klLoss = 0;

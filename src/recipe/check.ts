@@ -184,7 +184,7 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
   const { rollout, algorithm, updatesPerBatch, epochsPerBatch, optimizer, rewards } = rl;
   const { promptsPerStep, groupSize, dynamicSampling, sampling } = rollout;
   try {
-    checkGroupSize(algorithm.type, groupSize);
+    checkGroupSize(algorithm, groupSize);
   } catch (error) {
     report.problem([...at, "rollout", "groupSize"], messageOf(error));
   }

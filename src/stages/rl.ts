@@ -92,8 +92,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
         newest = await saveCheckpoint(context, model, { ...loop, dataHash: data.hash }, isBest);
       },
       record: (record) => run.appendMetrics(record),
-      logRollouts: (step, groups, advantages) =>
-        writeRolloutLog(rolloutLogPath(run.path, name, step), groups, advantages),
+      logRollouts: (step, groups, trained) => writeRolloutLog(rolloutLogPath(run.path, name, step), groups, trained),
       reporter,
       stopRequested: context.stopRequested,
     },

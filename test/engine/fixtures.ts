@@ -52,7 +52,7 @@ export function sequenceOf(length: number, seed: number, firstTrained = 1): Sequ
 
 export function exampleOf(sequence: Sequence): Example {
   const zeros = () => new Float32Array(sequence.tokenIds.length);
-  return { sequence, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
+  return { sequence, group: 0, reward: 0, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
 }
 
 export const raggedExamples: readonly Example[] = [9, 30, 4, 17, 2, 25, 11].map((length, i) =>

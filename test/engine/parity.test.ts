@@ -55,7 +55,7 @@ function goldenOf(variant: string) {
       lossMask: Uint8Array.from(example.lossMask),
       samplingLogprobs: zeros(),
     };
-    return { sequence, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
+    return { sequence, group: 0, reward: 0, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
   });
   return { dir, golden, examples, sequences: examples.map((example) => example.sequence) };
 }

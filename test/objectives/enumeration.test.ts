@@ -76,10 +76,12 @@ function expectedGradient(spec: ObjectiveSpec, answers: readonly Answer[], group
       members.map(({ tokens }) => tokens.length),
     );
     const outputs: TokenOutputs[] = members.map(({ logprobs }) => ({ logprobs: withPrompt(logprobs) }));
-    const advantages = objective.advantages(group, outputs, undefined);
+    const advantages = objective.advantages([group], [outputs], undefined)[0]!;
     const examples = group.rollouts.map(
       ({ sequence }, i): Example => ({
         sequence,
+        group: 0,
+        reward: members[i]!.reward,
         advantages: advantages[i]!,
         weights: new Float32Array(sequence.lossMask.length).fill(1),
         old: outputs[i]!,

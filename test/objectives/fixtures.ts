@@ -18,14 +18,20 @@ export function sequenceOf(numTokens: number, samplingLogprobs: readonly number[
 export interface Row {
   readonly logp: readonly number[];
   readonly old: readonly number[];
+  /** What the server said; default: 0. */
+  readonly sampling?: readonly number[];
   readonly ref?: readonly number[];
   readonly weights?: readonly number[];
   readonly advantage: number;
+  readonly group?: number;
+  readonly reward?: number;
 }
 
-export function exampleOf({ logp, old, ref, weights, advantage }: Row): Example {
+export function exampleOf({ logp, old, sampling, ref, weights, advantage, group = 0, reward = 0 }: Row): Example {
   return {
-    sequence: sequenceOf(logp.length),
+    sequence: sequenceOf(logp.length, sampling),
+    group,
+    reward,
     advantages: Float32Array.from(withPrompt(logp), (_, t) => (t === 0 ? 0 : advantage)),
     weights: Float32Array.from(withPrompt(weights ?? logp.map(() => 1))),
     old: { logprobs: withPrompt(old) },
@@ -67,7 +73,7 @@ export function groupOf(
 /** [G] first trained token's advantage of each rollout of a group. */
 export function advantagesOf(spec: ObjectiveSpec, totals: readonly (number | null)[]): number[] {
   return createObjective(spec)
-    .advantages(groupOf(totals), [], undefined)
+    .advantages([groupOf(totals)], [], undefined)[0]!
     .map((advantages) => advantages[1]!);
 }
 

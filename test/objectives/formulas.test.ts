@@ -75,11 +75,11 @@ describe("advantages by hand", () => {
     const ref: TokenOutputs[] = [{ logprobs: withPrompt([-1.5, -2.25]) }, { logprobs: withPrompt([-0.5]) }];
     const objective = createObjective({ type: "rloo", kl: { coefficient: 0.1 } });
     // k1: .5 + .25 = .75 and -.5, so rewards .925 and .05, and each is compared with the other
-    const [first, second] = objective.advantages(group, old, ref);
+    const [first, second] = objective.advantages([group], [old], [ref])[0]!;
     expect(first![2]).toBeCloseTo(0.875, 6);
     expect(second![1]).toBeCloseTo(-0.875, 6);
     expect(objective.needs).toEqual(["refLogprobs", "oldLogprobs"]);
-    expect(() => objective.advantages(group, [], undefined)).toThrow(/needs old and reference/);
+    expect(() => objective.advantages([group], [], undefined)).toThrow(/needs old and reference/);
   });
 });
 
@@ -326,14 +326,18 @@ describe("options", () => {
       () => advantagesOf({ type: "dapo" }, [1]),
       "Expected groupSize to be an integer from 2 up for dapo, got 1",
     ],
-    ["a group of one, before sampling", () => checkGroupSize("rloo", 1), "With one rollout every advantage is zero"],
+    [
+      "a group of one, before sampling",
+      () => checkGroupSize({ type: "rloo" }, 1),
+      "With one rollout every advantage is zero",
+    ],
   ])("%s is the user's error", (_, act, message) => {
     expect(act).toThrow(RecipeError);
     expect(act).toThrow(message);
   });
 
   it("reinforce may have groups of one", () => {
-    expect(() => checkGroupSize("reinforce", 1)).not.toThrow();
+    expect(() => checkGroupSize({ type: "reinforce" }, 1)).not.toThrow();
   });
 
   it("every option of every type says what it means", () => {

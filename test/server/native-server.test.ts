@@ -65,7 +65,7 @@ describe.skipIf(missing.length > 0)(
       const examples = completions.map((completion) => {
         const sequence = sequenceOf(prompt.tokenIds, completion);
         const zeros = () => new Float32Array(sequence.tokenIds.length);
-        return { sequence, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
+        return { sequence, group: 0, reward: 0, advantages: zeros(), weights: zeros(), old: { logprobs: zeros() } };
       });
       await engine.forwardBackward(examples, ({ sequence }) => ({
         loss: 0,

@@ -5,18 +5,20 @@
  *   token-mean                1/N sum_i sum_t l             every token weighs the same           (DAPO)
  *   seq-mean-token-sum        1/S sum_i sum_t l             an answer's log-probability as a whole (REINFORCE, RLOO)
  *   seq-mean-token-sum-norm   1/(S Lmax) sum_i sum_t l      the same over a constant length        (Dr. GRPO)
+ *   prompt-mean               1/P sum_p 1/N_p sum_i sum_t l every prompt weighs the same           (ScaleRL)
  *
- * S and N count the whole optimizer step. A denominator taken from a micro-batch instead changes loss and gradient with the
- * memory setting. The names are verl's.
+ * S, P, N and N_p (the tokens of prompt p's answers) count the whole optimizer step. A denominator taken from a micro-batch instead changes loss and gradient with the
+ * memory setting. The names are verl's; the last is SkyRL's.
  */
 import { z } from "zod";
-import type { Batch } from "../../types.ts";
+import type { Batch, Example } from "../../types.ts";
 
 export const aggregations = [
   "seq-mean-token-mean",
   "token-mean",
   "seq-mean-token-sum",
   "seq-mean-token-sum-norm",
+  "prompt-mean",
 ] as const;
 export type Aggregation = (typeof aggregations)[number];
 
@@ -27,8 +29,8 @@ export function aggregationOption(value: Aggregation) {
     .describe("What token losses are divided by; always constants of the whole optimizer step.");
 }
 
-/** What every token term of a sequence with `numTokens` trained tokens is divided by. */
-export function denominatorOf(aggregation: Aggregation, numTokens: number, batch: Batch): number {
+/** What every token term of an example with `numTokens` trained tokens is divided by. */
+export function denominatorOf(aggregation: Aggregation, { group }: Example, numTokens: number, batch: Batch): number {
   switch (aggregation) {
     case "seq-mean-token-mean":
       return batch.numSequences * numTokens;
@@ -38,6 +40,9 @@ export function denominatorOf(aggregation: Aggregation, numTokens: number, batch
       return batch.numSequences;
     case "seq-mean-token-sum-norm":
       return batch.numSequences * batch.maxCompletionTokens;
+    case "prompt-mean":
+      // An example without tokens has no terms, and a group without tokens is not counted.
+      return batch.tokensOfGroup.size * (batch.tokensOfGroup.get(group) ?? 1);
     default:
       throw new Error(`unknown aggregation ${aggregation satisfies never}`);
   }

@@ -2,8 +2,12 @@
  * What one completion's reward is compared with: the other completions of its prompt.
  *
  *   centered        R_i - mean(R)
- *   standardized    (R_i - mean(R)) / (std(R) + epsilon)
+ *   standardized    (R_i - mean(R)) / (std + epsilon)
  *   leave-one-out   R_i - mean of the others = G / (G - 1) * (R_i - mean(R))
+ *
+ * std is that of the group over G - 1 (sample) or over G (population); or of all rewards of the rollout batch over their number
+ * less one (batch: "Lite PPO", arXiv 2508.08221, and ScaleRL; TRL's `scale_rewards: batch`); or leave-one-out, NeMo-RL's default:
+ * mean and std are those of the siblings, and where these are all equal nothing is divided.
  *
  * A null is an excluded rollout: it gets 0 and is left out of every statistic. A group whose rewards are all equal gets exactly 0.
  */
@@ -12,15 +16,18 @@ import { RecipeError } from "../../errors.ts";
 import { allEqual, mean, populationStd, sampleStd } from "../../math/statistics.ts";
 import type { ScoredGroup } from "../../types.ts";
 
-export const stdKinds = ["sample", "population", "none"] as const;
+export const stdKinds = ["sample", "population", "batch", "leave-one-out", "none"] as const;
 export type StdKind = (typeof stdKinds)[number];
+
+/** [groups][G] reward totals; null where the rollout is excluded. */
+export type GroupRewards = readonly (readonly (number | null)[])[];
 
 export function stdOption(value: StdKind) {
   return z
     .enum(stdKinds)
     .default(value)
     .describe(
-      "Divide advantages by the group's standard deviation over G - 1 (sample), over G (population), or not at all.",
+      "Divide advantages by the standard deviation of the group over G - 1 (sample) or over G (population), of all rewards of the step (batch), of the siblings (leave-one-out, with their mean as the baseline), or not at all.",
     );
 }
 
@@ -32,45 +39,81 @@ export function stdEpsilonOption(value: number) {
     .describe("Added to the standard deviation, in units of reward; above 0. 1e-4 as in TRL, 1e-6 as in verl.");
 }
 
-/** [G] */
-export function standardizedRewards(rewards: readonly (number | null)[], std: StdKind, epsilon: number): number[] {
-  const counted = rewards.filter((reward) => reward !== null);
-  if (allEqual(counted)) return rewards.map(() => 0);
-  const center = mean(counted);
-  const scale = std === "none" ? 1 : (std === "sample" ? sampleStd(counted) : populationStd(counted)) + epsilon;
-  return rewards.map((reward) => (reward === null ? 0 : (reward - center) / scale));
+/** [groups][G] */
+export function standardizedRewards(rewards: GroupRewards, std: StdKind, epsilon: number): number[][] {
+  const batchStd = std === "batch" ? sampleStd(rewards.flatMap(countedOf)) : Number.NaN;
+  return rewards.map((group) => {
+    const counted = countedOf(group);
+    if (allEqual(counted)) return group.map(() => 0);
+    if (std === "leave-one-out") return standardizedBySiblings(group, epsilon);
+    const center = mean(counted);
+    const scale = std === "none" ? 1 : epsilon + groupStd(counted, std, batchStd);
+    return group.map((reward) => (reward === null ? 0 : (reward - center) / scale));
+  });
 }
 
-/** [G] No baseline at all. */
-export function rawRewards(rewards: readonly (number | null)[]): number[] {
+function groupStd(counted: readonly number[], std: "sample" | "population" | "batch", batchStd: number): number {
+  if (std === "batch") return batchStd;
+  return std === "sample" ? sampleStd(counted) : populationStd(counted);
+}
+
+function standardizedBySiblings(group: readonly (number | null)[], epsilon: number): number[] {
+  return group.map((reward, i) => {
+    if (reward === null) return 0;
+    const siblings = countedOf(group.filter((_, j) => j !== i));
+    const centered = reward - mean(siblings);
+    return allEqual(siblings) ? centered : centered / (sampleStd(siblings) + epsilon);
+  });
+}
+
+/** [groups][G] No baseline at all. */
+export function rawRewards(rewards: GroupRewards): number[][] {
   // 0 is the advantage of an excluded rollout, not its reward
-  return rewards.map((reward) => reward ?? 0);
+  return rewards.map((group) => group.map((reward) => reward ?? 0));
 }
 
-/** [G] */
-export function centeredRewards(rewards: readonly (number | null)[]): number[] {
+/** [groups][G] */
+export function centeredRewards(rewards: GroupRewards): number[][] {
   return standardizedRewards(rewards, "none", 0);
 }
 
-/** [G] */
-export function leaveOneOutRewards(rewards: readonly (number | null)[]): number[] {
-  const numCounted = rewards.filter((reward) => reward !== null).length;
-  return centeredRewards(rewards).map((centered) => (numCounted < 2 ? 0 : (centered * numCounted) / (numCounted - 1)));
+/** [groups][G] */
+export function leaveOneOutRewards(rewards: GroupRewards): number[][] {
+  const centered = centeredRewards(rewards);
+  return rewards.map((group, g) => {
+    const numCounted = countedOf(group).length;
+    return centered[g]!.map((own) => (numCounted < 2 ? 0 : (own * numCounted) / (numCounted - 1)));
+  });
 }
 
-/** A group of one has nothing to compare with: every advantage would be 0, silently, for the whole run. */
-export function requireSiblings(objective: string, groupSize: number): void {
+/** The rewards of the rollouts that count. */
+export function countedOf(group: readonly (number | null)[]): number[] {
+  return group.filter((reward) => reward !== null);
+}
+
+/** Throws RecipeError for a group of one: it has nothing to compare with, and every advantage would be 0, silently, for the whole run. */
+export function requireSiblings(objective: string, groups: readonly ScoredGroup[]): void {
+  for (const { rollouts } of groups) requireGroupSize(objective, rollouts.length);
+}
+
+/** The same, before anything is sampled. */
+export function requireGroupSize(objective: string, groupSize: number): void {
   if (groupSize >= 2) return;
   throw new RecipeError(
     `Expected groupSize to be an integer from 2 up for ${objective}, got ${groupSize}. With one rollout every advantage is zero; use reinforce.`,
   );
 }
 
-/** [G][L] One number per rollout, laid on each of its trained tokens. */
-export function onTrainedTokens(group: ScoredGroup, advantages: readonly number[]): Float32Array[] {
-  return group.rollouts.map(({ sequence: { lossMask } }, i) => {
-    const ofTokens = new Float32Array(lossMask.length);
-    for (let t = 0; t < lossMask.length; t++) ofTokens[t] = lossMask[t] === 1 ? advantages[i]! : 0;
-    return ofTokens;
-  });
+/** [groups][G][L] One number per rollout, laid on each of its trained tokens. */
+export function onTrainedTokens(
+  groups: readonly ScoredGroup[],
+  advantages: readonly (readonly number[])[],
+): Float32Array[][] {
+  return groups.map(({ rollouts }, g) =>
+    rollouts.map(({ sequence: { lossMask } }, i) => {
+      const ofTokens = new Float32Array(lossMask.length);
+      for (let t = 0; t < lossMask.length; t++) ofTokens[t] = lossMask[t] === 1 ? advantages[g]![i]! : 0;
+      return ofTokens;
+    }),
+  );
 }

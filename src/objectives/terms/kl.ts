@@ -93,27 +93,27 @@ export function referenceOf(objective: string, example: Example): Floats {
   return example.ref.logprobs;
 }
 
-/** [G] Reward totals, less the divergence where it acts in the reward; null where the rollout is excluded. */
+/** [groups][G] Reward totals, less the divergence where it acts in the reward; null where the rollout is excluded. */
 export function rewardsWithKl(
-  group: ScoredGroup,
-  old: readonly TokenOutputs[],
-  ref: readonly TokenOutputs[] | undefined,
+  groups: readonly ScoredGroup[],
+  old: readonly (readonly TokenOutputs[])[],
+  ref: readonly (readonly TokenOutputs[])[] | undefined,
   { coefficient, estimator, placement }: Kl,
-): (number | null)[] {
-  const totals = group.rewards.map((reward) => reward.total);
-  if (coefficient === 0 || placement === "loss") return totals;
-  return totals.map((total, i) => {
-    const sequence = group.rollouts[i]?.sequence;
-    const oldLogprobs = old[i]?.logprobs;
-    const refLogprobs = ref?.[i]?.logprobs;
-    if (sequence === undefined || oldLogprobs === undefined || refLogprobs === undefined) {
-      throw new Error(`KL in the reward needs old and reference log-probabilities of rollout ${i}`);
-    }
-    if (total === null) return null;
-    let divergence = 0;
-    for (let t = 0; t < sequence.lossMask.length; t++) {
-      if (sequence.lossMask[t] === 1) divergence += klTerm(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
-    }
-    return total - coefficient * divergence;
-  });
+): (number | null)[][] {
+  return groups.map(({ rewards, rollouts }, g) =>
+    rewards.map(({ total }, i) => {
+      if (total === null || coefficient === 0 || placement === "loss") return total;
+      const { lossMask } = rollouts[i]!.sequence;
+      const oldLogprobs = old[g]?.[i]?.logprobs;
+      const refLogprobs = ref?.[g]?.[i]?.logprobs;
+      if (oldLogprobs === undefined || refLogprobs === undefined) {
+        throw new Error(`KL in the reward needs old and reference log-probabilities of rollout ${i} of group ${g}`);
+      }
+      let divergence = 0;
+      for (let t = 0; t < lossMask.length; t++) {
+        if (lossMask[t] === 1) divergence += klTerm(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
+      }
+      return total - coefficient * divergence;
+    }),
+  );
 }

@@ -23,7 +23,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/recipe/"],
   ["src/progress.ts", "src/schedule.ts", "src/metrics.ts", "src/reward/", "src/checkpoint.ts", "src/run-directory.ts"],
   ["src/dataset/", "src/diagnosis.ts", "src/rollout-log.ts", "src/score.ts", "src/assemble.ts"],
-  ["src/rollout.ts", "src/update.ts", "src/reward-test.ts"],
+  ["src/rollout.ts", "src/update.ts", "src/reward-test.ts", "src/measured.ts"],
   ["src/evaluate.ts"],
   ["src/train.ts", "src/sft.ts"],
   ["src/stages/"],

@@ -20,7 +20,10 @@ import type { PolicyServer } from "../src/server/server.ts";
 import type { Completion, Group, Prompt, ScoredGroup, Sequence } from "../src/types.ts";
 
 const dist = new URL("../dist/src/", import.meta.url);
-const { createCursor } = (await import(`${dist}dataset/cursor.js`)) as typeof import("../src/dataset/cursor.ts");
+const { createPromptSource } = (await import(
+  `${dist}dataset/prompt-source.js`
+)) as typeof import("../src/dataset/prompt-source.ts");
+const { firstContext } = (await import(`${dist}context-schedule.js`)) as typeof import("../src/context-schedule.ts");
 const { createObjective } = (await import(
   `${dist}objectives/create.js`
 )) as typeof import("../src/objectives/create.ts");
@@ -182,7 +185,7 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
   const work = await mkdtemp(join(tmpdir(), "grouper-bench-"));
   try {
     await using run = await createRunDirectory(join(work, "run"));
-    const cursor = createCursor(prompts.length, 1);
+    const source = createPromptSource({ prompts, seed: 1 });
     const times: StepTime[] = [];
     let cpu = process.cpuUsage();
     let wall = performance.now();
@@ -203,8 +206,7 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
         engine: instantEngine(prompts[0]!.tokenIds.length + numTokens),
         server: instantServer(prompts),
         objective: createObjective(stage.algorithm),
-        prompts,
-        cursor,
+        source,
         params: { ...stage.rollout.sampling, stopTokenIds: [] },
         score,
         evaluate: null,
@@ -222,7 +224,8 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
         numSkippedUpdates: 0,
         numSamples: 0,
         numTokens: 0,
-        cursor: cursor.state(),
+        prompts: source.state(),
+        context: firstContext,
         bestScore: null,
       },
     );

@@ -2,13 +2,16 @@
  * From prompts to groups of completions, and to the scored groups that one step trains on.
  *
  * Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): groups in which all rewards are equal teach nothing, so they are left
- * out, and sampling goes on until the batch is full.
+ * out, and sampling goes on until the batch is full. GPG (arXiv 2504.02546) keeps them, and samples more only while the share of
+ * informative groups is below beta_th. Here the batch keeps its size all the same: informative groups take the place of others, so that
+ * an optimizer step is always of as many completions as the recipe says.
  */
-
+import type { JudgedGroup } from "./dataset/ledger.ts";
 import { addEvidence, type Evidence, evidenceOf, explainNoLearning, noEvidence } from "./diagnosis.ts";
 import type { SamplingParams } from "./engine/engine.ts";
 import { RecipeError } from "./errors.ts";
 import { allEqual } from "./math/statistics.ts";
+import type { RolloutSpec } from "./recipe/schema.ts";
 import type { PolicyServer } from "./server/server.ts";
 import type { Completion, Group, Prompt, Rollout, ScoredGroup } from "./types.ts";
 
@@ -52,7 +55,7 @@ export function toRollout(prompt: Prompt, completion: Completion): Rollout {
 
 export interface CollectOptions {
   readonly promptsPerStep: number;
-  readonly dynamicSampling?: { readonly maxBatches: number; readonly metric?: string | undefined } | undefined;
+  readonly dynamicSampling?: RolloutSpec["dynamicSampling"];
   /** The next prompts of the dataset, in the run's order. */
   readonly nextPrompts: (count: number) => readonly Prompt[];
   readonly sample: (prompts: readonly Prompt[], firstGroup: number) => Promise<Group[]>;
@@ -60,64 +63,149 @@ export interface CollectOptions {
 }
 
 export interface Collected {
-  /** What is trained: promptsPerStep groups. */
+  /** What is trained: promptsPerStep groups, in the order they were sampled. */
   readonly groups: readonly ScoredGroup[];
-  /** Groups sampled for it, those left out included. */
-  readonly numSampledGroups: number;
+  /** What was made of every sampled group, those left out included, in order. */
+  readonly sampled: readonly JudgedGroup[];
+  /** Sampled groups that are not trained; with the trained ones they are all. */
+  readonly leftOut: LeftOut;
   /** Of all that was sampled. */
   readonly evidence: Evidence;
   readonly rolloutSeconds: number;
   readonly rewardSeconds: number;
 }
 
+/** Groups that were sampled and not trained, by reason. */
+export interface LeftOut {
+  /** Equal scores above 0.5. */
+  readonly allRight: number;
+  /** Equal scores up to 0.5. */
+  readonly allWrong: number;
+  /** No completion with a score. */
+  readonly excluded: number;
+  /** Informative, but the batch was full. */
+  readonly surplus: number;
+}
+
 /** The scored groups of one step. Throws RecipeError with the reason when dynamic sampling cannot fill the batch. */
 export async function collect(options: CollectOptions): Promise<Collected> {
   const { promptsPerStep, dynamicSampling, nextPrompts, sample, score } = options;
-  const kept: ScoredGroup[] = [];
-  let numSampledGroups = 0;
+  const wanted = numInformativeWanted(promptsPerStep, dynamicSampling);
+  const candidates: Candidate[] = [];
+  const sampled: JudgedGroup[] = [];
+  let numInformative = 0;
   let evidence = noEvidence;
   let rolloutSeconds = 0;
   let rewardSeconds = 0;
-  for (let round = 0; kept.length < promptsPerStep; round++) {
+  const leftOut = { allRight: 0, allWrong: 0, excluded: 0, surplus: 0 };
+  for (let round = 0; round === 0 || numInformative < wanted; round++) {
     if (dynamicSampling !== undefined && round === dynamicSampling.maxBatches) {
-      const reason = explainNoLearning(evidence, {
-        gradNorms: [],
-        learningRate: 1,
-        comparesSiblings: true,
-        maskTruncated: false,
-      });
-      throw new RecipeError(
-        `Dynamic sampling found ${kept.length} of ${promptsPerStep} informative groups in ${numSampledGroups} groups of ${round} batches. ` +
-          `${evidence.numZeroVarianceGroups === evidence.numGroups && reason !== null ? reason : "Use prompts of middle difficulty, a larger groupSize, or a higher dynamicSampling.maxBatches."}`,
-      );
+      throw new RecipeError(explainShortage(numInformative, wanted, evidence, round));
     }
-    const missing = promptsPerStep - kept.length;
+    const missing = wanted - numInformative;
     // A later round asks for as many groups as should fill the batch at the rate seen so far.
-    const share = round === 0 ? 1 : Math.max(kept.length / numSampledGroups, missing / promptsPerStep);
-    const prompts = nextPrompts(Math.min(promptsPerStep, Math.ceil(missing / share)));
+    const share = round === 0 ? 1 : Math.max(numInformative / sampled.length, missing / promptsPerStep);
+    const prompts = nextPrompts(round === 0 ? promptsPerStep : Math.min(promptsPerStep, Math.ceil(missing / share)));
     const start = performance.now();
-    const groups = await sample(prompts, numSampledGroups);
-    const sampled = performance.now();
+    const groups = await sample(prompts, sampled.length);
+    const sampledAt = performance.now();
     const scored = await score(groups);
-    rolloutSeconds += (sampled - start) / 1000;
-    rewardSeconds += (performance.now() - sampled) / 1000;
-    numSampledGroups += scored.length;
+    rolloutSeconds += (sampledAt - start) / 1000;
+    rewardSeconds += (performance.now() - sampledAt) / 1000;
     evidence = addEvidence(evidence, evidenceOf(scored));
-    kept.push(
-      ...(dynamicSampling === undefined
-        ? scored
-        : scored.filter((group) => isInformative(group, dynamicSampling.metric))),
-    );
+    for (const group of scored) {
+      const verdict = dynamicSampling === undefined ? "informative" : verdictOf(group, dynamicSampling.metric);
+      if (verdict === "informative") numInformative++;
+      sampled.push({ prompt: group.prompt, rewards: group.rewards });
+      // What can never be trained is let go at once: its tokens would only fill the memory.
+      if (verdict === "informative" || (wanted < promptsPerStep && candidates.length < promptsPerStep))
+        candidates.push({ group, verdict, order: sampled.length });
+      else leftOut[verdict]++;
+    }
   }
-  return { groups: kept.slice(0, promptsPerStep), numSampledGroups, evidence, rolloutSeconds, rewardSeconds };
+  const chosen = choose(candidates, promptsPerStep);
+  const trained = new Set(chosen);
+  for (const candidate of candidates) {
+    if (!trained.has(candidate)) leftOut[candidate.verdict === "informative" ? "surplus" : candidate.verdict]++;
+  }
+  return { groups: chosen.map(({ group }) => group), sampled, leftOut, evidence, rolloutSeconds, rewardSeconds };
 }
 
-/** True when the totals (or the scores of one reward) of the group differ. */
-function isInformative(group: ScoredGroup, metric: string | undefined): boolean {
-  const scores = group.rewards.map(({ total, outcomes }) => {
-    if (total === null || metric === undefined) return total;
-    const outcome = outcomes[metric];
-    return outcome?.status === "scored" ? outcome.score : null;
+type Verdict = "informative" | "allRight" | "allWrong" | "excluded";
+
+interface Candidate {
+  readonly group: ScoredGroup;
+  readonly verdict: Verdict;
+  /** Place among all that was sampled. */
+  readonly order: number;
+}
+
+/** Informative groups first, then others, each in the order they were sampled; given back in that order as well. */
+function choose(candidates: readonly Candidate[], count: number): Candidate[] {
+  const informative = candidates.filter(({ verdict }) => verdict === "informative");
+  const others = candidates.filter(({ verdict }) => verdict !== "informative");
+  return [...informative, ...others].slice(0, count).sort((a, b) => a.order - b.order);
+}
+
+function numInformativeWanted(promptsPerStep: number, dynamicSampling: RolloutSpec["dynamicSampling"]): number {
+  if (dynamicSampling === undefined) return 0;
+  // 0.07 * 100 is a little more than 7 in floating point.
+  return Math.ceil(dynamicSampling.minInformativeShare * promptsPerStep - 1e-9);
+}
+
+function explainShortage(numInformative: number, wanted: number, evidence: Evidence, numRounds: number): string {
+  const reason = explainNoLearning(evidence, {
+    gradNorms: [],
+    learningRate: 1,
+    comparesSiblings: true,
+    maskTruncated: false,
   });
-  return !allEqual(scores.filter((score) => score !== null));
+  const isHopeless = evidence.numZeroVarianceGroups === evidence.numGroups && reason !== null;
+  return (
+    `Dynamic sampling found ${numInformative} of ${wanted} informative groups in ${evidence.numGroups} groups of ${numRounds} batches. ` +
+    (isHopeless
+      ? reason
+      : "Use prompts of middle difficulty, a larger groupSize, or a higher dynamicSampling.maxBatches.")
+  );
+}
+
+/** "informative" when the totals (or the scores of one reward) of the group differ; else what they all are. */
+function verdictOf(group: ScoredGroup, metric: string | undefined): Verdict {
+  const scores = group.rewards
+    .map(({ total, outcomes }) => {
+      if (total === null || metric === undefined) return total;
+      const outcome = outcomes[metric];
+      return outcome?.status === "scored" ? outcome.score : null;
+    })
+    .filter((score) => score !== null);
+  const [first] = scores;
+  if (first === undefined) return "excluded";
+  if (!allEqual(scores)) return "informative";
+  return first > 0.5 ? "allRight" : "allWrong";
+}
+
+/**
+ * What a step's batch cost: dynamic_sampling/groups_per_trained_group, rollouts_per_trained_rollout, and, with dynamic sampling, the shares
+ * of the sampled groups that were trained, all_right, all_wrong, excluded and surplus; these five add up to 1.
+ */
+export function samplingMetrics(
+  { groups, sampled, leftOut, evidence }: Collected,
+  dynamicSampling: RolloutSpec["dynamicSampling"],
+): Record<string, number> {
+  const numTrained = groups.reduce((sum, group) => sum + group.rollouts.length, 0);
+  const shares =
+    dynamicSampling === undefined
+      ? {}
+      : {
+          "dynamic_sampling/trained": groups.length / sampled.length,
+          "dynamic_sampling/all_right": leftOut.allRight / sampled.length,
+          "dynamic_sampling/all_wrong": leftOut.allWrong / sampled.length,
+          "dynamic_sampling/excluded": leftOut.excluded / sampled.length,
+          "dynamic_sampling/surplus": leftOut.surplus / sampled.length,
+        };
+  return {
+    "dynamic_sampling/groups_per_trained_group": sampled.length / groups.length,
+    "dynamic_sampling/rollouts_per_trained_rollout": evidence.numRollouts / numTrained,
+    ...shares,
+  };
 }

@@ -6,7 +6,9 @@
  * Everything random is a function of the run's seed and the step, so that a resumed run continues with the numbers of an
  * uninterrupted one.
  */
-import type { CursorState, DataCursor } from "./dataset/cursor.ts";
+import { advanceContext, type Context, type ContextState, contextOf } from "./context-schedule.ts";
+import { solvedMetrics } from "./dataset/ledger.ts";
+import type { PromptSource, PromptSourceState } from "./dataset/prompt-source.ts";
 import { addEvidence, explainNoLearning, noEvidence } from "./diagnosis.ts";
 import type { Engine, SamplingParams } from "./engine/engine.ts";
 import { RecipeError } from "./errors.ts";
@@ -16,9 +18,9 @@ import type { Objective } from "./objectives/objective.ts";
 import type { Reporter } from "./progress.ts";
 import { createRandom, seedFrom } from "./random.ts";
 import type { RlStage } from "./recipe/schema.ts";
-import { type Collected, collect, sampleGroups } from "./rollout.ts";
+import { type Collected, collect, sampleGroups, samplingMetrics } from "./rollout.ts";
 import type { PolicyServer } from "./server/server.ts";
-import type { Group, Prompt, ScoredGroup } from "./types.ts";
+import type { Group, ScoredGroup } from "./types.ts";
 import { type Update, updatePolicy } from "./update.ts";
 
 /** The loop's own counters, as a checkpoint keeps them. */
@@ -30,7 +32,9 @@ export interface LoopState {
   readonly numSkippedUpdates: number;
   readonly numSamples: number;
   readonly numTokens: number;
-  readonly cursor: CursorState;
+  /** Where the data stand, and what is known of them. */
+  readonly prompts: PromptSourceState;
+  readonly context: ContextState;
   /** Best evaluation so far. */
   readonly bestScore: number | null;
 }
@@ -42,10 +46,11 @@ export interface TrainContext {
   readonly engine: Engine;
   readonly server: PolicyServer;
   readonly objective: Objective;
-  readonly prompts: readonly Prompt[];
-  readonly cursor: DataCursor;
+  readonly source: PromptSource;
+  /** As the first context of the stage has them. */
   readonly params: SamplingParams;
-  readonly score: (groups: readonly Group[]) => Promise<ScoredGroup[]>;
+  /** `maxTokens` is the limit that the completions were sampled under. */
+  readonly score: (groups: readonly Group[], maxTokens: number) => Promise<ScoredGroup[]>;
   /** Null where the stage has no held-out data. */
   readonly evaluate: (() => Promise<Evaluation>) | null;
   /** Makes the server sample from the engine's weights. */
@@ -77,15 +82,19 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
   };
   while (state.step < stage.steps && !context.stopRequested()) {
     const startMs = performance.now();
-    const { collected, cursor } = await (ahead ?? collectStep(context, state.step)).catch((error) =>
-      saveAndThrow(error),
-    );
+    const {
+      collected,
+      limits,
+      after,
+      metrics: stepMetrics,
+    }: Step = await (ahead ?? collectStep(context, state.step, state.context)).catch((error) => saveAndThrow(error));
     const sampledMs = performance.now();
-    ahead = stage.rollout.prefetch === 1 && state.step + 1 < stage.steps ? collectStep(context, state.step + 1) : null;
+    const isAhead = stage.rollout.prefetch === 1 && state.step + 1 < stage.steps;
+    ahead = isAhead ? collectStep(context, state.step + 1, after.context) : null;
     // Awaited in the next turn; until then a failure must not count as unhandled.
     ahead?.catch(() => undefined);
 
-    const update = await trainOn(context, state, collected.groups);
+    const update = await trainOn(context, state, collected.groups, limits);
     const trainedMs = performance.now();
     const publishing = await context.publish().then(
       () => null,
@@ -99,13 +108,13 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
       numSkippedUpdates: state.numSkippedUpdates + update.numSkipped,
       numSamples: state.numSamples + collected.evidence.numRollouts,
       numTokens: state.numTokens + update.numTokens,
-      cursor,
+      ...after,
       bestScore: state.bestScore,
     };
     const metrics = {
       ...rolloutMetrics(collected.groups),
       ...update.metrics,
-      "dynamic_sampling/groups_per_trained_group": collected.numSampledGroups / collected.groups.length,
+      ...stepMetrics,
       num_samples: state.numSamples,
       num_tokens: state.numTokens,
       skipped_updates: state.numSkippedUpdates,
@@ -135,31 +144,65 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
 
 interface Step {
   readonly collected: Collected;
-  /** Where the data stand after this step's prompts. */
-  readonly cursor: CursorState;
+  /** What its completions were sampled under. */
+  readonly limits: Context;
+  /** Where prompts and contexts stand after this step. */
+  readonly after: Pick<LoopState, "prompts" | "context">;
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
-async function collectStep(context: TrainContext, step: number): Promise<Step> {
-  const { stage, seed, server, prompts, cursor, params, score } = context;
-  const { promptsPerStep, groupSize, dynamicSampling } = stage.rollout;
+/** Samples and scores one step, and tells the prompt source and the context schedule what came of it. */
+async function collectStep(context: TrainContext, step: number, contextState: ContextState): Promise<Step> {
+  const { stage, seed, server, source, score } = context;
+  const { promptsPerStep, dynamicSampling, contextSchedule, prompts: promptsSpec } = stage.rollout;
+  const limits = contextOf(stage.rollout, contextState);
+  const { groupSize, maxTokens } = limits;
+  const params = { ...context.params, maxTokens };
   const firstSeed = seedFrom(seed, "rollout", step);
   const collected = await collect({
     promptsPerStep,
     dynamicSampling,
-    nextPrompts: (count) => Array.from({ length: count }, () => prompts[cursor.next()]!),
+    nextPrompts: (count) => Array.from({ length: count }, () => source.next(step)),
     sample: (chosen, firstGroup) => {
       const seedOf = (i: number) => firstSeed + (firstGroup + i) * groupSize;
       return sampleGroups(server, chosen, { groupSize, params, seedOf });
     },
-    score,
+    score: (groups) => score(groups, maxTokens),
   });
-  return { collected, cursor: cursor.state() };
+  source.observe(collected.sampled);
+  const metrics = {
+    ...solvedMetrics(collected.sampled, promptsSpec?.metric),
+    ...samplingMetrics(collected, dynamicSampling),
+    ...source.metrics(),
+    ...(contextSchedule === undefined ? {} : { "rollout/max_tokens": maxTokens, "rollout/group_size": groupSize }),
+  };
+  const after = { prompts: source.state(), context: nextContext(context, step, contextState, collected) };
+  return { collected, limits, after, metrics };
+}
+
+/** The context of the next step, told where it is a new one. */
+function nextContext(
+  { name, stage, reporter }: TrainContext,
+  step: number,
+  state: ContextState,
+  { evidence }: Collected,
+): ContextState {
+  const truncatedShare = evidence.numTruncated / evidence.numRollouts;
+  const next = advanceContext(stage.rollout, state, { numSteps: step + 1, truncatedShare });
+  if (next.numEntered > state.numEntered && step + 1 < stage.steps) {
+    const { maxTokens, groupSize } = contextOf(stage.rollout, next);
+    reporter.note(
+      `From step ${step + 2} on, stage ${name} samples ${groupSize} completions per prompt of at most ${maxTokens} tokens (cut off in step ${step + 1}: ${(100 * truncatedShare).toFixed(1)} %).`,
+    );
+  }
+  return next;
 }
 
 async function trainOn(
   { stage, seed, engine, objective, params }: TrainContext,
   state: LoopState,
   groups: readonly ScoredGroup[],
+  { maxTokens }: Context,
 ): Promise<Update> {
   const { updatesPerBatch, epochsPerBatch, optimizer, refreshReferenceEverySteps } = stage;
   const random = createRandom(seedFrom(seed, "updates", state.step));
@@ -171,7 +214,7 @@ async function trainOn(
     maskTruncated: stage.rollout.maskTruncated,
     correction: stage.rollout.correction,
     temperature: params.temperature === 0 ? 1 : params.temperature,
-    maxCompletionTokens: params.maxTokens,
+    maxCompletionTokens: maxTokens,
     optimizer,
     numUpdatesBefore: state.numUpdates,
     numUpdatesTotal: stage.steps * updatesPerBatch * epochsPerBatch,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { collect, sampleGroups } from "../src/rollout.ts";
+import { collect, sampleGroups, samplingMetrics } from "../src/rollout.ts";
 import type { GroupRequest, PolicyServer } from "../src/server/server.ts";
 import type { Completion, Group, Prompt, ScoredGroup } from "../src/types.ts";
 
@@ -37,11 +37,16 @@ async function scoreById(groups: readonly Group[]): Promise<ScoredGroup[]> {
   }));
 }
 
-function collectFrom(ids: readonly string[], promptsPerStep: number, maxBatches: number | null) {
+function collectFrom(
+  ids: readonly string[],
+  promptsPerStep: number,
+  maxBatches: number | null,
+  minInformativeShare = 1,
+) {
   let next = 0;
   return collect({
     promptsPerStep,
-    dynamicSampling: maxBatches === null ? undefined : { maxBatches },
+    dynamicSampling: maxBatches === null ? undefined : { maxBatches, minInformativeShare },
     nextPrompts: (count) => Array.from({ length: count }, () => promptOf(ids[next++ % ids.length]!)),
     sample: (prompts, firstGroup) =>
       sampleGroups(new MemoryServer(), prompts, { groupSize: 2, params, seedOf: (i) => 100 + (firstGroup + i) * 2 }),
@@ -68,16 +73,47 @@ describe("rollouts", () => {
   });
 
   it("without dynamic sampling every group is kept", async () => {
-    const { groups, numSampledGroups } = await collectFrom(["flat", "mixed"], 4, null);
+    const { groups, sampled } = await collectFrom(["flat", "mixed"], 4, null);
     expect(groups.length).toBe(4);
-    expect(numSampledGroups).toBe(4);
+    expect(sampled.length).toBe(4);
   });
 
   it("dynamic sampling fills the batch exactly with groups whose rewards differ, and reports what that cost", async () => {
-    const { groups, numSampledGroups, evidence } = await collectFrom(["flat", "flat", "mixed", "flat"], 4, 10);
+    const { groups, sampled, evidence } = await collectFrom(["flat", "flat", "mixed", "flat"], 4, 10);
     expect(groups.map((group) => group.prompt.id)).toEqual(["mixed", "mixed", "mixed", "mixed"]);
-    expect(numSampledGroups).toBeGreaterThanOrEqual(13);
-    expect(evidence.numGroups).toBe(numSampledGroups);
+    expect(sampled.length).toBeGreaterThanOrEqual(13);
+    expect(evidence.numGroups).toBe(sampled.length);
+  });
+
+  it("what is left out is told by its reason: all right, all wrong, without a score, or more than the batch holds", async () => {
+    const kinds = ["right", "wrong", "none", "right", "wrong", "wrong", "mixed", "mixed", "mixed"];
+    let next = 0;
+    const collected = await collect({
+      promptsPerStep: 2,
+      dynamicSampling: { maxBatches: 10, minInformativeShare: 1 },
+      nextPrompts: (count) => Array.from({ length: count }, () => promptOf(kinds[next++]!)),
+      sample: (prompts, firstGroup) =>
+        sampleGroups(new MemoryServer(), prompts, { groupSize: 2, params, seedOf: (i) => 100 + (firstGroup + i) * 2 }),
+      score: async (groups) =>
+        groups.map((group) => ({
+          ...group,
+          rewards: group.rollouts.map((_, i) => {
+            const score = { right: 1, wrong: 0, none: null, mixed: i }[group.prompt.id]!;
+            return { total: score, outcomes: {} };
+          }),
+        })),
+    });
+    expect(collected.sampled.map(({ prompt }) => prompt.id)).toEqual(kinds.slice(0, 8));
+    expect(collected.leftOut).toEqual({ allRight: 2, allWrong: 3, excluded: 1, surplus: 0 });
+    expect(samplingMetrics(collected, { maxBatches: 10, minInformativeShare: 1 })).toEqual({
+      "dynamic_sampling/groups_per_trained_group": 4,
+      "dynamic_sampling/rollouts_per_trained_rollout": 4,
+      "dynamic_sampling/trained": 2 / 8,
+      "dynamic_sampling/all_right": 2 / 8,
+      "dynamic_sampling/all_wrong": 3 / 8,
+      "dynamic_sampling/excluded": 1 / 8,
+      "dynamic_sampling/surplus": 0,
+    });
   });
 
   it("dynamic sampling that finds nothing stops with the reason", async () => {

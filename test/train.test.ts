@@ -1,6 +1,7 @@
 /** The loop itself, on a bigram model: it learns, and counts, samples and saves what it says. */
 import { describe, expect, it } from "vitest";
-import { createCursor } from "../src/dataset/cursor.ts";
+import { firstContext } from "../src/context-schedule.ts";
+import { createPromptSource } from "../src/dataset/prompt-source.ts";
 import type { Evaluation } from "../src/evaluate.ts";
 import { createObjective, type ObjectiveSpec } from "../src/objectives/create.ts";
 import { silentReporter } from "../src/progress.ts";
@@ -80,10 +81,10 @@ function setUp({ algorithm = { type: "grpo" }, stage = {}, rollout = {}, context
     steps: 4,
     optimizer: { learningRate: 0.5 },
   });
-  const cursor = createCursor(prompts.length, 9, start?.cursor);
   const records: Readonly<Record<string, unknown>>[] = [];
   const saved: { state: LoopState; isBest: boolean }[] = [];
   const full: RlStage = { ...parsed, ...stage, rollout: { ...parsed.rollout, ...rollout } };
+  const source = createPromptSource({ prompts, spec: full.rollout.prompts, seed: 9, start: start?.prompts });
   const run = () =>
     train(
       {
@@ -93,8 +94,7 @@ function setUp({ algorithm = { type: "grpo" }, stage = {}, rollout = {}, context
         engine: table,
         server,
         objective: createObjective(full.algorithm),
-        prompts,
-        cursor,
+        source,
         params: { ...full.rollout.sampling, stopTokenIds: [0] },
         score: shareOfWanted,
         evaluate: null,
@@ -112,7 +112,8 @@ function setUp({ algorithm = { type: "grpo" }, stage = {}, rollout = {}, context
         numSkippedUpdates: 0,
         numSamples: 0,
         numTokens: 0,
-        cursor: cursor.state(),
+        prompts: source.state(),
+        context: firstContext,
         bestScore: null,
       },
     );
@@ -187,7 +188,10 @@ describe("the loop samples", () => {
       (await shareOfWanted(groups)).map((group, g) =>
         g % 2 === 1 ? { ...group, rewards: group.rewards.map((reward) => ({ ...reward, total: 0 })) } : group,
       );
-    const { run, server, records } = setUp({ rollout: { dynamicSampling: { maxBatches: 20 } }, context: { score } });
+    const { run, server, records } = setUp({
+      rollout: { dynamicSampling: { maxBatches: 20, minInformativeShare: 1 } },
+      context: { score },
+    });
     await run();
     const seeds = server.requests.flatMap(({ seed, numCompletions }) =>
       Array.from({ length: numCompletions }, (_, i) => seed + i),
@@ -214,7 +218,7 @@ describe("the loop samples", () => {
     expect(seen.map((versions) => [...new Set(versions)])).toEqual([[0], [0], [1], [2]]);
     expect(server.requests.length).toBe(16);
     // 4 of 5 prompts a step.
-    expect(saved.map(({ state }) => state.cursor)).toEqual([
+    expect(saved.map(({ state }) => state.prompts.cursor)).toEqual([
       { epoch: 0, position: 4 },
       { epoch: 1, position: 3 },
       { epoch: 2, position: 2 },

@@ -4,10 +4,9 @@ import YAML from "yaml";
 import { openDataset } from "../dataset/dataset.ts";
 import { promptsOf } from "../dataset/prompts.ts";
 import { readModelFolder } from "../engine/model-folder.ts";
-import { measureRun } from "../measured.ts";
 import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
-import { type Plan, planOf } from "../recipe/plan.ts";
+import { longestContext, type Plan, planOf } from "../recipe/plan.ts";
 import type { DataSpec, EvalStage, Recipe, RlStage, Stage } from "../recipe/schema.ts";
 import { Closers } from "../stages/closers.ts";
 import { demandFit, openScorer, openTokenizer } from "../stages/open.ts";
@@ -19,8 +18,6 @@ export interface CheckArguments {
   readonly recipe: string;
   readonly set: readonly string[];
   readonly json: boolean;
-  /** A run folder whose rollouts are looked at. */
-  readonly run?: string | undefined;
 }
 
 interface Sample {
@@ -31,15 +28,11 @@ interface Sample {
 }
 
 export async function runCheck(
-  { recipe: path, set, json, run }: CheckArguments,
+  { recipe: path, set, json }: CheckArguments,
   print: (text: string) => void,
 ): Promise<number> {
-  const measured = run === undefined ? {} : await measureRun(run);
-  const { recipe, warnings } = loadRecipe(path, { set, measured });
+  const { recipe, warnings } = loadRecipe(path, { set });
   const notes = [...warnings];
-  const unmeasured = recipe.stages.filter((stage) => stage.type === "rl" && measured[stageName(stage)] === undefined);
-  if (run !== undefined && unmeasured.length > 0)
-    notes.push(`${run} has no rollouts of stage ${unmeasured.map(stageName).join(", ")}: nothing is measured there.`);
   const model = await checkModel(recipe, notes);
   const samples: Sample[] = [];
   for (const stage of recipe.stages) {
@@ -76,8 +69,8 @@ async function checkModel({ model }: Recipe, notes: string[]): Promise<CheckedMo
 async function checkRewards(stage: Stage): Promise<void> {
   if (stage.type === "sft") return;
   await using closers = new Closers();
-  await openScorer(stage.rewards, 1, closers);
-  if (stage.type === "rl" && stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, 1, closers);
+  await openScorer(stage.rewards, closers);
+  if (stage.type === "rl" && stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, closers);
 }
 
 /** Prompts whose length is looked at. */
@@ -100,7 +93,7 @@ async function checkData(stage: Stage, model: CheckedModel | null, notes: string
 }
 
 function tooLong(prompts: readonly Prompt[], stage: RlStage | EvalStage, maxPositions: number): string[] {
-  const { maxTokens } = stage.type === "rl" ? stage.rollout.sampling : stage.sampling;
+  const maxTokens = stage.type === "rl" ? longestContext(stage.rollout) : stage.sampling.maxTokens;
   const longest = prompts.reduce((most, { tokenIds }) => Math.max(most, tokenIds.length), 0);
   if (longest + maxTokens <= maxPositions) return [];
   return [

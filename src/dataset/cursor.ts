@@ -16,16 +16,24 @@ export interface DataCursor {
   state(): CursorState;
 }
 
-export function createCursor(size: number, seed: number, start: CursorState = { epoch: 0, position: 0 }): DataCursor {
+/** The order of an epoch: a permutation of 0 … size-1, by its seed. */
+export type EpochOrder = (size: number, seed: number) => Uint32Array;
+
+export function createCursor(
+  size: number,
+  seed: number,
+  start: CursorState = { epoch: 0, position: 0 },
+  orderOf: EpochOrder = permutation,
+): DataCursor {
   if (size < 1) throw new Error("a cursor needs at least one row");
   let { epoch, position } = start;
-  let order = permutation(size, seedFrom(seed, "epoch", epoch));
+  let order = orderOf(size, seedFrom(seed, "epoch", epoch));
   return {
     next() {
       if (position >= size) {
         epoch++;
         position = 0;
-        order = permutation(size, seedFrom(seed, "epoch", epoch));
+        order = orderOf(size, seedFrom(seed, "epoch", epoch));
       }
       return order[position++]!;
     },

@@ -101,7 +101,7 @@ function mapRow(row: Row, { columns, answerFrom }: DataSpec): DataRow | string {
 }
 
 /** A column by its name, or a value within one by its path: "reward_model.ground_truth", "prompt.0.content". */
-function cellOf(row: Row, column: string): unknown {
+export function cellOf(row: Row, column: string): unknown {
   if (Object.hasOwn(row, column)) return row[column];
   let value: unknown = row;
   for (const key of column.split(".")) {

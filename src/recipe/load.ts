@@ -4,8 +4,7 @@
  */
 import { isAbsolute, parse, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
-import { checkRecipe } from "./check.ts";
-import { lintRecipe, type MeasuredStages } from "./lint.ts";
+import { checkRecipe, type Warning } from "./check.ts";
 import { applyOverride, isMapping, type Override, parseOverride } from "./override.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 import {
@@ -23,8 +22,6 @@ export interface LoadOptions {
   readonly set?: readonly string[] | undefined;
   /** What relative paths in `set` and outputDir start from. Default: the working directory. */
   readonly workingDir?: string | undefined;
-  /** What a run of this recipe showed, for the warnings that only rollouts can give. */
-  readonly measured?: MeasuredStages | undefined;
 }
 
 export interface ResolvedRecipe {
@@ -73,7 +70,7 @@ function readChain(first: Source): Source[] {
 function resolveSources(
   chain: readonly Source[],
   fileName: string,
-  { set = [], workingDir = process.cwd(), measured = {} }: LoadOptions,
+  { set = [], workingDir = process.cwd() }: LoadOptions,
 ): ResolvedRecipe {
   const shorthand = chain.map(({ value }) => isMapping(value) && value["stage"] !== undefined);
   const merged = chain.map(({ value }) => withStages(value)).reduceRight((base, layer) => merge(base, layer), {});
@@ -86,7 +83,7 @@ function resolveSources(
   const places = new Places(chain, shorthand, applied);
 
   const parsed = schema.safeParse(raw);
-  const crossed = checkRecipe(raw);
+  const { problems: crossed, warnings } = checkRecipe(raw);
   const both = chain.filter(
     ({ value }) => isMapping(value) && value["stage"] !== undefined && value["stages"] !== undefined,
   );
@@ -105,8 +102,8 @@ function resolveSources(
   return {
     recipe: { ...withAbsolutePaths(parsed.data, places, workingDir), name },
     name,
-    warnings: lintRecipe(parsed.data, measured).map(
-      ({ name, path, message }) => `${places.describe(path, "value")}: ${message} [${name}]`,
+    warnings: warnings.map(
+      ({ name, path, message }: Warning) => `${places.describe(path, "value")}: ${message} [${name}]`,
     ),
   };
 }

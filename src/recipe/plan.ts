@@ -1,7 +1,7 @@
 /** What a recipe will do, in numbers, before it does it. */
 import { basename } from "node:path";
 import { createObjective } from "../objectives/create.ts";
-import type { LoraSpec, ModelInit, ModelSpec, Recipe, RlStage, Stage } from "./schema.ts";
+import type { LoraSpec, ModelInit, ModelSpec, Recipe, RlStage, RolloutSpec, Stage } from "./schema.ts";
 
 export interface StagePlan {
   readonly name: string;
@@ -83,22 +83,65 @@ function planRl({
   const completionsPerStep = rollout.promptsPerStep * rollout.groupSize;
   const optimizerSteps = steps * updatesPerBatch * epochsPerBatch;
   const completionsPerUpdate = completionsPerStep / updatesPerBatch;
-  const { maxTokens } = rollout.sampling;
+  const maxTokens = longestContext(rollout);
+  const grows = rollout.contextSchedule === undefined ? "" : describeContexts(rollout);
+  const { completions, maxCompletionTokens } = countCompletions(rollout, steps);
   return {
     sentence:
       `${steps} steps of ${algorithm.type}: ${rollout.promptsPerStep} prompts x ${rollout.groupSize} completions = ${completionsPerStep} per step, ` +
       `trained in ${updatesPerBatch * epochsPerBatch} optimizer step${updatesPerBatch * epochsPerBatch === 1 ? "" : "s"} of ${completionsPerUpdate} completions, ` +
-      `at most ${maxTokens} tokens each: up to ${shortCount(steps * completionsPerStep * maxTokens)} tokens in all` +
-      `${rollout.dynamicSampling === undefined ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}.`,
+      `at most ${maxTokens} tokens each: up to ${shortCount(maxCompletionTokens)} tokens in all` +
+      `${rollout.dynamicSampling === undefined ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.`,
     numbers: {
       completionsPerStep,
       completionsPerUpdate,
       updatesPerStep: updatesPerBatch * epochsPerBatch,
       optimizerSteps,
-      completions: steps * completionsPerStep,
-      maxCompletionTokens: steps * completionsPerStep * maxTokens,
+      completions,
+      maxCompletionTokens,
     },
   };
+}
+
+/** The largest generation limit of a stage. */
+export function longestContext({ sampling, contextSchedule = [] }: RolloutSpec): number {
+  return Math.max(sampling.maxTokens, ...contextSchedule.map(({ maxTokens }) => maxTokens));
+}
+
+/** Over all steps, with every context entered as early as it can be. */
+function countCompletions(
+  { promptsPerStep, groupSize, sampling, contextSchedule = [] }: RolloutSpec,
+  steps: number,
+): { readonly completions: number; readonly maxCompletionTokens: number } {
+  const contexts = [{ begin: 0, maxTokens: sampling.maxTokens, groupSize }];
+  for (const { maxTokens, groupSize: ownSize, afterStep = steps, whenTruncated } of contextSchedule) {
+    const before = contexts.at(-1)!;
+    const bySteps = Math.max(afterStep, before.begin + 1);
+    const byShare = before.begin + (whenTruncated?.overSteps ?? steps);
+    contexts.push({ begin: Math.min(bySteps, byShare, steps), maxTokens, groupSize: ownSize ?? before.groupSize });
+  }
+  let completions = 0;
+  let maxCompletionTokens = 0;
+  contexts.forEach((context, i) => {
+    const numSteps = (contexts[i + 1]?.begin ?? steps) - context.begin;
+    completions += numSteps * promptsPerStep * context.groupSize;
+    maxCompletionTokens += numSteps * promptsPerStep * context.groupSize * context.maxTokens;
+  });
+  return { completions, maxCompletionTokens };
+}
+
+/** e.g. "; completions have at most 8 tokens, then 12 after step 5, then 16 once more than 20 % of 10 steps are cut off". */
+function describeContexts({ sampling, contextSchedule = [] }: RolloutSpec): string {
+  const later = contextSchedule.map(({ maxTokens, groupSize, afterStep, whenTruncated }) => {
+    const begins = [
+      afterStep === undefined ? "" : `after step ${afterStep}`,
+      whenTruncated === undefined
+        ? ""
+        : `once more than ${Number((100 * whenTruncated.above).toFixed(2))} % of ${whenTruncated.overSteps} steps are cut off`,
+    ].filter((text) => text !== "");
+    return `then ${maxTokens}${groupSize === undefined ? "" : ` (${groupSize} completions per prompt)`} ${begins.join(" or ")}`;
+  });
+  return `; completions have at most ${sampling.maxTokens} tokens, ${later.join(", ")}`;
 }
 
 /** e.g. "2.6M". */

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { objectiveSchema } from "../objectives/create.ts";
-import { warningNames } from "./lint/names.ts";
+import { contextSchedule, prompts } from "./prompts-schema.ts";
 
 const positive = () => z.number().positive();
 const count = () => z.int().positive();
@@ -255,12 +255,20 @@ export const rollout = z
     promptsPerStep: count().describe("Prompts whose groups are trained in one step."),
     groupSize: count().describe("G: completions per prompt."),
     sampling,
+    prompts: prompts.optional(),
+    contextSchedule: contextSchedule.optional(),
     dynamicSampling: z
       .strictObject({
         maxBatches: count()
           .default(10)
           .describe("Generation batches per step before the run stops with an explanation."),
         metric: z.string().optional().describe("The reward whose scores must differ; default: the total."),
+        minInformativeShare: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(1)
+          .describe("Share of the batch whose rewards must differ. 1: all of it (DAPO); GPG's beta_th is 0.6."),
       })
       .optional()
       .describe("DAPO: keep only groups whose rewards differ, and sample until the batch is full."),
@@ -382,10 +390,6 @@ export const recipe = z.strictObject({
   model,
   engine: engine.prefault({}),
   server: server.prefault({ type: "embedded" }),
-  ignoreWarnings: z
-    .array(z.enum(warningNames))
-    .default([])
-    .describe("Warnings of `grouper check` that this recipe means, by the name in brackets behind them."),
   stages: z.array(stage).min(1).describe("In order; a recipe with one stage may write it under `stage` instead."),
 });
 

@@ -4,6 +4,7 @@ import { evaluate } from "../evaluate.ts";
 import { writeFileAtomic } from "../files.ts";
 import { seedFrom } from "../random.ts";
 import type { EvalStage } from "../recipe/schema.ts";
+import type { Group } from "../types.ts";
 import { Closers } from "./closers.ts";
 import { answerParamsOf, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
 import type { StageContext, StageResult } from "./stage.ts";
@@ -14,7 +15,8 @@ export async function runEvalStage(context: StageContext<EvalStage>): Promise<St
   const model = await openModel(recipe, startDir, { reference: false, stack, reporter });
   const data = await openPrompts(stage.data, stage.template, model.tokenizer, reporter);
   const params = samplingParams(stage.sampling, model.stopTokenIds);
-  const score = await openScorer(stage.rewards, params.maxTokens, stack);
+  const scorer = await openScorer(stage.rewards, stack);
+  const score = (groups: readonly Group[]) => scorer(groups, params.maxTokens);
   const canaryTokens = data.prompts[0]!.tokenIds;
   const { server } = await openServer(recipe, model, { stack, reporter, canaryTokens });
   const { metric, numSamples } = stage;

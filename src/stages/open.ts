@@ -187,16 +187,18 @@ async function canaryOf(engine: Engine, tokenIds: readonly number[]): Promise<Ca
   return { tokenIds, logprobs: Float32Array.from(outputs!.logprobs) };
 }
 
-export type Scorer = (groups: readonly Group[]) => Promise<ScoredGroup[]>;
+/** `maxTokens` is the limit that the completions were sampled under, which rewards of length read. */
+export type Scorer = (groups: readonly Group[], maxTokens: number) => Promise<ScoredGroup[]>;
 
-export async function openScorer(spec: RewardsSpec, maxTokens: number, stack: Closers): Promise<Scorer> {
+export async function openScorer(spec: RewardsSpec, stack: Closers): Promise<Scorer> {
   const functions = spec.functions.map((reward) =>
     typeof reward === "string" ? { name: reward, weight: 1, params: {} } : reward,
   );
   const pool = stack.use(
     await openRewardPool({ rewards: functions, threads: spec.threads, deadlineMs: spec.deadlineSeconds * 1000 }),
   );
-  return (groups) => scoreGroups(groups, pool, functions, maxTokens, { maxFailedShare: spec.maxFailedShare });
+  return (groups, maxTokens) =>
+    scoreGroups(groups, pool, functions, maxTokens, { maxFailedShare: spec.maxFailedShare });
 }
 
 /** How the reward `metric` finds and compares answers, for votes; by text where it has no such parameters. */

@@ -1,6 +1,7 @@
 /** An `rl` stage: opens model, server, rewards and data, and runs the loop of train.ts to its end or interruption. */
 import { z } from "zod";
-import { createCursor } from "../dataset/cursor.ts";
+import { firstContext } from "../context-schedule.ts";
+import { createPromptSource } from "../dataset/prompt-source.ts";
 import { evaluate } from "../evaluate.ts";
 import { createObjective } from "../objectives/create.ts";
 import { seedFrom } from "../random.ts";
@@ -12,13 +13,22 @@ import { answerParamsOf, openModel, openPrompts, openScorer, openServer, samplin
 import { restore, saveCheckpoint } from "./save.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
+const counts = z.array(z.int());
+
 const loopSchema = z.object({
   step: z.int(),
   numUpdates: z.int(),
   numSkippedUpdates: z.int(),
   numSamples: z.int(),
   numTokens: z.int(),
-  cursor: z.object({ epoch: z.int(), position: z.int() }),
+  prompts: z.object({
+    cursor: z.object({ epoch: z.int(), position: z.int() }),
+    numDraws: z.int(),
+    stage: z.int(),
+    takesAll: z.boolean(),
+    ledger: z.object({ index: counts, samples: counts, passes: counts, lastSamples: counts, lastPasses: counts }),
+  }),
+  context: z.object({ numEntered: z.int(), truncatedShares: z.array(z.number()) }),
   bestScore: z.number().nullable(),
 });
 
@@ -33,21 +43,28 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
   const seed = seedFrom(recipe.seed, name);
   const data = await openPrompts(stage.data, stage.template, tokenizer, reporter);
   const saved = await restore(context, model, loopSchema, data.hash);
-  const cursor = createCursor(data.prompts.length, seedFrom(seed, "data"), saved?.cursor);
+  const source = createPromptSource({
+    prompts: data.prompts,
+    spec: stage.rollout.prompts,
+    seed: seedFrom(seed, "data"),
+    start: saved?.prompts,
+    note: (sentence) => reporter.note(sentence),
+  });
   const start: LoopState = saved ?? {
     step: 0,
     numUpdates: 0,
     numSkippedUpdates: 0,
     numSamples: 0,
     numTokens: 0,
-    cursor: cursor.state(),
+    prompts: source.state(),
+    context: firstContext,
     bestScore: null,
   };
 
   await cutRolloutLog(run.path, name, start.step);
 
   const params = samplingParams(stage.rollout.sampling, stopTokenIds);
-  const score = await openScorer(stage.rewards, params.maxTokens, stack);
+  const score = await openScorer(stage.rewards, stack);
   const canaryTokens = data.prompts[0]!.tokenIds;
   const { server, publish } = await openServer(recipe, model, { stack, reporter, canaryTokens });
   const evaluation = stage.eval === undefined ? null : await openEvaluation(stage.eval);
@@ -56,14 +73,14 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
     const held = await openPrompts(spec.data, stage.template, tokenizer, reporter);
     const evalSampling = { ...stage.rollout.sampling, ...definedOf(spec.sampling) };
     const evalParams = samplingParams(evalSampling, stopTokenIds);
-    const evalScore = spec.rewards === undefined ? score : await openScorer(spec.rewards, evalParams.maxTokens, stack);
+    const evalScore = spec.rewards === undefined ? score : await openScorer(spec.rewards, stack);
     return {
       hash: held.hash,
       run: () =>
         evaluate({
           server,
           prompts: held.prompts,
-          score: evalScore,
+          score: (groups) => evalScore(groups, evalParams.maxTokens),
           metric: spec.metric,
           answer: answerParamsOf(spec.rewards ?? stage.rewards, spec.metric),
           numSamples: spec.numSamples,
@@ -82,8 +99,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
       engine,
       server,
       objective,
-      prompts: data.prompts,
-      cursor,
+      source,
       params,
       score,
       evaluate: evaluation?.run ?? null,

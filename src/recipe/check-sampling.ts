@@ -1,0 +1,118 @@
+/** Checks of what a step samples: `rollout.prompts` and `rollout.contextSchedule` against each other and the rest of the stage. */
+import { messageOf } from "../errors.ts";
+import { checkGroupSize } from "../objectives/create.ts";
+import type { RlStage } from "./schema.ts";
+import type { Path } from "./source.ts";
+
+/** Where problems and warnings go. */
+export interface SamplingReport {
+  problem(path: Path, message: string): void;
+  warn(name: string, path: Path, message: string): void;
+}
+
+/** `at` is the stage's path. */
+export function checkSampling(stage: RlStage, at: Path, report: SamplingReport): void {
+  checkPrompts(stage, [...at, "rollout", "prompts"], report);
+  checkContexts(stage, [...at, "rollout", "contextSchedule"], report);
+  if (stage.rollout.contextSchedule !== undefined) warnOfFixedLengths(stage, at, report);
+}
+
+function checkPrompts({ rollout: { prompts = {} }, steps }: RlStage, at: Path, report: SamplingReport): void {
+  const { window, online, curriculum, easyPool } = prompts;
+  if (window !== undefined) checkWindow(window, [...at, "window"], report);
+  if (online !== undefined) {
+    checkWindow(online, [...at, "online"], report);
+    if (online.ends === "closed" && (online.min ?? 0) <= 0 && (online.max ?? 1) >= 1)
+      report.warn("online-window-holds-all", [...at, "online"], "has no effect: every pass rate lies in [0, 1]");
+    if (easyPool !== undefined && online.max === undefined)
+      report.problem(
+        [...at, "online"],
+        "expected max beside easyPool: without it no prompt is ever too easy, and the pool stays empty",
+      );
+  }
+  if (curriculum?.type !== "stages") return;
+  const path = [...at, "curriculum", "stages"];
+  curriculum.stages.forEach((part, i) => {
+    checkWindow({ ...part, ends: "closed" }, [...path, i], report);
+    const before = curriculum.stages[i - 1]?.afterStep;
+    if (before === undefined ? part.afterStep !== 0 : part.afterStep <= before) {
+      report.problem(
+        [...path, i, "afterStep"],
+        `expected ${before === undefined ? "0 in the first stage" : `more than the ${before} of the stage before`}, got ${part.afterStep}`,
+      );
+    }
+    warnOfLateStart(part.afterStep, steps, [...path, i, "afterStep"], report);
+  });
+}
+
+function checkWindow(
+  { min, max, ends }: { readonly min?: number | undefined; readonly max?: number | undefined; readonly ends: string },
+  at: Path,
+  report: SamplingReport,
+): void {
+  if (min === undefined || max === undefined) return;
+  if (min > max) report.problem([...at, "min"], `expected at most max ${max}, got ${min}`);
+  else if (min === max && ends === "open")
+    report.problem([...at, "min"], `expected less than max: no value lies between ${min} and ${max} with open ends`);
+}
+
+function checkContexts(stage: RlStage, at: Path, report: SamplingReport): void {
+  const { rollout, algorithm, updatesPerBatch, steps } = stage;
+  let maxTokens = rollout.sampling.maxTokens;
+  let afterStep = 0;
+  (rollout.contextSchedule ?? []).forEach((context, i) => {
+    if (context.maxTokens <= maxTokens)
+      report.problem(
+        [...at, i, "maxTokens"],
+        `expected more than the ${maxTokens} of the context before: contexts only grow, got ${context.maxTokens}`,
+      );
+    maxTokens = context.maxTokens;
+    if (context.afterStep !== undefined) {
+      if (context.afterStep <= afterStep)
+        report.problem([...at, i, "afterStep"], `expected more than ${afterStep}, got ${context.afterStep}`);
+      warnOfLateStart(context.afterStep, steps, [...at, i, "afterStep"], report);
+      afterStep = context.afterStep;
+    }
+    if (context.groupSize !== undefined) checkGroups(context.groupSize, i);
+  });
+
+  function checkGroups(groupSize: number, i: number): void {
+    const path = [...at, i, "groupSize"];
+    try {
+      checkGroupSize(algorithm, groupSize);
+    } catch (error) {
+      report.problem(path, messageOf(error));
+    }
+    if (rollout.dynamicSampling !== undefined && groupSize === 1)
+      report.problem(path, "expected at least 2 with dynamicSampling: the rewards of a group of one never differ");
+    const numSamples = rollout.promptsPerStep * groupSize;
+    if (numSamples % updatesPerBatch !== 0)
+      report.problem(
+        path,
+        `expected a groupSize with which updatesPerBatch ${updatesPerBatch} divides the completions of a step, got ${rollout.promptsPerStep} prompts x ${groupSize} = ${numSamples}`,
+      );
+  }
+}
+
+function warnOfLateStart(afterStep: number, steps: number, at: Path, report: SamplingReport): void {
+  if (afterStep > 0 && afterStep >= steps)
+    report.warn("never-begins", at, `begins after step ${afterStep}, but the stage has ${steps} steps`);
+}
+
+/** What stays at a length of its own while the limit grows. */
+function warnOfFixedLengths({ rewards, eval: evaluation }: RlStage, at: Path, report: SamplingReport): void {
+  rewards.functions.forEach((reward, i) => {
+    if (typeof reward === "object" && reward.params["maxTokens"] !== undefined)
+      report.warn(
+        "fixed-reward-length",
+        [...at, "rewards", "functions", i],
+        "its own maxTokens stays as it is while contextSchedule raises the limit; without it, it follows",
+      );
+  });
+  if (evaluation !== undefined && evaluation.sampling.maxTokens === undefined)
+    report.warn(
+      "eval-context",
+      [...at, "eval"],
+      "evaluates at sampling.maxTokens throughout, so that its numbers compare; give eval.sampling.maxTokens for a longer limit",
+    );
+}

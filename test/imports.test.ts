@@ -35,6 +35,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/train.ts", "src/sft.ts"],
   ["src/stages/"],
   ["src/pipeline.ts"],
+  ["src/compare/"],
   ["src/cli/"],
   ["src/index.ts"],
 ];

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { runPipeline } from "../pipeline.ts";
+import { asEvalStage } from "../recipe/evaluation.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { EvalStage, Recipe, RlStage } from "../recipe/schema.ts";
 import { freeRunPath } from "../run-directory.ts";
@@ -49,25 +50,13 @@ export async function runEvaluate(
 function evaluationOf(recipe: Recipe, samples: number | undefined): EvalStage {
   const own = recipe.stages.findLast((stage): stage is EvalStage => stage.type === "eval");
   const rl = recipe.stages.findLast((stage): stage is RlStage => stage.type === "rl" && stage.eval !== undefined);
-  const found = own ?? (rl === undefined ? undefined : fromRl(rl));
+  const found = own ?? (rl === undefined ? undefined : asEvalStage(rl));
   if (found === undefined)
     throw new RecipeError(
       "Expected a recipe with an eval stage, or an rl stage with eval, got neither. Add one of them.",
     );
   const { from: _, ...rest } = found;
   return { ...rest, name: "eval", numSamples: samples ?? found.numSamples };
-}
-
-function fromRl({ eval: held, rollout, rewards, template }: RlStage): EvalStage {
-  const { everySteps: _, ...evaluation } = held!;
-  const overrides = Object.fromEntries(Object.entries(evaluation.sampling).filter(([, value]) => value !== undefined));
-  return {
-    ...evaluation,
-    type: "eval",
-    template,
-    rewards: evaluation.rewards ?? rewards,
-    sampling: { ...rollout.sampling, ...overrides },
-  };
 }
 
 function table(result: Readonly<Record<string, unknown>>, runPath: string): string {

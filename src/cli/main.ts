@@ -44,6 +44,14 @@ const options = {
     model: text("Model folder; default: the recipe's own"),
     samples: text("Samples per prompt (k)"),
   },
+  compare: {
+    set,
+    json,
+    seeds: { ...text("Runs of each recipe, with seeds 1 to N"), default: "5" },
+    jobs: text("Runs at a time; default: as many as there are cores, one on a GPU"),
+    target: text("Score that costs are counted to, e.g. 0.8; default: the lowest mean final score"),
+    name: text("Name of the study's folder"),
+  },
   serve: {
     host: { ...text("Address to listen on"), default: "127.0.0.1" },
     port: { ...text("0 = any free port"), default: "8000" },
@@ -94,6 +102,21 @@ const parser = yargs()
       const samples = wholeNumber("samples", args.samples, { min: 1 });
       const { runEvaluate } = await import("./evaluate.ts");
       exitCode = await runEvaluate({ ...args, samples }, output, print);
+    },
+  )
+  .command(
+    "compare <recipes..>",
+    "Run recipes side by side, seed by seed, and say what differs",
+    (y: Argv) =>
+      y
+        .positional("recipes", { type: "string", array: true, demandOption: true, describe: "Recipe files" })
+        .options(options.compare),
+    async (args) => {
+      const seeds = wholeNumber("seeds", args.seeds, { min: 1, max: 1000 })!;
+      const jobs = wholeNumber("jobs", args.jobs, { min: 1, max: 1000 });
+      const target = share("target", args.target);
+      const { runCompare } = await import("./compare.ts");
+      exitCode = await runCompare({ ...args, seeds, jobs, target }, output, print);
     },
   )
   .command(
@@ -166,7 +189,7 @@ const parser = yargs()
 /** yargs would make a list of a value that is given twice. */
 function refuseRepeated(args: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(args)) {
-    if (Array.isArray(value) && !["_", "set", "data", "reward"].includes(name)) {
+    if (Array.isArray(value) && !["_", "set", "data", "reward", "recipes"].includes(name)) {
       throw new UsageError(`Expected --${name} once, got it ${value.length} times.`);
     }
   }
@@ -197,6 +220,7 @@ function complaint(message: string): string {
 const POSITIONALS: Readonly<Record<string, string>> = {
   eval: "a recipe: grouper eval RECIPE",
   check: "a recipe: grouper check RECIPE",
+  compare: "recipes: grouper compare A.yaml B.yaml",
   serve: "a model folder: grouper serve FOLDER",
   reward: "a reward: grouper reward test REWARD --data FILE",
 };
@@ -217,6 +241,13 @@ function wholeNumber(
   if (/^\d+$/.test(typed) && value >= min && value <= max) return value;
   const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
   throw new UsageError(`Expected a whole number ${range} for --${name}, got ${JSON.stringify(typed)}.`);
+}
+
+function share(name: string, typed: string | undefined): number | undefined {
+  if (typed === undefined) return undefined;
+  const value = Number(typed);
+  if (typed.trim() !== "" && value > 0 && value <= 1) return value;
+  throw new UsageError(`Expected a share above 0 and up to 1 for --${name}, got ${JSON.stringify(typed)}.`);
 }
 
 try {

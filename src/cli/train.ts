@@ -1,14 +1,13 @@
 /** `grouper train`: runs a recipe, or goes on with a run. */
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { RecipeError, UsageError } from "../errors.ts";
-import { packageRoot, packageVersion } from "../paths.ts";
 import { type PipelineResult, runPipeline } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { type Recipe, recipe as recipeSchema } from "../recipe/schema.ts";
 import { freeRunPath } from "../run-directory.ts";
+import { provenance } from "./provenance.ts";
 import { createReporter, type Output } from "./reporters.ts";
 
 export interface TrainArguments {
@@ -34,7 +33,11 @@ export async function runTrain(args: TrainArguments, output: Output, print: (tex
     const stopRequested = () => interrupt.signal() !== null;
     const result = await runPipeline({
       recipe,
-      provenance: provenanceOf(args),
+      provenance: {
+        ...provenance(),
+        recipeFile: args.recipe === undefined ? null : resolve(args.recipe),
+        set: args.set,
+      },
       runPath,
       resume,
       reporter,
@@ -68,7 +71,7 @@ function printResult(
 }
 
 /** As a shell takes it for one word. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
@@ -137,21 +140,5 @@ function listenForInterrupts(note: (text: string) => void): {
   return {
     signal: () => first,
     dispose: () => void process.off("SIGINT", onStop).off("SIGTERM", onStop).off("SIGHUP", onHangUp),
-  };
-}
-
-/** What a reader of the run needs to repeat it. */
-function provenanceOf({ recipe, set }: TrainArguments): Record<string, unknown> {
-  const commit = spawnSync("git", ["-C", packageRoot, "rev-parse", "HEAD"], { encoding: "utf8" });
-  const changed = spawnSync("git", ["-C", packageRoot, "status", "--porcelain"], { encoding: "utf8" });
-  return {
-    grouper: packageVersion(),
-    commit: commit.status === 0 ? commit.stdout.trim() : null,
-    uncommittedChanges: changed.status === 0 ? changed.stdout.trim() !== "" : null,
-    node: process.version,
-    platform: `${process.platform}-${process.arch}`,
-    recipeFile: recipe === undefined ? null : resolve(recipe),
-    set,
-    startedAt: new Date().toISOString(),
   };
 }

@@ -10,7 +10,7 @@ import type { JudgedGroup } from "./dataset/ledger.ts";
 import { addEvidence, type Evidence, evidenceOf, explainNoLearning, noEvidence } from "./diagnosis.ts";
 import type { SamplingParams } from "./engine/engine.ts";
 import { RecipeError } from "./errors.ts";
-import { allEqual } from "./math/statistics.ts";
+import { allEqual, mean } from "./math/statistics.ts";
 import type { RolloutSpec } from "./recipe/schema.ts";
 import type { PolicyServer } from "./server/server.ts";
 import type { Completion, Group, Prompt, Rollout, ScoredGroup } from "./types.ts";
@@ -41,6 +41,20 @@ export function sampleGroups(
   );
 }
 
+/**
+ * One greedy completion per prompt, as a group of its own: the baseline of ReMax (Li et al., arXiv 2310.10505). It is scored like any other
+ * and never trained.
+ */
+export function sampleGreedy(
+  server: PolicyServer,
+  prompts: readonly Prompt[],
+  params: SamplingParams,
+  signal?: AbortSignal,
+): Promise<Group[]> {
+  const greedy = { ...params, temperature: 0, topP: 1, topK: 0, minP: 0 };
+  return sampleGroups(server, prompts, { groupSize: 1, params: greedy, seedOf: () => 0, exactLogprobs: false }, signal);
+}
+
 /** Prompt and completion end to end; exactly the completion's tokens are trained. */
 export function toRollout(prompt: Prompt, completion: Completion): Rollout {
   const start = prompt.tokenIds.length;
@@ -59,6 +73,8 @@ export interface CollectOptions {
   /** The next prompts of the dataset, in the run's order. */
   readonly nextPrompts: (count: number) => readonly Prompt[];
   readonly sample: (prompts: readonly Prompt[], firstGroup: number) => Promise<Group[]>;
+  /** For objectives that need "greedyReward": one group of one greedy completion per prompt. */
+  readonly sampleGreedy?: ((prompts: readonly Prompt[]) => Promise<Group[]>) | undefined;
   readonly score: (groups: readonly Group[]) => Promise<ScoredGroup[]>;
 }
 
@@ -69,7 +85,9 @@ export interface Collected {
   readonly sampled: readonly JudgedGroup[];
   /** Sampled groups that are not trained; with the trained ones they are all. */
   readonly leftOut: LeftOut;
-  /** Of all that was sampled. */
+  /** Greedy completions that were sampled beside them, with their rewards. */
+  readonly greedy: readonly ScoredGroup[];
+  /** Of all that was sampled, but for greedy completions. */
   readonly evidence: Evidence;
   readonly rolloutSeconds: number;
   readonly rewardSeconds: number;
@@ -89,10 +107,11 @@ export interface LeftOut {
 
 /** The scored groups of one step. Throws RecipeError with the reason when dynamic sampling cannot fill the batch. */
 export async function collect(options: CollectOptions): Promise<Collected> {
-  const { promptsPerStep, dynamicSampling, nextPrompts, sample, score } = options;
+  const { promptsPerStep, dynamicSampling, nextPrompts, sample, sampleGreedy: sampleBaseline, score } = options;
   const wanted = numInformativeWanted(promptsPerStep, dynamicSampling);
   const candidates: Candidate[] = [];
   const sampled: JudgedGroup[] = [];
+  const greedy: ScoredGroup[] = [];
   let numInformative = 0;
   let evidence = noEvidence;
   let rolloutSeconds = 0;
@@ -107,9 +126,11 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     const share = round === 0 ? 1 : Math.max(numInformative / sampled.length, missing / promptsPerStep);
     const prompts = nextPrompts(round === 0 ? promptsPerStep : Math.min(promptsPerStep, Math.ceil(missing / share)));
     const start = performance.now();
-    const groups = await sample(prompts, sampled.length);
+    const [groups, baselines = []] = await Promise.all([sample(prompts, sampled.length), sampleBaseline?.(prompts)]);
     const sampledAt = performance.now();
-    const scored = await score(groups);
+    const all = await score([...groups, ...baselines]);
+    const scored = all.slice(0, groups.length).map((group, i) => withGreedyReward(group, all[groups.length + i]));
+    greedy.push(...all.slice(groups.length));
     rolloutSeconds += (sampledAt - start) / 1000;
     rewardSeconds += (performance.now() - sampledAt) / 1000;
     evidence = addEvidence(evidence, evidenceOf(scored));
@@ -128,7 +149,13 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   for (const candidate of candidates) {
     if (!trained.has(candidate)) leftOut[candidate.verdict === "informative" ? "surplus" : candidate.verdict]++;
   }
-  return { groups: chosen.map(({ group }) => group), sampled, leftOut, evidence, rolloutSeconds, rewardSeconds };
+  const groups = chosen.map(({ group }) => group);
+  return { groups, sampled, leftOut, greedy, evidence, rolloutSeconds, rewardSeconds };
+}
+
+/** null: the greedy completion has no reward. */
+function withGreedyReward(group: ScoredGroup, greedy: ScoredGroup | undefined): ScoredGroup {
+  return greedy === undefined ? group : { ...group, greedyReward: greedy.rewards[0]!.total };
 }
 
 type Verdict = "informative" | "allRight" | "allWrong" | "excluded";
@@ -185,11 +212,12 @@ function verdictOf(group: ScoredGroup, metric: string | undefined): Verdict {
 }
 
 /**
- * What a step's batch cost: dynamic_sampling/groups_per_trained_group, rollouts_per_trained_rollout, and, with dynamic sampling, the shares
- * of the sampled groups that were trained, all_right, all_wrong, excluded and surplus; these five add up to 1.
+ * What a step's batch cost: dynamic_sampling/groups_per_trained_group; rollouts_per_trained_rollout, greedy ones included; and, with
+ * dynamic sampling, the shares of the sampled groups that were trained, all_right, all_wrong, excluded and surplus; these five add up to 1.
+ * greedy/reward (of those that have one) and greedy/mean_length in tokens, where greedy completions were sampled.
  */
 export function samplingMetrics(
-  { groups, sampled, leftOut, evidence }: Collected,
+  { groups, sampled, leftOut, greedy, evidence }: Collected,
   dynamicSampling: RolloutSpec["dynamicSampling"],
 ): Record<string, number> {
   const numTrained = groups.reduce((sum, group) => sum + group.rollouts.length, 0);
@@ -203,9 +231,19 @@ export function samplingMetrics(
           "dynamic_sampling/excluded": leftOut.excluded / sampled.length,
           "dynamic_sampling/surplus": leftOut.surplus / sampled.length,
         };
+  const greedyRewards = greedy.flatMap(({ rewards }) => rewards.map(({ total }) => total));
+  const counted = greedyRewards.filter((total) => total !== null);
   return {
     "dynamic_sampling/groups_per_trained_group": sampled.length / groups.length,
-    "dynamic_sampling/rollouts_per_trained_rollout": evidence.numRollouts / numTrained,
+    "dynamic_sampling/rollouts_per_trained_rollout": (evidence.numRollouts + greedy.length) / numTrained,
     ...shares,
+    ...(counted.length === 0 ? {} : { "greedy/reward": mean(counted) }),
+    ...(greedy.length === 0
+      ? {}
+      : {
+          "greedy/mean_length": mean(
+            greedy.flatMap(({ rollouts }) => rollouts.map(({ completion }) => completion.tokenIds.length)),
+          ),
+        }),
   };
 }

@@ -18,7 +18,7 @@ import type { Objective } from "./objectives/objective.ts";
 import type { Reporter } from "./progress.ts";
 import { createRandom, seedFrom } from "./random.ts";
 import type { RlStage } from "./recipe/schema.ts";
-import { type Collected, collect, sampleGroups, samplingMetrics } from "./rollout.ts";
+import { type Collected, collect, sampleGreedy, sampleGroups, samplingMetrics } from "./rollout.ts";
 import type { PolicyServer } from "./server/server.ts";
 import type { Group, ScoredGroup } from "./types.ts";
 import { type Update, updatePolicy } from "./update.ts";
@@ -106,7 +106,7 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
       step: state.step + 1,
       numUpdates: state.numUpdates + update.numUpdates,
       numSkippedUpdates: state.numSkippedUpdates + update.numSkipped,
-      numSamples: state.numSamples + collected.evidence.numRollouts,
+      numSamples: state.numSamples + collected.evidence.numRollouts + collected.greedy.length,
       numTokens: state.numTokens + update.numTokens,
       ...after,
       bestScore: state.bestScore,
@@ -158,6 +158,7 @@ async function collectStep(context: TrainContext, step: number, contextState: Co
   const limits = contextOf(stage.rollout, contextState);
   const { groupSize, maxTokens } = limits;
   const params = { ...context.params, maxTokens };
+  const needsGreedy = context.objective.needs.includes("greedyReward");
   const firstSeed = seedFrom(seed, "rollout", step);
   const collected = await collect({
     promptsPerStep,
@@ -167,6 +168,7 @@ async function collectStep(context: TrainContext, step: number, contextState: Co
       const seedOf = (i: number) => firstSeed + (firstGroup + i) * groupSize;
       return sampleGroups(server, chosen, { groupSize, params, seedOf });
     },
+    sampleGreedy: needsGreedy ? (chosen) => sampleGreedy(server, chosen, params) : undefined,
     score: (groups) => score(groups, maxTokens),
   });
   source.observe(collected.sampled);

@@ -4,6 +4,7 @@ import { firstContext } from "../src/context-schedule.ts";
 import { createPromptSource } from "../src/dataset/prompt-source.ts";
 import type { Evaluation } from "../src/evaluate.ts";
 import { createObjective, type ObjectiveSpec } from "../src/objectives/create.ts";
+import type { Objective } from "../src/objectives/objective.ts";
 import { silentReporter } from "../src/progress.ts";
 import { type RlStage, rlStage } from "../src/recipe/schema.ts";
 import type { GroupRequest, PolicyServer } from "../src/server/server.ts";
@@ -256,6 +257,150 @@ describe("the loop's reference", () => {
   });
 });
 
+describe("the loop's contexts", () => {
+  const contextSchedule = [
+    { maxTokens: 9, groupSize: 8, afterStep: 2 },
+    { maxTokens: 12, whenTruncated: { above: 0, overSteps: 2 } },
+  ];
+
+  it("servers, rewards and the objective's length constant see the limit of the step, also a step ahead", async () => {
+    for (const prefetch of [0, 1] as const) {
+      const limits: [number, number][] = [];
+      const score = async (groups: readonly Group[], maxTokens: number) => {
+        limits.push([groups[0]!.rollouts.length, maxTokens]);
+        return shareOfWanted(groups);
+      };
+      const notes: string[] = [];
+      const plain = createObjective({ type: "drgrpo" });
+      const constants: number[] = [];
+      const objective: Objective = {
+        ...plain,
+        loss: (example, outputs, batch) => {
+          if (constants.at(-1) !== batch.maxCompletionTokens) constants.push(batch.maxCompletionTokens);
+          return plain.loss(example, outputs, batch);
+        },
+      };
+      const { run, server, records } = setUp({
+        rollout: { contextSchedule, prefetch },
+        stage: { steps: 6 },
+        context: { score, objective, reporter: { ...silentReporter, note: (sentence) => void notes.push(sentence) } },
+      });
+      await run();
+      expect(constants).toEqual([6, 9, 12]);
+      const expected = [
+        [4, 6],
+        [4, 6],
+        [8, 9],
+        [8, 9],
+        [8, 12],
+        [8, 12],
+      ];
+      expect(limits).toEqual(expected);
+      const asked = server.requests.filter((_, i) => i % 4 === 0);
+      expect(asked.map(({ numCompletions, params }) => [numCompletions, params.maxTokens])).toEqual(expected);
+      expect(records.map((record) => [record["rollout/group_size"], record["rollout/max_tokens"]])).toEqual(expected);
+      expect(records.at(-1)!["num_samples"]).toBe(2 * 16 + 4 * 32);
+      expect(notes[0]).toMatch(/^From step 3 on, stage rl samples 8 completions per prompt of at most 9 tokens/);
+    }
+  });
+
+  it("a longer limit cuts fewer completions off, while weights, optimizer and step go on", async () => {
+    const growing = [
+      { maxTokens: 12, afterStep: 4 },
+      { maxTokens: 24, afterStep: 8 },
+    ];
+    const { run, records, engine } = setUp({
+      rollout: { contextSchedule: growing, groupSize: 16 },
+      stage: { steps: 12, optimizer: rlStage.shape.optimizer.parse({ learningRate: 1e-3 }) },
+    });
+    const { state } = await run();
+    const share = (from: number) =>
+      records.slice(from, from + 4).reduce((sum, record) => sum + Number(record["completions/clipped_ratio"]), 0) / 4;
+    expect(share(4)).toBeLessThan(share(0));
+    expect(share(8)).toBeLessThan(share(4));
+    expect(records.map((record) => record["policy_version"])).toEqual(records.map((_, i) => i + 1));
+    expect(state.numUpdates).toBe(12);
+    expect(engine.policyVersion).toBe(12);
+  });
+});
+
+describe("a greedy baseline", () => {
+  it("is one more completion per prompt, at temperature 0: scored, given to the objective, counted, never trained", async () => {
+    const plain = createObjective({ type: "reinforce" });
+    const seen: { readonly greedyReward: number | null | undefined; readonly numRollouts: number }[] = [];
+    const objective: Objective = {
+      ...plain,
+      needs: ["greedyReward"],
+      advantages: (groups, old, ref) => {
+        for (const { greedyReward, rollouts } of groups) seen.push({ greedyReward, numRollouts: rollouts.length });
+        return plain.advantages(groups, old, ref);
+      },
+    };
+    // Greedy completions come last; those of p0 have no reward.
+    const score = async (groups: readonly Group[]) =>
+      (await shareOfWanted(groups)).map((group) => ({
+        ...group,
+        rewards: group.rewards.map((reward) =>
+          group.rollouts.length > 1 ? reward : { ...reward, total: group.prompt.id === "p0" ? null : 0.25 },
+        ),
+      }));
+    const { run, server, records } = setUp({ stage: { steps: 2 }, context: { objective, score } });
+    const { state } = await run();
+    const greedy = server.requests.filter(({ params }) => params.temperature === 0);
+    expect(greedy.length).toBe(8);
+    expect(greedy.every(({ numCompletions, exactLogprobs }) => numCompletions === 1 && exactLogprobs === false)).toBe(
+      true,
+    );
+    const sampled = server.requests.filter(({ params }) => params.temperature !== 0);
+    expect(sampled.map(({ prompt }) => prompt.id)).toEqual(greedy.map(({ prompt }) => prompt.id));
+    expect(seen.length).toBe(8);
+    seen.forEach(({ greedyReward, numRollouts }, i) => {
+      expect(greedyReward).toBe(sampled[i]!.prompt.id === "p0" ? null : 0.25);
+      expect(numRollouts).toBe(4);
+    });
+    expect(seen.some(({ greedyReward }) => greedyReward === null)).toBe(true);
+    expect(state.numSamples).toBe(2 * 4 * (4 + 1));
+    for (const record of records) {
+      expect(record["greedy/reward"]).toBe(0.25);
+      expect(record["dynamic_sampling/rollouts_per_trained_rollout"]).toBe(1.25);
+      expect(Number(record["greedy/mean_length"])).toBeGreaterThanOrEqual(1);
+    }
+    // The ledger knows the policy's own samples alone.
+    expect(state.prompts.ledger.samples.reduce((a, b) => a + b)).toBe(32);
+  });
+
+  it("is not sampled where the objective does not ask for it", async () => {
+    const { run, server, records } = setUp({});
+    await run();
+    expect(server.requests.length).toBe(16);
+    expect(records.some((record) => "greedy/reward" in record)).toBe(false);
+  });
+});
+
+describe("the loop chooses prompts", () => {
+  it("by what it saw: solved prompts are not sampled again", async () => {
+    const isSolved = (prompt: Prompt) => prompt.id === "p1" || prompt.id === "p3";
+    const score = async (groups: readonly Group[]) =>
+      (await shareOfWanted(groups)).map((group) =>
+        isSolved(group.prompt)
+          ? { ...group, rewards: group.rewards.map((reward) => ({ ...reward, total: 1 })) }
+          : group,
+      );
+    const online = { max: 1, ends: "open", over: "last", minSamples: 1 } as const;
+    const { run, server, records } = setUp({
+      rollout: { prompts: { online }, promptsPerStep: 5 },
+      context: { score },
+    });
+    await run();
+    const counts = prompts.map(({ id }) => server.requests.filter(({ prompt }) => prompt.id === id).length);
+    expect(counts[1]).toBe(1);
+    expect(counts[3]).toBe(1);
+    expect(counts.reduce((a, b) => a + b)).toBe(20);
+    expect(records.map((record) => record["prompts/dropped"])).toEqual([2, 2, 2, 2]);
+    expect(records[0]!["solved_all"]).toBeGreaterThanOrEqual(0.4);
+  });
+});
+
 describe("the loop saves", () => {
   it("the best by evaluation, and only a strictly better one", async () => {
     const scores = [0.1, 0.3, 0.3, 0.2, 0.5];
@@ -298,22 +443,43 @@ describe("the loop saves", () => {
     expect(server.records.length).toBe(1);
   });
 
-  it("and goes on from a saved state with the numbers of a whole run", async () => {
-    const strip = (records: readonly Readonly<Record<string, unknown>>[]) =>
-      records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !name.startsWith("time/"))));
-    const whole = setUp({ stage: { steps: 5, updatesPerBatch: 2 } });
-    await whole.run();
-    let steps = 0;
-    const reporter = { ...silentReporter, step: () => void steps++ };
-    const first = setUp({
-      stage: { steps: 5, updatesPerBatch: 2 },
-      context: { reporter, stopRequested: () => steps >= 2 },
-    });
-    expect((await first.run()).interrupted).toBe(true);
-    const { state } = first.saved.at(-1)!;
-    const second = setUp({ engine: first.engine, stage: { steps: 5, updatesPerBatch: 2 }, start: state });
-    await second.run();
-    expect(strip([...first.records, ...second.records])).toEqual(strip(whole.records));
-    expect(await first.engine.weightsHash()).toBe(await whole.engine.weightsHash());
-  });
+  it.each([
+    { what: "plain", rollout: {}, steps: 5, stopAfter: 2 },
+    {
+      what: "between two contexts, with a window, an easy pool and refills",
+      rollout: {
+        contextSchedule: [
+          { maxTokens: 8, groupSize: 6, afterStep: 2 },
+          { maxTokens: 10, whenTruncated: { above: 0, overSteps: 3 } },
+        ],
+        prompts: {
+          online: { min: 0, max: 0.75, ends: "closed", over: "all", minSamples: 8 },
+          easyPool: { share: 0.3 },
+        },
+        dynamicSampling: { maxBatches: 10, minInformativeShare: 0.5 },
+      } satisfies Partial<RlStage["rollout"]>,
+      steps: 8,
+      stopAfter: 4,
+    },
+  ])(
+    "and goes on from a saved state with the numbers of a whole run: $what",
+    async ({ rollout, steps: numSteps, stopAfter }) => {
+      const stage = { steps: numSteps, updatesPerBatch: 2 };
+      const strip = (records: readonly Readonly<Record<string, unknown>>[]) =>
+        records.map((record) =>
+          Object.fromEntries(Object.entries(record).filter(([name]) => !name.startsWith("time/"))),
+        );
+      const whole = setUp({ stage, rollout });
+      await whole.run();
+      let steps = 0;
+      const reporter = { ...silentReporter, step: () => void steps++ };
+      const first = setUp({ stage, rollout, context: { reporter, stopRequested: () => steps >= stopAfter } });
+      expect((await first.run()).interrupted).toBe(true);
+      const { state } = first.saved.at(-1)!;
+      const second = setUp({ engine: first.engine, stage, rollout, start: JSON.parse(JSON.stringify(state)) });
+      await second.run();
+      expect(strip([...first.records, ...second.records])).toEqual(strip(whole.records));
+      expect(await first.engine.weightsHash()).toBe(await whole.engine.weightsHash());
+    },
+  );
 });

@@ -15,13 +15,18 @@ export function recipeJsonSchema(): JsonSchema {
   const { stages, ...properties } = schema.properties ?? {};
   if (stages?.items === undefined) throw new Error("the recipe's schema has no list of stages");
   const stage = { $ref: "#/definitions/stage" };
+  const changes = {
+    type: "object",
+    additionalProperties: { type: "object" },
+    description: "Beside `extends`: changes to its stages, by their names.",
+  };
   return {
     ...schema,
     title: "Grouper recipe",
     properties: {
       ...properties,
       extends: { type: "string", description: "Another recipe: mappings are merged, everything else is replaced." },
-      stages: { ...stages, items: stage },
+      stages: { anyOf: [{ ...stages, items: stage }, changes], description: stages["description"] },
       stage,
     },
     required: [],

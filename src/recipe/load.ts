@@ -5,7 +5,7 @@
 import { isAbsolute, parse, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { checkRecipe, type Warning } from "./check.ts";
-import { applyOverride, isMapping, type Override, parseOverride } from "./override.ts";
+import { applyOverride, isMapping, nameOf, type Override, parseOverride } from "./override.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 import {
   type DataSpec,
@@ -73,14 +73,14 @@ function resolveSources(
   { set = [], workingDir = process.cwd() }: LoadOptions,
 ): ResolvedRecipe {
   const shorthand = chain.map(({ value }) => isMapping(value) && value["stage"] !== undefined);
-  const merged = chain.map(({ value }) => withStages(value)).reduceRight((base, layer) => merge(base, layer), {});
+  const merged = chain.reduceRight((base: unknown, source) => merge(base, withStages(source, base)), {});
   if (!isMapping(merged)) throw new Error("a merged recipe is a mapping");
   // Beside `stages`, `stage` is a problem of its own, told below.
   const { extends: _, stage: __, ...raw } = merged;
 
   const overrides = set.map(parseOverride);
   const applied = overrides.map((override) => ({ override, path: applyOverride(raw, override) }));
-  const places = new Places(chain, shorthand, applied);
+  const places = new Places(chain, shorthand, stageNames(raw), applied);
 
   const parsed = schema.safeParse(raw);
   const { problems: crossed, warnings } = checkRecipe(raw);
@@ -108,11 +108,32 @@ function resolveSources(
   };
 }
 
-/** `stage: {…}` is short for a list of one. */
-function withStages(value: unknown): unknown {
-  if (!isMapping(value) || value["stage"] === undefined || value["stages"] !== undefined) return value;
+/** `stage: {…}` is short for a list of one; a mapping of stages changes those of `base`, the recipe that it extends, by their names. */
+function withStages({ value, label, locate }: Source, base: unknown): unknown {
+  if (!isMapping(value)) return value;
   const { stage, ...rest } = value;
-  return { ...rest, stages: [stage] };
+  if (stage !== undefined && value["stages"] === undefined) return { ...rest, stages: [stage] };
+  const changes = value["stages"];
+  if (!isMapping(changes)) return value;
+  const names = stageNames(base);
+  for (const name of Object.keys(changes)) {
+    if (names.includes(name)) continue;
+    const expected =
+      names.length === 0
+        ? "a list of stages, since the file extends no recipe whose stages a mapping could change"
+        : `the name of a stage of the recipe that it extends (${names.join(", ")})`;
+    throw new RecipeError(
+      `${locate(["stages", name], "key") ?? label} stages: expected ${expected}, got ${JSON.stringify(name)}.`,
+    );
+  }
+  const before = isMapping(base) && Array.isArray(base["stages"]) ? base["stages"] : [];
+  return { ...value, stages: before.map((one, i) => merge(one, changes[names[i]!] ?? {})) };
+}
+
+/** Names of a recipe's stages as written: a stage without a name goes by its type. */
+function stageNames(value: unknown): string[] {
+  if (!isMapping(value) || !Array.isArray(value["stages"])) return [];
+  return value["stages"].map(nameOf);
 }
 
 /** Mappings merge key by key, everything else is replaced. What comes out shares nothing with what went in, as aliases in YAML do. */
@@ -133,11 +154,18 @@ interface Applied {
 class Places {
   private readonly chain: readonly Source[];
   private readonly shorthand: readonly boolean[];
+  private readonly stageNames: readonly string[];
   private readonly applied: readonly Applied[];
 
-  constructor(chain: readonly Source[], shorthand: readonly boolean[], applied: readonly Applied[]) {
+  constructor(
+    chain: readonly Source[],
+    shorthand: readonly boolean[],
+    stageNames: readonly string[],
+    applied: readonly Applied[],
+  ) {
     this.chain = chain;
     this.shorthand = shorthand;
+    this.stageNames = stageNames;
     this.applied = applied;
   }
 
@@ -176,6 +204,10 @@ class Places {
   }
 
   private inFile(path: Path, index: number): Path {
+    const { value } = this.chain[index]!;
+    if (path[0] === "stages" && path.length > 1 && isMapping(value) && isMapping(value["stages"])) {
+      return ["stages", this.stageNames[Number(path[1])] ?? "", ...path.slice(2)];
+    }
     if (!this.shorthand[index] || path[0] !== "stages") return path;
     return path.length === 1 ? ["stage"] : ["stage", ...path.slice(2)];
   }

@@ -64,7 +64,8 @@ function indexIn(list: readonly unknown[], key: string, where: string, label: st
   throw new RecipeError(`${label}: expected ${expected} after ${where}, got ${JSON.stringify(key)}.`);
 }
 
-function nameOf(stage: unknown): string {
+/** A stage's name as written: its own, or its type. */
+export function nameOf(stage: unknown): string {
   return isMapping(stage) ? String(stage["name"] ?? stage["type"]) : "?";
 }
 

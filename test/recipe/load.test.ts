@@ -87,6 +87,37 @@ describe("loading", () => {
     expect(recipe.model).toMatchObject({ path: join(dir, "base", "models/tiny"), lora: { rank: 8, alpha: 32 } });
   });
 
+  it("extends: a mapping of stages changes those that it names, and its faults are found in its own lines", () => {
+    mkdirSync(join(dir, "base"), { recursive: true });
+    const sft =
+      "  - { type: sft, data: { type: task, task: arithmetic, size: 9 }, steps: 3, batchSize: 2, optimizer: { learningRate: 1e-3 } }\n";
+    const [head, stage] = [good.slice(0, good.indexOf("stage:")), good.slice(good.indexOf("stage:"))];
+    const rlLines = stage
+      .split("\n")
+      .slice(1)
+      .map((line) => `  ${line}`)
+      .join("\n")
+      .replace("    ", "  - ");
+    writeFileSync(join(dir, "base", "two.yaml"), `${head}stages:\n${sft}${rlLines}`);
+    const path = join(dir, "change.yaml");
+    const write = (text: string) => writeFileSync(path, `extends: base/two.yaml\nname: change\n${text}`);
+
+    write("stages:\n  rl: { algorithm: { type: dapo }, steps: 77 }\n");
+    const [before, after] = [loadRecipe(join(dir, "base", "two.yaml")).recipe, loadRecipe(path).recipe];
+    expect(after.stages[0]).toEqual(before.stages[0]);
+    expect(after.stages[1]).toMatchObject({ type: "rl", steps: 77, algorithm: { type: "dapo" } });
+    expect(after.stages[1]!.data).toEqual(before.stages[1]!.data);
+
+    write("stages:\n  rl:\n    stesp: 3\n");
+    expect(() => loadRecipe(path)).toThrow(/change\.yaml:5:5 stages\.1\.stesp: .*steps/);
+    write("stages:\n  lr: { steps: 3 }\n");
+    expect(() => loadRecipe(path)).toThrow(
+      /change\.yaml:4:3 stages: expected the name of a stage of the recipe that it extends \(sft, rl\), got "lr"/,
+    );
+    writeFileSync(path, "stages:\n  rl: { steps: 3 }\n");
+    expect(() => loadRecipe(path)).toThrow(/expected a list of stages, since the file extends no recipe/);
+  });
+
   it("a circle of extends is refused", () => {
     const path = join(dir, "circle.yaml");
     writeFileSync(path, "extends: circle.yaml\n");

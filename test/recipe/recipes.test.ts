@@ -30,12 +30,13 @@ function numbersOf(recipe: Recipe): Readonly<Record<string, number>> {
 }
 
 describe("every recipe", () => {
-  it("there are seven", () => {
+  it("there are eight", () => {
     expect(files.sort()).toEqual([
       "countdown.yaml",
       "dapo-qwen2.5-7b.yaml",
       "knights-knaves.yaml",
       "open-r1-qwen2.5-1.5b.yaml",
+      "quickstart-grpo.yaml",
       "quickstart.yaml",
       "r1-zero-qwen2.5-1.5b-gsm8k.yaml",
       "r1-zero-qwen2.5-7b-math.yaml",

@@ -10,6 +10,7 @@
  */
 import { cpus } from "node:os";
 import { performance } from "node:perf_hooks";
+import type { ObjectiveSpec } from "../src/objectives/create.ts";
 import type { ScoredGroup, TokenOutputs } from "../src/types.ts";
 
 const dist = new URL("../dist/src/", import.meta.url);
@@ -17,7 +18,7 @@ const { anchoredLoss, assemble, makeBatch } = (await import(
   `${dist}assemble.js`
 )) as typeof import("../src/assemble.ts");
 const { mergeMetrics } = (await import(`${dist}metrics.js`)) as typeof import("../src/metrics.ts");
-const { createObjective } = (await import(
+const { createObjective, objectiveTypes } = (await import(
   `${dist}objectives/create.js`
 )) as typeof import("../src/objectives/create.ts");
 
@@ -33,8 +34,8 @@ const current = outputsOf(0.1).flat();
 
 console.log(`${numGroups * groupSize * numTokens} tokens, node ${process.version}, ${cpus()[0]?.model}`);
 console.log("objective    advantages s    losses s    ns/token");
-for (const type of ["reinforce", "rloo", "grpo", "drgrpo", "dapo"] as const) {
-  const objective = createObjective({ type });
+for (const type of objectiveTypes) {
+  const objective = createObjective({ type } as ObjectiveSpec);
   const assembling: number[] = [];
   const losing: number[] = [];
   for (let pass = 0; pass <= numPasses; pass++) {

@@ -4,6 +4,7 @@ import YAML from "yaml";
 import { openDataset } from "../dataset/dataset.ts";
 import { promptsOf } from "../dataset/prompts.ts";
 import { readModelFolder } from "../engine/model-folder.ts";
+import { measureRun } from "../measured.ts";
 import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { longestContext, type Plan, planOf } from "../recipe/plan.ts";
@@ -18,6 +19,8 @@ export interface CheckArguments {
   readonly recipe: string;
   readonly set: readonly string[];
   readonly json: boolean;
+  /** A run folder whose rollouts are looked at. */
+  readonly run?: string | undefined;
 }
 
 interface Sample {
@@ -28,11 +31,15 @@ interface Sample {
 }
 
 export async function runCheck(
-  { recipe: path, set, json }: CheckArguments,
+  { recipe: path, set, json, run }: CheckArguments,
   print: (text: string) => void,
 ): Promise<number> {
-  const { recipe, warnings } = loadRecipe(path, { set });
+  const measured = run === undefined ? {} : await measureRun(run);
+  const { recipe, warnings } = loadRecipe(path, { set, measured });
   const notes = [...warnings];
+  const unmeasured = recipe.stages.filter((stage) => stage.type === "rl" && measured[stageName(stage)] === undefined);
+  if (run !== undefined && unmeasured.length > 0)
+    notes.push(`${run} has no rollouts of stage ${unmeasured.map(stageName).join(", ")}: nothing is measured there.`);
   const model = await checkModel(recipe, notes);
   const samples: Sample[] = [];
   for (const stage of recipe.stages) {

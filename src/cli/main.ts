@@ -61,7 +61,7 @@ const options = {
     "api-key-env": text("Environment variable with the key that clients must send"),
   },
   setup: { json },
-  check: { set, json },
+  check: { set, json, run: text("Run folder of this recipe: names the warnings that only its rollouts can give") },
   reward: {
     json,
     data: {

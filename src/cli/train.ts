@@ -3,7 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { RecipeError, UsageError } from "../errors.ts";
+import { measureRun } from "../measured.ts";
 import { type PipelineResult, runPipeline } from "../pipeline.ts";
+import { lintRecipe } from "../recipe/lint.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { type Recipe, recipe as recipeSchema } from "../recipe/schema.ts";
 import { freeRunPath } from "../run-directory.ts";
@@ -22,7 +24,7 @@ export interface TrainArguments {
 export async function runTrain(args: TrainArguments, output: Output, print: (text: string) => void): Promise<number> {
   const reporter = createReporter(output, args);
   const { recipe, runPath, resume, warnings } =
-    args.resume === undefined ? await newRun(args) : resumedRun(args.resume, args);
+    args.resume === undefined ? await newRun(args) : await resumedRun(args.resume, args);
   for (const warning of warnings) reporter.note(warning);
   const resumeCommand = `grouper train --resume ${shellWord(runPath)}`;
   reporter.note(
@@ -100,7 +102,7 @@ function runName(name: string): string {
   );
 }
 
-function resumedRun(path: string, { recipe: recipePath, set, name }: TrainArguments): RunToStart {
+async function resumedRun(path: string, { recipe: recipePath, set, name }: TrainArguments): Promise<RunToStart> {
   if (recipePath !== undefined || name !== undefined || set.length > 0) {
     throw new UsageError(
       "Expected --resume RUN alone: a run goes on with the recipe that it began with. Start a new run to change it.",
@@ -118,7 +120,11 @@ function resumedRun(path: string, { recipe: recipePath, set, name }: TrainArgume
   const parsed = z.looseObject({ recipe: recipeSchema }).safeParse(value);
   if (!parsed.success)
     throw new RecipeError(`${file} is not a recipe of this version of Grouper: ${z.prettifyError(parsed.error)}`);
-  return { recipe: parsed.data.recipe, runPath: path, resume: true, warnings: [] };
+  const { recipe } = parsed.data;
+  const warnings = lintRecipe(recipe, await measureRun(path)).map(
+    ({ name, path: where, message }) => `${where.join(".")}: ${message} [${name}]`,
+  );
+  return { recipe, runPath: path, resume: true, warnings };
 }
 
 /**

@@ -21,6 +21,13 @@ export function populationStd(values: readonly number[]): number {
   return Math.sqrt(sumOfSquaredDeviations(values) / values.length);
 }
 
+/** The middle value, or the mean of the two middle ones; of at least one value. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error("the median of nothing");
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
 /** True when no two values differ; exact, so that rounding in a mean cannot turn equal rewards into tiny advantages. */
 export function allEqual(values: readonly number[]): boolean {
   return values.every((value) => value === values[0]);

@@ -11,18 +11,29 @@
  */
 import { z } from "zod";
 import type { Objective } from "./objective.ts";
-import { aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
-import { centeredRewards, onTrainedTokens, requireSiblings } from "./terms/baseline.ts";
-import { klNeeds, klOption, klTerm, referenceOf, rewardsWithKl } from "./terms/kl.ts";
+import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
+import { centeredFormula, centeredRewards, onTrainedTokens, requireSiblings } from "./terms/baseline.ts";
+import {
+  klFormula,
+  klNeeds,
+  klOption,
+  klTerm,
+  referenceOf,
+  rewardFormula,
+  rewardsWithKl,
+  tokenTerm,
+} from "./terms/kl.ts";
 import { parseOptions } from "./terms/options.ts";
 import {
   clipHighOption,
   clipLowOption,
+  clippedFormula,
   clippedSurrogate,
   dualClipLeavesRoom,
   dualClipOption,
   dualClipProblem,
   importanceRatio,
+  ratioFormula,
 } from "./terms/ratio.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 
@@ -47,6 +58,14 @@ export function drgrpo(options: DrgrpoOptions = {}): Objective {
     name: type,
     needs: klNeeds(kl),
     comparesSiblings: true,
+    formula: [
+      ...rewardFormula(kl),
+      centeredFormula,
+      ratioFormula,
+      clippedFormula(clip),
+      ...klFormula(kl),
+      aggregationFormula(aggregation, tokenTerm(kl)),
+    ],
 
     advantages(groups, old, ref) {
       requireSiblings(type, groups);

@@ -11,24 +11,36 @@
  */
 import { z } from "zod";
 import type { Objective } from "./objective.ts";
-import { aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
+import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
 import {
   onTrainedTokens,
   requireSiblings,
+  standardizedFormula,
   standardizedRewards,
   stdEpsilonOption,
   stdOption,
 } from "./terms/baseline.ts";
-import { klNeeds, klOption, klTerm, referenceOf, rewardsWithKl } from "./terms/kl.ts";
+import {
+  klFormula,
+  klNeeds,
+  klOption,
+  klTerm,
+  referenceOf,
+  rewardFormula,
+  rewardsWithKl,
+  tokenTerm,
+} from "./terms/kl.ts";
 import { parseOptions } from "./terms/options.ts";
 import {
   clipHighOption,
   clipLowOption,
+  clippedFormula,
   clippedSurrogate,
   dualClipLeavesRoom,
   dualClipOption,
   dualClipProblem,
   importanceRatio,
+  ratioFormula,
 } from "./terms/ratio.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 
@@ -57,6 +69,14 @@ export function grpo(options: GrpoOptions = {}): Objective {
     name: type,
     needs: klNeeds(kl),
     comparesSiblings: true,
+    formula: [
+      ...rewardFormula(kl),
+      standardizedFormula(std, stdEpsilon),
+      ratioFormula,
+      clippedFormula(clip),
+      ...klFormula(kl),
+      aggregationFormula(aggregation, tokenTerm(kl)),
+    ],
 
     advantages(groups, old, ref) {
       requireSiblings(type, groups);

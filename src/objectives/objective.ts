@@ -14,6 +14,16 @@ import type { Batch, Example, ScoredGroup, SequenceLoss, TokenOutputs } from "..
  */
 export type OptionalInput = "oldLogprobs" | "refLogprobs" | "entropies" | "values" | "greedyReward" | "stepOutputs";
 
+/** One line of what a run minimises, with the recipe's numbers in it; ASCII, for people. */
+export interface Formula {
+  /** e.g. "A_i" */
+  readonly symbol: string;
+  /** e.g. "(R_i - mean(R)) / (std(R) + 1e-6)" */
+  readonly expression: string;
+  /** Authors, title or number, equation. */
+  readonly source: string;
+}
+
 export interface Objective {
   /** The `type` of the recipe, e.g. "dapo". */
   readonly name: string;
@@ -21,6 +31,8 @@ export interface Objective {
   readonly needs: readonly OptionalInput[];
   /** True where an answer is judged against its siblings alone: a group of one, or of equal rewards, then teaches nothing. */
   readonly comparesSiblings: boolean;
+  /** The scalar as it is computed: rewards, advantages, token terms, sum, in this order. */
+  readonly formula: readonly Formula[];
   /** Examples whose reward is above it are positive (Batch.numPositiveTokens); absent where the objective does not ask. */
   readonly positiveReward?: number;
   /** What the critic learns, for objectives that need "values". */

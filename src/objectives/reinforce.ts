@@ -11,10 +11,19 @@
  */
 import { z } from "zod";
 import type { Objective } from "./objective.ts";
-import { aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
-import { onTrainedTokens, rawRewards } from "./terms/baseline.ts";
-import { klNeeds, klOption, klTerm, referenceOf, rewardsWithKl } from "./terms/kl.ts";
-import { logLikelihoodTerm } from "./terms/likelihood.ts";
+import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
+import { onTrainedTokens, rawFormula, rawRewards } from "./terms/baseline.ts";
+import {
+  klFormula,
+  klNeeds,
+  klOption,
+  klTerm,
+  referenceOf,
+  rewardFormula,
+  rewardsWithKl,
+  tokenTerm,
+} from "./terms/kl.ts";
+import { likelihoodFormula, logLikelihoodTerm } from "./terms/likelihood.ts";
 import { parseOptions } from "./terms/options.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 
@@ -35,6 +44,14 @@ export function reinforce(options: ReinforceOptions = {}): Objective {
     name: type,
     needs: klNeeds(kl),
     comparesSiblings: false,
+    formula: [
+      ...rewardFormula(kl),
+      rawFormula,
+
+      likelihoodFormula,
+      ...klFormula(kl),
+      aggregationFormula(aggregation, tokenTerm(kl)),
+    ],
 
     advantages(groups, old, ref) {
       const rewards = rewardsWithKl(groups, old, ref, kl);

@@ -11,10 +11,19 @@
  */
 import { z } from "zod";
 import type { Objective } from "./objective.ts";
-import { aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
-import { leaveOneOutRewards, onTrainedTokens, requireSiblings } from "./terms/baseline.ts";
-import { klNeeds, klOption, klTerm, referenceOf, rewardsWithKl } from "./terms/kl.ts";
-import { logLikelihoodTerm } from "./terms/likelihood.ts";
+import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
+import { leaveOneOutFormula, leaveOneOutRewards, onTrainedTokens, requireSiblings } from "./terms/baseline.ts";
+import {
+  klFormula,
+  klNeeds,
+  klOption,
+  klTerm,
+  referenceOf,
+  rewardFormula,
+  rewardsWithKl,
+  tokenTerm,
+} from "./terms/kl.ts";
+import { likelihoodFormula, logLikelihoodTerm } from "./terms/likelihood.ts";
 import { parseOptions } from "./terms/options.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 
@@ -37,6 +46,14 @@ export function rloo(options: RlooOptions = {}): Objective {
     name: type,
     needs: klNeeds(kl),
     comparesSiblings: true,
+    formula: [
+      ...rewardFormula(kl),
+      leaveOneOutFormula,
+
+      likelihoodFormula,
+      ...klFormula(kl),
+      aggregationFormula(aggregation, tokenTerm(kl)),
+    ],
 
     advantages(groups, old, ref) {
       requireSiblings(type, groups);

@@ -4,26 +4,22 @@ import { checkGroupSize } from "../objectives/create.ts";
 import type { RlStage } from "./schema.ts";
 import type { Path } from "./source.ts";
 
-/** Where problems and warnings go. */
+/** Where problems go; what is valid and doubtful is for lint/prompts.ts. */
 export interface SamplingReport {
   problem(path: Path, message: string): void;
-  warn(name: string, path: Path, message: string): void;
 }
 
 /** `at` is the stage's path. */
 export function checkSampling(stage: RlStage, at: Path, report: SamplingReport): void {
   checkPrompts(stage, [...at, "rollout", "prompts"], report);
   checkContexts(stage, [...at, "rollout", "contextSchedule"], report);
-  if (stage.rollout.contextSchedule !== undefined) warnOfFixedLengths(stage, at, report);
 }
 
-function checkPrompts({ rollout: { prompts = {} }, steps }: RlStage, at: Path, report: SamplingReport): void {
+function checkPrompts({ rollout: { prompts = {} } }: RlStage, at: Path, report: SamplingReport): void {
   const { window, online, curriculum, easyPool } = prompts;
   if (window !== undefined) checkWindow(window, [...at, "window"], report);
   if (online !== undefined) {
     checkWindow(online, [...at, "online"], report);
-    if (online.ends === "closed" && (online.min ?? 0) <= 0 && (online.max ?? 1) >= 1)
-      report.warn("online-window-holds-all", [...at, "online"], "has no effect: every pass rate lies in [0, 1]");
     if (easyPool !== undefined && online.max === undefined)
       report.problem(
         [...at, "online"],
@@ -41,7 +37,6 @@ function checkPrompts({ rollout: { prompts = {} }, steps }: RlStage, at: Path, r
         `expected ${before === undefined ? "0 in the first stage" : `more than the ${before} of the stage before`}, got ${part.afterStep}`,
       );
     }
-    warnOfLateStart(part.afterStep, steps, [...path, i, "afterStep"], report);
   });
 }
 
@@ -57,7 +52,7 @@ function checkWindow(
 }
 
 function checkContexts(stage: RlStage, at: Path, report: SamplingReport): void {
-  const { rollout, algorithm, updatesPerBatch, steps } = stage;
+  const { rollout, algorithm, updatesPerBatch } = stage;
   let maxTokens = rollout.sampling.maxTokens;
   let afterStep = 0;
   (rollout.contextSchedule ?? []).forEach((context, i) => {
@@ -70,7 +65,6 @@ function checkContexts(stage: RlStage, at: Path, report: SamplingReport): void {
     if (context.afterStep !== undefined) {
       if (context.afterStep <= afterStep)
         report.problem([...at, i, "afterStep"], `expected more than ${afterStep}, got ${context.afterStep}`);
-      warnOfLateStart(context.afterStep, steps, [...at, i, "afterStep"], report);
       afterStep = context.afterStep;
     }
     if (context.groupSize !== undefined) checkGroups(context.groupSize, i);
@@ -92,27 +86,4 @@ function checkContexts(stage: RlStage, at: Path, report: SamplingReport): void {
         `expected a groupSize with which updatesPerBatch ${updatesPerBatch} divides the completions of a step, got ${rollout.promptsPerStep} prompts x ${groupSize} = ${numSamples}`,
       );
   }
-}
-
-function warnOfLateStart(afterStep: number, steps: number, at: Path, report: SamplingReport): void {
-  if (afterStep > 0 && afterStep >= steps)
-    report.warn("never-begins", at, `begins after step ${afterStep}, but the stage has ${steps} steps`);
-}
-
-/** What stays at a length of its own while the limit grows. */
-function warnOfFixedLengths({ rewards, eval: evaluation }: RlStage, at: Path, report: SamplingReport): void {
-  rewards.functions.forEach((reward, i) => {
-    if (typeof reward === "object" && reward.params["maxTokens"] !== undefined)
-      report.warn(
-        "fixed-reward-length",
-        [...at, "rewards", "functions", i],
-        "its own maxTokens stays as it is while contextSchedule raises the limit; without it, it follows",
-      );
-  });
-  if (evaluation !== undefined && evaluation.sampling.maxTokens === undefined)
-    report.warn(
-      "eval-context",
-      [...at, "eval"],
-      "evaluates at sampling.maxTokens throughout, so that its numbers compare; give eval.sampling.maxTokens for a longer limit",
-    );
 }

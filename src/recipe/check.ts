@@ -3,7 +3,7 @@
  * whatever parts of a recipe could be parsed, so that all problems appear in one round.
  */
 import { messageOf } from "../errors.ts";
-import { checkGroupSize, createObjective } from "../objectives/create.ts";
+import { checkGroupSize } from "../objectives/create.ts";
 import { rewardLabel } from "../reward/reward.ts";
 import { checkSampling } from "./check-sampling.ts";
 import { nearest } from "./nearest.ts";
@@ -22,21 +22,8 @@ import {
 } from "./schema.ts";
 import type { Path } from "./source.ts";
 
-/** A recipe that runs but may not do what was meant. */
-export interface Warning {
-  /** Stable, e.g. "sampling-filters". */
-  readonly name: string;
-  readonly path: Path;
-  readonly message: string;
-}
-
-export interface Checked {
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly Warning[];
-}
-
-/** `value` is a recipe as written, with its stages in a list. */
-export function checkRecipe(value: Readonly<Record<string, unknown>>): Checked {
+/** `value` is a recipe as written, with its stages in a list. What is valid and doubtful is for lint.ts. */
+export function checkRecipe(value: Readonly<Record<string, unknown>>): readonly Problem[] {
   const report = new Report();
   const parsedModel = model.safeParse(value["model"]);
   const parsedServer = server.prefault({ type: "embedded" }).safeParse(value["server"]);
@@ -55,19 +42,14 @@ export function checkRecipe(value: Readonly<Record<string, unknown>>): Checked {
     if (parsed?.type === "sft") checkSft(parsed, ["stages", i], report);
     if (parsed?.type === "eval") checkEval(parsed, ["stages", i], report);
   });
-  return report;
+  return report.problems;
 }
 
-class Report implements Checked {
+class Report {
   readonly problems: Problem[] = [];
-  readonly warnings: Warning[] = [];
 
   problem(path: Path, message: string, part: Problem["part"] = "value"): void {
     this.problems.push({ path, part, message });
-  }
-
-  warn(name: string, path: Path, message: string): void {
-    this.warnings.push({ name, path, message });
   }
 }
 
@@ -137,25 +119,12 @@ function checkAdapterBase(stages: readonly (Stage | undefined)[], spec: ServerSp
   });
 }
 
-function checkPrefetch(
-  { rollout: { prefetch, correction } }: RlStage,
-  spec: ServerSpec,
-  at: Path,
-  report: Report,
-): void {
-  if (prefetch === 0) return;
-  if (spec.type === "embedded") {
-    report.problem(
-      at,
-      "expected 0 with the embedded server, which samples from the very weights that train; prefetch needs a server of its own (type: vllm)",
-    );
-  } else if (correction === undefined) {
-    report.warn(
-      "off-policy",
-      at,
-      "batches are sampled one step before they train; correction: { type: tis } weighs what that changes",
-    );
-  }
+function checkPrefetch({ rollout: { prefetch } }: RlStage, spec: ServerSpec, at: Path, report: Report): void {
+  if (prefetch === 0 || spec.type !== "embedded") return;
+  report.problem(
+    at,
+    "expected 0 with the embedded server, which samples from the very weights that train; prefetch needs a server of its own (type: vllm)",
+  );
 }
 
 /** Names are different, and `from` names an earlier stage that trains. */
@@ -182,7 +151,7 @@ function checkLineage(stages: readonly (Stage | undefined)[], report: Report): v
 }
 
 function checkRl(rl: RlStage, at: Path, report: Report): void {
-  const { rollout, algorithm, updatesPerBatch, epochsPerBatch, optimizer, rewards } = rl;
+  const { rollout, algorithm, updatesPerBatch, rewards } = rl;
   const { promptsPerStep, groupSize, dynamicSampling, sampling } = rollout;
   try {
     checkGroupSize(algorithm, groupSize);
@@ -211,60 +180,18 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
     checkMetric(rl.eval.metric, rl.eval.rewards ?? rewards, [...at, "eval", "metric"], report);
     if (rl.eval.rewards !== undefined) checkRewards(rl.eval.rewards, [...at, "eval", "rewards"], report);
   }
-  warnOfSampling(rl, at, report);
-  const usesReference = createObjective(algorithm).needs.includes("refLogprobs");
-  if (rl.refreshReferenceEverySteps !== undefined && !usesReference) {
-    report.warn(
-      "unused-reference",
-      [...at, "refreshReferenceEverySteps"],
-      `has no effect: ${algorithm.type} has no KL term here, so there is no reference`,
-    );
-  }
-  if (algorithm.type === "reinforce" && updatesPerBatch * epochsPerBatch > 1) {
-    report.warn(
-      "unclipped-updates",
-      [...at, "updatesPerBatch"],
-      "reinforce has no clip: with several updates per batch nothing bounds how far the policy drifts",
-    );
-  }
-  warnOfWarmup(optimizer.warmupSteps, rl.steps * updatesPerBatch * epochsPerBatch, [...at, "optimizer"], report);
-}
-
-/** Ratios and the off-policy correction compare log-probabilities; they mean what the papers mean only for the distribution sampled from. */
-function warnOfSampling({ rollout: { sampling } }: RlStage, at: Path, report: Report): void {
-  const { temperature, topP, topK, minP } = sampling;
-  const path = [...at, "rollout", "sampling"];
-  if (temperature === 0) {
+  if (sampling.temperature === 0) {
     report.problem(
-      [...path, "temperature"],
+      [...at, "rollout", "sampling", "temperature"],
       "expected more than 0 for training: greedy completions of one prompt are all the same",
     );
-  } else if (temperature !== 1) {
-    report.warn(
-      "sampling-temperature",
-      [...path, "temperature"],
-      `importance ratios and KL are those of the policy at temperature ${temperature}, not at 1`,
-    );
-  }
-  const filters = [
-    topP < 1 ? `topP ${topP}` : "",
-    topK > 0 ? `topK ${topK}` : "",
-    minP > 0 ? `minP ${minP}` : "",
-  ].filter((text) => text !== "");
-  if (filters.length > 0) {
-    report.warn(
-      "sampling-filters",
-      path,
-      `${filters.join(", ")}: completions come from a filtered distribution, but importance ratios are of the whole one; train with topP 1, topK 0, minP 0`,
-    );
   }
 }
 
-function checkSft({ steps, epochs, optimizer }: SftStage, at: Path, report: Report): void {
+function checkSft({ steps, epochs }: SftStage, at: Path, report: Report): void {
   if ((steps === undefined) === (epochs === undefined)) {
     report.problem(at, `expected either steps or epochs, got ${steps === undefined ? "neither" : "both"}`);
   }
-  if (steps !== undefined) warnOfWarmup(optimizer.warmupSteps, steps, [...at, "optimizer"], report);
 }
 
 function checkEval({ metric, rewards, sampling }: EvalStage, at: Path, report: Report): void {
@@ -305,14 +232,4 @@ function checkRewards(rewards: RewardsSpec, at: Path, report: Report): void {
 
 function labelsOf({ functions }: RewardsSpec): string[] {
   return functions.map((spec) => (typeof spec === "string" ? spec : rewardLabel(spec)));
-}
-
-function warnOfWarmup(warmupSteps: number, total: number, at: Path, report: Report): void {
-  if (warmupSteps >= total) {
-    report.warn(
-      "warmup-never-ends",
-      [...at, "warmupSteps"],
-      `${warmupSteps} warm-up steps, but the stage has ${total} optimizer steps: the rate never reaches learningRate`,
-    );
-  }
 }

@@ -4,7 +4,8 @@
  */
 import { isAbsolute, parse, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
-import { checkRecipe, type Warning } from "./check.ts";
+import { checkRecipe } from "./check.ts";
+import { lintRecipe, type MeasuredStages } from "./lint.ts";
 import { applyOverride, isMapping, nameOf, type Override, parseOverride } from "./override.ts";
 import { type Problem, problemsOf } from "./problems.ts";
 import {
@@ -22,6 +23,8 @@ export interface LoadOptions {
   readonly set?: readonly string[] | undefined;
   /** What relative paths in `set` and outputDir start from. Default: the working directory. */
   readonly workingDir?: string | undefined;
+  /** What a run of this recipe showed, for the warnings that only rollouts can give. */
+  readonly measured?: MeasuredStages | undefined;
 }
 
 export interface ResolvedRecipe {
@@ -70,7 +73,7 @@ function readChain(first: Source): Source[] {
 function resolveSources(
   chain: readonly Source[],
   fileName: string,
-  { set = [], workingDir = process.cwd() }: LoadOptions,
+  { set = [], workingDir = process.cwd(), measured = {} }: LoadOptions,
 ): ResolvedRecipe {
   const shorthand = chain.map(({ value }) => isMapping(value) && value["stage"] !== undefined);
   const merged = chain.reduceRight((base: unknown, source) => merge(base, withStages(source, base)), {});
@@ -83,7 +86,7 @@ function resolveSources(
   const places = new Places(chain, shorthand, stageNames(raw), applied);
 
   const parsed = schema.safeParse(raw);
-  const { problems: crossed, warnings } = checkRecipe(raw);
+  const crossed = checkRecipe(raw);
   const both = chain.filter(
     ({ value }) => isMapping(value) && value["stage"] !== undefined && value["stages"] !== undefined,
   );
@@ -102,8 +105,8 @@ function resolveSources(
   return {
     recipe: { ...withAbsolutePaths(parsed.data, places, workingDir), name },
     name,
-    warnings: warnings.map(
-      ({ name, path, message }: Warning) => `${places.describe(path, "value")}: ${message} [${name}]`,
+    warnings: lintRecipe(parsed.data, measured).map(
+      ({ name, path, message }) => `${places.describe(path, "value")}: ${message} [${name}]`,
     ),
   };
 }

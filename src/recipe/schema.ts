@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { objectiveSchema } from "../objectives/create.ts";
+import { warningNames } from "./lint/names.ts";
 import { contextSchedule, prompts } from "./prompts-schema.ts";
 
 const positive = () => z.number().positive();
@@ -390,6 +391,10 @@ export const recipe = z.strictObject({
   model,
   engine: engine.prefault({}),
   server: server.prefault({ type: "embedded" }),
+  ignoreWarnings: z
+    .array(z.enum(warningNames))
+    .default([])
+    .describe("Warnings of `grouper check` that this recipe means, by the name in brackets behind them."),
   stages: z.array(stage).min(1).describe("In order; a recipe with one stage may write it under `stage` instead."),
 });
 

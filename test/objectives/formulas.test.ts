@@ -348,3 +348,28 @@ describe("options", () => {
     for (const [name, option] of options) expect(option.description, name).toBeTruthy();
   });
 });
+
+describe("what an objective says of itself", () => {
+  it("dapo: every line in order, with the numbers of its options", () => {
+    const { formula } = createObjective({ type: "dapo", dualClip: 10, kl: { coefficient: 0.01 } });
+    expect(formula.map(({ symbol, expression }) => `${symbol} = ${expression}`)).toEqual([
+      "R_i = reward_i",
+      "A_i = (R_i - mean(R)) / (std(R) + 0.000001)",
+      "r_t = exp(logp_t - old_t)",
+      "l_t = max(-A_i r_t, -A_i clip(r_t, 0.8, 1.28)), at most -10 A_i where A_i < 0",
+      "k_t = exp(ref_t - logp_t) - (ref_t - logp_t) - 1",
+      "L = 1/N sum_i sum_t (w_t l_t + 0.01 k_t)",
+    ]);
+  });
+
+  it("rloo: a divergence in the reward stands before the reward, of the old policy", () => {
+    const { formula } = createObjective({ type: "rloo" });
+    expect(formula.map(({ symbol, expression }) => `${symbol} = ${expression}`)).toEqual([
+      "k_t = old_t - ref_t",
+      "R_i = reward_i - 0.03 sum_t k_t",
+      "A_i = R_i - mean of R_j over j != i",
+      "l_t = -A_i logp_t",
+      "L = 1/S sum_i sum_t w_t l_t",
+    ]);
+  });
+});

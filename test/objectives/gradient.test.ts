@@ -1,10 +1,10 @@
 /** Every derivative against central differences of the loss, for every variant with every option. */
 import { describe, expect, it } from "vitest";
 import { makeBatch } from "../../src/assemble.ts";
-import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
-import { aggregations } from "../../src/objectives/terms/aggregation.ts";
+import { createObjective } from "../../src/objectives/create.ts";
 import type { Example, TokenOutputs } from "../../src/types.ts";
 import { exampleOf, outputsOf, type Row } from "./fixtures.ts";
+import { type GradientCase, variants } from "./variants.ts";
 
 const STEP = 1e-5;
 /** Differences err by STEP^2 f'''/6, about 1e-10 of the value; gradients are stored in float32, 6e-8. */
@@ -30,36 +30,23 @@ const rows: Row[] = [
   { logp: [-0.7, -0.3], old: [-0.75, -0.9], ref: [-0.9, -0.1], advantage: 0 },
 ];
 
-const kls = [
-  { coefficient: 0 },
-  ...(["k1", "k2", "k3", "abs"] as const).map((estimator) => ({
-    coefficient: 0.3,
-    estimator,
-    placement: "loss" as const,
-  })),
-];
-const clips = [{}, { clipLow: 0.1, clipHigh: 0.4 }, { dualClip: 3 }, { dualClip: 1.5 }];
-
-const specs: ObjectiveSpec[] = aggregations.flatMap((aggregation) =>
-  kls.flatMap((kl): ObjectiveSpec[] => [
-    { type: "reinforce", aggregation, kl },
-    { type: "rloo", aggregation, kl },
-    ...clips.flatMap((clip): ObjectiveSpec[] => [
-      { type: "grpo", aggregation, kl, ...clip },
-      { type: "drgrpo", aggregation, kl, ...clip },
-      { type: "dapo", aggregation, kl, ...clip },
-    ]),
-  ]),
-);
-
-function lossAt(spec: ObjectiveSpec, example: Example, outputs: TokenOutputs, position: number, shift: number): number {
+/** Of a loss that holds some factors constant, the value with those factors taken at `outputs` unshifted. */
+function lossAt(
+  { spec, heldLoss }: GradientCase,
+  example: Example,
+  outputs: TokenOutputs,
+  position: number,
+  shift: number,
+): number {
   const logprobs = Float64Array.from(outputs.logprobs);
   logprobs[position]! += shift;
-  return createObjective(spec).loss(example, { logprobs }, batch).loss;
+  if (heldLoss !== undefined) return heldLoss(example, { ...outputs, logprobs }, outputs, batch);
+  return createObjective(spec).loss(example, { ...outputs, logprobs }, batch).loss;
 }
 
+const cases = variants.flatMap(({ gradientCases }) => gradientCases);
 const examples = rows.map(exampleOf);
-const batch = makeBatch(examples, 8);
+const batch = makeBatch(examples, 8, 0);
 
 describe("gradients", () => {
   it("no ratio of the batch stands near a kink of any clip", () => {
@@ -72,13 +59,17 @@ describe("gradients", () => {
   it("are the loss's, for every variant and option", () => {
     let numChecked = 0;
     let numNonZero = 0;
-    for (const spec of specs) {
-      examples.forEach((example, i) => {
-        const outputs = outputsOf(rows[i]!);
-        const { gradient } = createObjective(spec).loss(example, outputs, batch);
+    for (const one of cases) {
+      const { spec } = one;
+      const objective = createObjective(spec);
+      const outputsOfRows = rows.map(outputsOf);
+      const prepared = objective.prepare?.(examples, outputsOfRows, () => 0) ?? examples;
+      prepared.forEach((example, i) => {
+        const outputs = outputsOfRows[i]!;
+        const { gradient } = objective.loss(example, outputs, batch);
         for (let t = 0; t < example.sequence.lossMask.length; t++) {
           const numeric =
-            (lossAt(spec, example, outputs, t, STEP) - lossAt(spec, example, outputs, t, -STEP)) / (2 * STEP);
+            (lossAt(one, example, outputs, t, STEP) - lossAt(one, example, outputs, t, -STEP)) / (2 * STEP);
           const analytic = gradient.dLogprobs[t]!;
           const error = Math.abs(numeric - analytic);
           expect(error, `${JSON.stringify(spec)} sequence ${i} token ${t}: ${numeric} and ${analytic}`).toBeLessThan(
@@ -95,8 +86,10 @@ describe("gradients", () => {
   });
 
   it("by entropies and values are absent: nothing here depends on them", () => {
-    for (const spec of specs.slice(0, 14)) {
-      const { gradient } = createObjective(spec).loss(examples[0]!, outputsOf(rows[0]!), batch);
+    for (const { spec } of cases) {
+      const objective = createObjective(spec);
+      const [example] = objective.prepare?.(examples, rows.map(outputsOf), () => 0) ?? examples;
+      const { gradient } = objective.loss(example!, outputsOf(rows[0]!), batch);
       expect(Object.keys(gradient)).toEqual(["dLogprobs"]);
     }
   });

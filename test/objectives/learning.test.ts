@@ -1,5 +1,5 @@
 /**
- * The five variants, with their published defaults, teach a tabular policy to add.
+ * Every variant, with their published defaults, teach a tabular policy to add.
  *
  * 25 prompts (a, b in 0..4, gold a + b), 15 tokens (digits, think and answer tags, end), at most 8 per answer. Right form:
  * <think> digit </think> <answer> digit </answer> end. Reward: 1 for the form, 1 more for the right digit in it. The policy starts
@@ -11,6 +11,7 @@ import { addEvidence, evidenceOf, explainNoLearning, noEvidence } from "../../sr
 import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
 import type { Reward, ScoredGroup } from "../../src/types.ts";
 import { forward, sample, type TabularPolicy, uniform, update } from "./tabular-policy.ts";
+import { variants, withoutKl } from "./variants.ts";
 
 const NUM_DIGITS = 10;
 const [THINK, END_THINK, ANSWER, END_ANSWER, END] = [10, 11, 12, 13, 14] as const;
@@ -84,63 +85,82 @@ function train(
   const reference = { ...policy, logits: Float64Array.from(policy.logits) };
   let evidence = noEvidence;
   for (let step = 0; step < numSteps; step++) {
-    const groups = Array.from({ length: 8 }, () => groupOf(policy, Math.floor(random() * NUM_PROMPTS), random));
+    const needsGreedy = objective.needs.includes("greedyReward");
+    const groups = Array.from({ length: 8 }, () => {
+      const prompt = Math.floor(random() * NUM_PROMPTS);
+      const group = groupOf(policy, prompt, random);
+      return needsGreedy ? { ...group, greedyReward: greedyReward(policy, prompt) } : group;
+    });
     const outputs = (model: TabularPolicy) =>
       groups.map((group) => group.rollouts.map(({ sequence }) => forward(model, sequence)));
-    const isOnPolicy = numUpdates === 1;
-    const old = isOnPolicy && !objective.needs.includes("oldLogprobs") ? undefined : outputs(policy);
+    const needsOld = ["oldLogprobs", "values", "stepOutputs"] as const;
+    const isOnPolicy = numUpdates === 1 && !needsOld.some((need) => objective.needs.includes(need));
+    const old = isOnPolicy ? undefined : outputs(policy);
     const ref = objective.needs.includes("refLogprobs") ? outputs(reference) : undefined;
-    for (const examples of splitUpdates(assemble(groups, old, ref, objective), numUpdates, random)) {
-      const batch = makeBatch(examples, MAX_LENGTH);
-      update(policy, examples, (isOnPolicy ? onPolicyLoss : anchoredLoss)(objective, batch), learningRate);
+    for (const part of splitUpdates(assemble(groups, old, ref, objective), numUpdates, random)) {
+      const current = part.map(({ sequence }) => forward(policy, sequence));
+      const examples = objective.prepare?.(part, current, random) ?? part;
+      const batch = makeBatch(examples, MAX_LENGTH, objective.positiveReward);
+      const isPretraining = step < (objective.critic?.pretrainingSteps ?? 0);
+      const policyLoss = (isOnPolicy ? onPolicyLoss : anchoredLoss)(objective, batch);
+      if (!isPretraining) update(policy, examples, policyLoss, learningRate);
+      const { critic } = objective;
+      if (critic !== undefined)
+        update(policy, examples, (example, values) => critic.loss(example, values, batch), 0, VALUE_LEARNING_RATE);
     }
     evidence = addEvidence(evidence, evidenceOf(groups));
   }
   return evidence;
 }
 
-/** Tuned for each, since their denominators differ: this shows that each learns, and compares nothing. */
-const LEARNING_RATES = { reinforce: 12, rloo: 25, grpo: 150, drgrpo: 200, dapo: 150 } as const;
-const variants = Object.entries(LEARNING_RATES).map(([type, learningRate]) => ({
-  type: type as keyof typeof LEARNING_RATES,
-  learningRate,
-}));
+/** Of the critic's table: a state's value moves by this share of the step's mean error. */
+const VALUE_LEARNING_RATE = 20;
 
-describe.each(variants)("$type with its published defaults", ({ type, learningRate }) => {
+/** The reward of the answer that is likeliest token by token. */
+function greedyReward(policy: TabularPolicy, prompt: number): number | null {
+  const scale = 1000;
+  const greedy = { ...policy, logits: policy.logits.map((logit) => scale * logit) };
+  return rewardOf(prompt, sample(greedy, prompt, () => 0.5).completion.tokenIds).total;
+}
+
+describe.each(variants)("$type with its published defaults", ({ type, comparesSiblings, learningRate }) => {
   it.each([1, 2, 3, 4, 5])("learns to add, seed %i", (seed) => {
     const random = uniform(seed);
-    const policy = warmPolicy();
+    const policy = withCritic(warmPolicy(), type);
     expect(evaluate(policy, random)).toBeLessThan(0.15);
-    train(policy, { type }, learningRate, 250, 1, random);
+    train(policy, { type } as ObjectiveSpec, learningRate, 250, 1, random);
     expect(evaluate(policy, random)).toBeGreaterThan(0.8);
   });
 
   it("learns nothing where chance never earns a reward, and says so", () => {
     const random = uniform(1);
-    const policy = blankPolicy();
-    const evidence = train(policy, { type, kl: { coefficient: 0 } }, learningRate, 20, 1, random);
+    const policy = withCritic(blankPolicy(), type);
+    const evidence = train(policy, withoutKl(type), learningRate, 20, 1, random);
     expect(evidence.maxReward).toBe(0);
     expect(policy.logits.every((logit) => logit === 0)).toBe(true);
-    const updates = { gradNorms: [0], learningRate, comparesSiblings: type !== "reinforce", maskTruncated: false };
+    const updates = { gradNorms: [0], learningRate, comparesSiblings, maskTruncated: false };
     expect(explainNoLearning(evidence, updates)).toMatch(
-      type === "reinforce"
-        ? /^Every reward is 0/
-        : /^100 % of groups \(160 of 160\) have zero variance: every reward is 0\./,
+      comparesSiblings
+        ? /^100 % of groups \(160 of 160\) have zero variance: every reward is 0\./
+        : /^Every reward is 0/,
     );
   });
 });
 
-describe.each(variants.filter(({ type }) => ["grpo", "drgrpo", "dapo"].includes(type)))(
-  "$type",
-  ({ type, learningRate }) => {
-    it("learns with four updates per rollout batch, each a quarter of the examples with its own constants", () => {
-      const random = uniform(6);
-      const policy = warmPolicy();
-      train(policy, { type }, learningRate / 4, 250, 4, random);
-      expect(evaluate(policy, random)).toBeGreaterThan(0.8);
-    });
-  },
-);
+/** Values of zero beside the logits, for variants with a critic. */
+function withCritic(policy: TabularPolicy, type: ObjectiveSpec["type"]): TabularPolicy {
+  const hasCritic = createObjective({ type } as ObjectiveSpec).critic !== undefined;
+  return hasCritic ? { ...policy, values: new Float64Array(policy.logits.length / NUM_TOKENS) } : policy;
+}
+
+describe.each(variants.filter(({ hasRatio }) => hasRatio))("$type", ({ type, learningRate }) => {
+  it("learns with four updates per rollout batch, each a quarter of the examples with its own constants", () => {
+    const random = uniform(6);
+    const policy = withCritic(warmPolicy(), type);
+    train(policy, { type } as ObjectiveSpec, learningRate / 4, 250, 4, random);
+    expect(evaluate(policy, random)).toBeGreaterThan(0.8);
+  });
+});
 
 describe("the pull to the reference", () => {
   /** Mean over answers of log p - log ref summed over tokens: nats per answer, sampled from the policy. */

@@ -3,20 +3,19 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { makeBatch } from "../../src/assemble.ts";
 import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
-import { aggregations } from "../../src/objectives/terms/aggregation.ts";
 import type { Example } from "../../src/types.ts";
 import { advantagesOf, exampleOf, outputsOf, type Row } from "./fixtures.ts";
+import { variants, withoutKl } from "./variants.ts";
 
 const seed = process.env["SEED"] === undefined ? Date.now() % 2 ** 31 : Number(process.env["SEED"]);
 console.info(`properties run with SEED=${seed}`);
 const check = (property: fc.IRawProperty<unknown>, numRuns = 200) => fc.assert(property, { seed, numRuns });
 
 const noKl = { kl: { coefficient: 0 } } as const;
-const relative: ObjectiveSpec[] = (["rloo", "grpo", "drgrpo", "dapo"] as const).map((type) => ({ type, ...noKl }));
-const spec = fc.oneof(
-  fc.constant<ObjectiveSpec>({ type: "reinforce" }),
-  ...relative.map((variant) => fc.constant<ObjectiveSpec>(variant)),
-);
+/** Those that lay one number on all tokens of an answer, and compare it with its siblings alone. */
+const relative = variants.filter(({ isRelative }) => isRelative).map(({ type }) => withoutKl(type));
+/** Those whose advantages need no other model and no other sample. */
+const spec = fc.constantFrom<ObjectiveSpec>({ type: "reinforce" }, ...relative);
 
 // thousandths, not any double: advantages are float32, which has no room for rewards that differ by 1e-50
 const reward = fc.integer({ min: -3000, max: 3000 }).map((thousandths) => thousandths / 1000);
@@ -103,13 +102,7 @@ describe("the loss of any batch", () => {
       advantage: fc.double({ min: -2, max: 2, noNaN: true }),
     });
   });
-  const variant = fc.tuple(spec, fc.constantFrom(...aggregations), fc.constantFrom(0, 0.1)).map(
-    ([chosen, aggregation, coefficient]): ObjectiveSpec => ({
-      ...chosen,
-      aggregation,
-      kl: { coefficient, estimator: "k3", placement: "loss" },
-    }),
-  );
+  const variant = fc.constantFrom(...variants.flatMap(({ gradientCases }) => gradientCases.map((one) => one.spec)));
 
   it("is the sum over its examples, in any order and any split, bit for bit per example", () => {
     check(

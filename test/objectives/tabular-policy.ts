@@ -1,4 +1,7 @@
-/** A policy that is a table of logits by (prompt, position, previous token): the smallest model that answers, learns and forgets. */
+/**
+ * A policy that is a table of logits by (prompt, position, previous token): the smallest model that answers, learns and forgets. With a
+ * critic, the value of a state stands in a table beside it.
+ */
 import type { LossFunction } from "../../src/engine/engine.ts";
 import type { Example, Rollout, Sequence, TokenOutputs } from "../../src/types.ts";
 
@@ -8,6 +11,8 @@ export interface TabularPolicy {
   readonly end: number;
   /** [prompt][position][previous token, the first of which is "none"][token] */
   readonly logits: Float64Array;
+  /** [prompt][position][previous token], the critic's; absent without one. */
+  readonly values?: Float64Array;
 }
 
 /** mulberry32: uniform numbers in [0, 1). */
@@ -67,31 +72,55 @@ export function sample(policy: TabularPolicy, prompt: number, random: () => numb
 export function forward(policy: TabularPolicy, { tokenIds }: Sequence): TokenOutputs {
   const probabilities = new Float64Array(policy.numTokens);
   const logprobs = new Float64Array(tokenIds.length);
+  const entropies = new Float64Array(tokenIds.length);
+  const values = new Float64Array(tokenIds.length);
   for (let t = 1; t < tokenIds.length; t++) {
-    softmax(policy, rowStart(policy, tokenIds[0]!, t - 1, t === 1 ? -1 : tokenIds[t - 1]!), probabilities);
+    const start = rowStart(policy, tokenIds[0]!, t - 1, t === 1 ? -1 : tokenIds[t - 1]!);
+    softmax(policy, start, probabilities);
     logprobs[t] = Math.log(probabilities[tokenIds[t]!]!);
+    entropies[t] = entropyOf(probabilities);
+    values[t] = policy.values?.[start / policy.numTokens] ?? 0;
   }
-  return { logprobs };
+  return { logprobs, entropies, ...(policy.values === undefined ? {} : { values }) };
 }
 
-/** One step of plain gradient descent on the summed losses. */
+/** nats */
+function entropyOf(probabilities: Float64Array): number {
+  return probabilities.reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log(p)), 0);
+}
+
+/** One step of plain gradient descent on the summed losses; the critic's table has a rate of its own. */
 export function update(
   policy: TabularPolicy,
   examples: readonly Example[],
   loss: LossFunction,
   learningRate: number,
+  valueLearningRate = learningRate,
 ): void {
-  const before: TabularPolicy = { ...policy, logits: Float64Array.from(policy.logits) };
+  const before: TabularPolicy = {
+    ...policy,
+    logits: Float64Array.from(policy.logits),
+    ...(policy.values === undefined ? {} : { values: Float64Array.from(policy.values) }),
+  };
   const probabilities = new Float64Array(policy.numTokens);
   for (const example of examples) {
     const { tokenIds } = example.sequence;
-    const { dLogprobs } = loss(example, forward(before, example.sequence)).gradient;
+    const { dLogprobs, dEntropies, dValues } = loss(example, forward(before, example.sequence)).gradient;
     for (let t = 1; t < tokenIds.length; t++) {
       const start = rowStart(policy, tokenIds[0]!, t - 1, t === 1 ? -1 : tokenIds[t - 1]!);
       const step = -learningRate * dLogprobs[t]!;
       softmax(before, start, probabilities);
       for (let k = 0; k < policy.numTokens; k++) policy.logits[start + k]! -= step * probabilities[k]!;
       policy.logits[start + tokenIds[t]!]! += step;
+      if (policy.values !== undefined && dValues !== undefined)
+        policy.values[start / policy.numTokens]! -= valueLearningRate * dValues[t]!;
+      if (dEntropies === undefined) continue;
+      // d H / d logit_k = -p_k (log p_k + H)
+      const entropy = entropyOf(probabilities);
+      for (let k = 0; k < policy.numTokens; k++) {
+        const p = probabilities[k]!;
+        policy.logits[start + k]! += learningRate * dEntropies[t]! * p * (Math.log(p) + entropy);
+      }
     }
   }
 }

@@ -12,6 +12,7 @@
  */
 import { z } from "zod";
 import type { Batch, Example } from "../../types.ts";
+import type { Formula } from "../objective.ts";
 
 export const aggregations = [
   "seq-mean-token-mean",
@@ -27,6 +28,20 @@ export function aggregationOption(value: Aggregation) {
     .enum(aggregations)
     .default(value)
     .describe("What token losses are divided by; always constants of the whole optimizer step.");
+}
+
+const SUMS: Readonly<Record<Aggregation, readonly [string, string]>> = {
+  "seq-mean-token-mean": ["1/S sum_i 1/|o_i| sum_t", "DeepSeekMath, arXiv 2402.03300, eq. 3"],
+  "token-mean": ["1/N sum_i sum_t", "DAPO, arXiv 2503.14476, eq. 12"],
+  "seq-mean-token-sum": ["1/S sum_i sum_t", "the log-probability of the whole answer"],
+  "seq-mean-token-sum-norm": ["1/(S Lmax) sum_i sum_t", "Dr. GRPO, arXiv 2503.20783"],
+  "prompt-mean": ["1/P sum_p 1/N_p sum_i sum_t", "ScaleRL; SkyRL's prompt_mean"],
+};
+
+/** `term` is what each token adds, e.g. "w_t l_t". */
+export function aggregationFormula(aggregation: Aggregation, term: string): Formula {
+  const [sum, source] = SUMS[aggregation];
+  return { symbol: "L", expression: `${sum} ${term}`, source };
 }
 
 /** What every token term of an example with `numTokens` trained tokens is divided by. */

@@ -15,6 +15,7 @@ import { z } from "zod";
 import { RecipeError } from "../../errors.ts";
 import { allEqual, mean, populationStd, sampleStd } from "../../math/statistics.ts";
 import type { ScoredGroup } from "../../types.ts";
+import type { Formula } from "../objective.ts";
 
 export const stdKinds = ["sample", "population", "batch", "leave-one-out", "none"] as const;
 export type StdKind = (typeof stdKinds)[number];
@@ -38,6 +39,42 @@ export function stdEpsilonOption(value: number) {
     .default(value)
     .describe("Added to the standard deviation, in units of reward; above 0. 1e-4 as in TRL, 1e-6 as in verl.");
 }
+
+/** The formula of `standardizedRewards`. */
+export function standardizedFormula(std: StdKind, epsilon: number): Formula {
+  const divided = (scale: string) => `(R_i - mean(R)) / (${scale} + ${epsilon})`;
+  const source = "DeepSeekMath, arXiv 2402.03300, section 4.1.2";
+  switch (std) {
+    case "none":
+      return centeredFormula;
+    case "sample":
+      return { symbol: "A_i", expression: divided("std(R)"), source };
+    case "population":
+      return { symbol: "A_i", expression: divided("std_population(R)"), source };
+    case "batch":
+      return { symbol: "A_i", expression: divided("std of all rewards"), source: "Lite PPO, arXiv 2508.08221" };
+    case "leave-one-out": {
+      const expression = `(R_i - mean(siblings)) / (std(siblings) + ${epsilon}), undivided where siblings are equal`;
+      return { symbol: "A_i", expression, source: "NeMo-RL" };
+    }
+    default:
+      throw new Error(`unknown standard deviation ${std satisfies never}`);
+  }
+}
+
+export const centeredFormula: Formula = {
+  symbol: "A_i",
+  expression: "R_i - mean(R)",
+  source: "Dr. GRPO, arXiv 2503.20783",
+};
+
+export const leaveOneOutFormula: Formula = {
+  symbol: "A_i",
+  expression: "R_i - mean of R_j over j != i",
+  source: "RLOO, arXiv 2402.14740",
+};
+
+export const rawFormula: Formula = { symbol: "A_i", expression: "R_i", source: "Williams (1992)" };
 
 /** [groups][G] */
 export function standardizedRewards(rewards: GroupRewards, std: StdKind, epsilon: number): number[][] {

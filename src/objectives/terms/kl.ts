@@ -12,7 +12,7 @@
 import { z } from "zod";
 import { clamp } from "../../math/statistics.ts";
 import type { Example, Floats, ScoredGroup, TokenOutputs } from "../../types.ts";
-import type { OptionalInput } from "../objective.ts";
+import type { Formula, OptionalInput } from "../objective.ts";
 import type { Term } from "./term.ts";
 
 const MAX_LOG_DIFFERENCE = 20;
@@ -56,6 +56,37 @@ export function klOption(defaults: Kl) {
 export function klNeeds({ coefficient, placement }: Kl): OptionalInput[] {
   if (coefficient === 0) return [];
   return placement === "reward" ? ["refLogprobs", "oldLogprobs"] : ["refLogprobs"];
+}
+
+const ESTIMATES: Readonly<Record<KlEstimator, string>> = {
+  k1: "logp_t - ref_t",
+  k2: "(logp_t - ref_t)^2 / 2",
+  k3: "exp(ref_t - logp_t) - (ref_t - logp_t) - 1",
+  abs: "|logp_t - ref_t|",
+  "k1+": "logp_t - ref_t, with the gradient of k2",
+  "k3+": "exp(ref_t - logp_t) - (ref_t - logp_t) - 1, with the gradient of k2",
+};
+
+/** The reward that advantages are made of, and the divergence in it. */
+export function rewardFormula({ coefficient, estimator, placement }: Kl): Formula[] {
+  const isIn = coefficient > 0 && placement === "reward";
+  const expression = isIn ? `reward_i - ${coefficient} sum_t k_t` : "reward_i";
+  const line = { symbol: "R_i", expression, source: "the recipe's rewards, weighted" };
+  if (!isIn) return [line];
+  const ofOld = ESTIMATES[estimator].replaceAll("logp_t", "old_t");
+  return [{ symbol: "k_t", expression: ofOld, source: "Schulman, Approximating KL divergence (2020)" }, line];
+}
+
+/** The divergence in the loss; nothing without one. */
+export function klFormula({ coefficient, estimator, placement }: Kl): Formula[] {
+  if (coefficient === 0 || placement === "reward") return [];
+  const source = "Schulman, Approximating KL divergence (2020)";
+  return [{ symbol: "k_t", expression: ESTIMATES[estimator], source }];
+}
+
+/** What each token adds to the loss: its weighted policy term, and the divergence. */
+export function tokenTerm({ coefficient, placement }: Kl): string {
+  return coefficient > 0 && placement === "loss" ? `(w_t l_t + ${coefficient} k_t)` : "w_t l_t";
 }
 
 /** One token's estimate and its derivative by the policy's log-probability. */

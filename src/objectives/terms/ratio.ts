@@ -10,6 +10,7 @@
  */
 import { z } from "zod";
 import { clamp } from "../../math/statistics.ts";
+import type { Formula } from "../objective.ts";
 import type { Term } from "./term.ts";
 
 /** Beyond it the ratio is held constant, so that a token that became impossible cannot overflow the loss. */
@@ -58,6 +59,28 @@ export const dualClipProblem = {
   path: ["dualClip"],
   message: "expected dualClip to be null or at least 1 + clipHigh",
 };
+
+export const ratioFormula: Formula = {
+  symbol: "r_t",
+  expression: "exp(logp_t - old_t)",
+  source: "PPO, arXiv 1707.06347, section 3",
+};
+
+/** The formula of `clippedSurrogate`. */
+export function clippedFormula({ clipLow, clipHigh, dualClip }: Clip): Formula {
+  const clipped = `max(-A_i r_t, -A_i clip(r_t, ${round(1 - clipLow)}, ${round(1 + clipHigh)}))`;
+  if (dualClip === null) return { symbol: "l_t", expression: clipped, source: "PPO, arXiv 1707.06347, eq. 7" };
+  return {
+    symbol: "l_t",
+    expression: `${clipped}, at most -${dualClip} A_i where A_i < 0`,
+    source: "PPO, arXiv 1707.06347, eq. 7; dual clip, arXiv 1912.09729, eq. 5",
+  };
+}
+
+/** 1.2, not 1.2000000000000002. */
+function round(value: number): number {
+  return Number(value.toPrecision(12));
+}
 
 /** r and d r / d logp. */
 export function importanceRatio(logprob: number, oldLogprob: number): Term {

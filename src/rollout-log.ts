@@ -6,8 +6,10 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
+import { z } from "zod";
+import { messageOf, RecipeError } from "./errors.ts";
 import { writeFileAtomic } from "./files.ts";
-import type { RewardOutcome, ScoredGroup, TrainedRollout } from "./types.ts";
+import type { FinishReason, RewardOutcome, ScoredGroup, TrainedRollout } from "./types.ts";
 
 /** One completion as the log holds it. */
 export interface LoggedRollout {
@@ -18,7 +20,7 @@ export interface LoggedRollout {
   readonly prompt: string;
   readonly answer: string | null;
   readonly completion: string;
-  readonly finishReason: string;
+  readonly finishReason: FinishReason;
   readonly policyVersion: number;
   readonly reward: number | null;
   readonly outcomes: Readonly<Record<string, RewardOutcome>>;
@@ -31,13 +33,14 @@ export interface LoggedRollout {
   readonly oldLogprobs?: Float32Array;
   readonly refLogprobs?: Float32Array;
   readonly logprobs?: Float32Array;
+  readonly entropies?: Float32Array;
   readonly values?: Float32Array;
   readonly returns?: Float32Array;
   /** Reward of the prompt's greedy completion, where one was sampled. */
   readonly greedyReward?: number | null;
 }
 
-const TRAINING = ["advantages", "oldLogprobs", "refLogprobs", "logprobs", "values", "returns"] as const;
+const TRAINING = ["advantages", "oldLogprobs", "refLogprobs", "logprobs", "entropies", "values", "returns"] as const;
 
 /** The file of one step, inside the run folder. */
 export function rolloutLogPath(runPath: string, stage: string, step: number): string {
@@ -128,37 +131,121 @@ function trainingOf(trained: TrainedRollout, start: number): Record<string, stri
   return record;
 }
 
+/** Throws RecipeError where the file cannot be read, is cut or damaged, or is not a log: with its line and the fault. */
 export async function readRolloutLog(path: string): Promise<LoggedRollout[]> {
-  const rollouts: LoggedRollout[] = [];
-  let shared: Pick<LoggedRollout, "prompt" | "answer" | "promptTokenIds" | "greedyReward"> | undefined;
-  for (const line of linesIn(await promisify(gunzip)(await readFile(path)))) {
-    const record = JSON.parse(line);
-    if (record.promptTokenIds !== undefined) {
-      shared = {
-        prompt: record.prompt,
-        answer: record.answer,
-        promptTokenIds: new Int32Array(bytes(record.promptTokenIds)),
-        ...(record.greedyReward === undefined ? {} : { greedyReward: record.greedyReward }),
-      };
-    }
-    rollouts.push({
-      ...record,
-      ...shared,
-      tokenIds: new Int32Array(bytes(record.tokenIds)),
-      samplingLogprobs: new Float32Array(bytes(record.samplingLogprobs)),
-      ...loggedTraining(record),
+  const unreadable = (error: unknown): never => {
+    throw new RecipeError(`Expected a rollout log at ${path}, but it cannot be read: ${messageOf(error)}.`, {
+      cause: error,
     });
+  };
+  const packed = await readFile(path).catch(unreadable);
+  const unpacked = await promisify(gunzip)(packed).catch(unreadable);
+  const rollouts: LoggedRollout[] = [];
+  let shared: Shared | undefined;
+  let line = 0;
+  for (const text of linesIn(unpacked)) {
+    line++;
+    try {
+      const record = parseLine(text);
+      if (record.index === 0) shared = sharedOf(record);
+      rollouts.push(loggedOf(record, shared, rollouts.at(-1)));
+    } catch (error) {
+      throw new RecipeError(`Expected a rollout log at ${path}, but line ${line} ${messageOf(error)}.`, {
+        cause: error,
+      });
+    }
   }
   return rollouts;
 }
 
-function loggedTraining(record: Readonly<Record<string, string>>): Pick<LoggedRollout, (typeof TRAINING)[number]> {
-  const read = (name: string) => new Float32Array(bytes(record[name]!));
-  const present = TRAINING.filter((name) => record[name] !== undefined);
-  const training = { advantages: read("advantages"), ...Object.fromEntries(present.map((name) => [name, read(name)])) };
-  const { oldLogprobs, logprobs = oldLogprobs } = training as Pick<LoggedRollout, (typeof TRAINING)[number]>;
-  return logprobs === undefined ? training : { ...training, logprobs };
+const outcomeSchema = z.discriminatedUnion("status", [
+  z.object({
+    status: z.literal("scored"),
+    score: z.number(),
+    parts: z.record(z.string(), z.number()).exactOptional(),
+  }),
+  z.object({ status: z.literal("abstained") }),
+  z.object({ status: z.literal("failed"), error: z.string() }),
+]);
+
+const lineSchema = z.object({
+  group: z.int().nonnegative(),
+  index: z.int().nonnegative(),
+  promptId: z.string(),
+  prompt: z.string().exactOptional(),
+  answer: z.string().nullable().exactOptional(),
+  promptTokenIds: z.string().exactOptional(),
+  greedyReward: z.number().nullable().exactOptional(),
+  completion: z.string(),
+  finishReason: z.enum(["stop", "length"]),
+  policyVersion: z.number(),
+  reward: z.number().nullable(),
+  outcomes: z.record(z.string(), outcomeSchema),
+  tokenIds: z.string(),
+  samplingLogprobs: z.string(),
+  advantages: z.string(),
+  oldLogprobs: z.string().exactOptional(),
+  refLogprobs: z.string().exactOptional(),
+  logprobs: z.string().exactOptional(),
+  entropies: z.string().exactOptional(),
+  values: z.string().exactOptional(),
+  returns: z.string().exactOptional(),
+});
+
+type Line = z.infer<typeof lineSchema>;
+type Shared = Pick<LoggedRollout, "prompt" | "answer" | "promptTokenIds" | "greedyReward">;
+
+function parseLine(text: string): Line {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error("is not JSON");
+  }
+  const parsed = lineSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`does not fit: ${issue!.path.join(".") || "the line"}: ${issue!.message}`);
 }
+
+function sharedOf({ prompt, answer, promptTokenIds, greedyReward }: Line): Shared {
+  if (prompt === undefined || answer === undefined || promptTokenIds === undefined)
+    throw new Error("begins a group and has no prompt");
+  return {
+    prompt,
+    answer,
+    promptTokenIds: new Int32Array(bytes(promptTokenIds, "promptTokenIds")),
+    ...(greedyReward === undefined ? {} : { greedyReward }),
+  };
+}
+
+function loggedOf(record: Line, shared: Shared | undefined, before: LoggedRollout | undefined): LoggedRollout {
+  const { group, index, promptId, completion, finishReason, policyVersion, reward, outcomes } = record;
+  const follows =
+    index === 0 ? group === (before?.group ?? -1) + 1 : group === before?.group && index === before.index + 1;
+  if (!follows || shared === undefined) throw new Error(`is completion ${index} of group ${group}, out of order`);
+  const tokenIds = new Int32Array(bytes(record.tokenIds, "tokenIds"));
+  const floats = (name: "samplingLogprobs" | (typeof TRAINING)[number]) => {
+    const values = new Float32Array(bytes(record[name]!, name));
+    if (values.length === tokenIds.length) return values;
+    throw new Error(`has ${values.length} ${name} for ${tokenIds.length} tokens`);
+  };
+  const present = TRAINING.filter((name) => record[name] !== undefined);
+  const training: Training = {
+    advantages: floats("advantages"),
+    ...Object.fromEntries(present.map((name) => [name, floats(name)])),
+  };
+  // On-policy they are written once.
+  const { oldLogprobs, logprobs = oldLogprobs } = training;
+  return {
+    ...{ group, index, promptId, ...shared, completion, finishReason, policyVersion, reward, outcomes, tokenIds },
+    samplingLogprobs: floats("samplingLogprobs"),
+    ...training,
+    ...(logprobs === undefined ? {} : { logprobs }),
+  };
+}
+
+type Training = Pick<LoggedRollout, (typeof TRAINING)[number]>;
 
 function* linesIn(buffer: Buffer): Generator<string> {
   for (let start = 0; start < buffer.length; ) {
@@ -173,6 +260,8 @@ function base64(array: Int32Array | Float32Array): string {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
 }
 
-function bytes(text: string): ArrayBuffer {
-  return new Uint8Array(Buffer.from(text, "base64")).buffer;
+function bytes(text: string, name: string): ArrayBuffer {
+  const { buffer } = new Uint8Array(Buffer.from(text, "base64"));
+  if (buffer.byteLength % 4 === 0) return buffer;
+  throw new Error(`has ${name} of ${buffer.byteLength} bytes, which are no 32-bit numbers`);
 }

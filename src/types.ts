@@ -135,6 +135,8 @@ export interface TrainedRollout {
   readonly refLogprobs?: Floats;
   /** nats, of the pass that trained it last: what the ratio compares with oldLogprobs. */
   readonly logprobs?: Floats;
+  /** nats, of the same pass; kept where the objective reads entropies. */
+  readonly entropies?: Floats;
   /** What the critic said before the first update, and what it learned. */
   readonly values?: Floats;
   readonly returns?: Float32Array;

@@ -5,7 +5,7 @@ import { mergeMetrics, metricValues } from "./metrics.ts";
 import type { Objective, OptionalInput } from "./objectives/objective.ts";
 import type { OptimizerSpec } from "./recipe/schema.ts";
 import { learningRateAt } from "./schedule.ts";
-import type { Example, Floats, ScoredGroup, Sequence, SequenceLoss, TokenOutputs, TrainedRollout } from "./types.ts";
+import type { Example, ScoredGroup, Sequence, SequenceLoss, TokenOutputs, TrainedRollout } from "./types.ts";
 
 export interface UpdateOptions {
   readonly engine: Engine;
@@ -51,11 +51,12 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
   const mayRest = objective.needs.length === 0;
   const resting = mayRest ? restingSequences(groups, objective) : new Set<Sequence>();
   const entropies = objective.needs.includes("stepOutputs");
+  const keepsEntropies = entropies || objective.needs.includes("entropies");
   const old = isOnPolicy ? undefined : await forwardGroups(engine, groups, { ...forward, entropies }, resting);
   const ref = needsRef ? await forwardGroups(engine, groups, { ...forward, weights: "reference" }) : undefined;
   const examples = assemble(groups, old, ref, objective, { maskTruncated, correction });
 
-  const trainedLogprobs = new Map<Sequence, Floats>();
+  const trainedOutputs = new Map<Sequence, TokenOutputs>();
   const losses: SequenceLoss[] = [];
   const gradNorms: number[] = [];
   let numUpdates = 0;
@@ -70,7 +71,7 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
       const results = await engine.forwardBackward(
         moving,
         (example, outputs) => {
-          trainedLogprobs.set(example.sequence, Float32Array.from(outputs.logprobs));
+          trainedOutputs.set(example.sequence, copyOf(outputs, keepsEntropies));
           return lossOf(example, outputs);
         },
         { ...forward, entropies: true },
@@ -102,7 +103,7 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
       ...(finite.length === 0 ? {} : { grad_norm: finite.reduce((a, b) => a + b) / finite.length }),
       learning_rate: learningRate,
     },
-    trained: trainedRollouts(groups, examples, trainedLogprobs),
+    trained: trainedRollouts(groups, examples, trainedOutputs),
     numUpdates,
     numSkipped: gradNorms.length - numUpdates,
     numTokens: makeBatch(examples, maxCompletionTokens).numTokens,
@@ -148,24 +149,31 @@ function absentOutputs(length: number): TokenOutputs {
   return { logprobs: new Float32Array(length).fill(Number.NaN) };
 }
 
+/** The engine may use its arrays again. */
+function copyOf({ logprobs, entropies }: TokenOutputs, withEntropies: boolean): TokenOutputs {
+  const copied = { logprobs: Float32Array.from(logprobs) };
+  return withEntropies && entropies !== undefined ? { ...copied, entropies: Float32Array.from(entropies) } : copied;
+}
+
 /** In the order of the rollouts; advantages of zero for those that are no examples. */
 function trainedRollouts(
   groups: readonly ScoredGroup[],
   examples: readonly Example[],
-  logprobs: ReadonlyMap<Sequence, Floats>,
+  outputs: ReadonlyMap<Sequence, TokenOutputs>,
 ): TrainedRollout[][] {
   const bySequence = new Map(examples.map((example) => [example.sequence, example]));
   return groups.map(({ rollouts }) =>
     rollouts.map(({ sequence }): TrainedRollout => {
       const example = bySequence.get(sequence);
       if (example === undefined) return { advantages: new Float32Array(sequence.lossMask.length) };
-      const trained = logprobs.get(sequence);
+      const { logprobs: trained, entropies } = outputs.get(sequence) ?? {};
       // On-policy, the pass that trained is the one before the update.
       const old = example.old.logprobs.some(Number.isNaN) ? trained : example.old.logprobs;
       return {
         advantages: example.advantages,
         ...(old === undefined ? {} : { oldLogprobs: old }),
         ...(trained === undefined ? {} : { logprobs: trained }),
+        ...(entropies === undefined ? {} : { entropies }),
         ...(example.ref === undefined ? {} : { refLogprobs: example.ref.logprobs }),
         ...(example.old.values === undefined ? {} : { values: example.old.values }),
         ...(example.returns === undefined ? {} : { returns: example.returns }),

@@ -36,6 +36,8 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/stages/"],
   ["src/pipeline.ts"],
   ["src/compare/"],
+  ["src/replay/"],
+  ["src/explain/"],
   ["src/cli/"],
   ["src/index.ts"],
 ];

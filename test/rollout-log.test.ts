@@ -1,8 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { RecipeError } from "../src/errors.ts";
+import { createRandom } from "../src/random.ts";
 import { toRollout } from "../src/rollout.ts";
 import { cutRolloutLog, readRolloutLog, rolloutLogPath, writeRolloutLog } from "../src/rollout-log.ts";
 import type { ScoredGroup, TrainedRollout } from "../src/types.ts";
@@ -94,4 +97,83 @@ describe("the rollout log", () => {
       "step-000002.jsonl.gz",
     ]);
   });
+
+  describe("damaged: one sentence with the file, the line and the fault", () => {
+    const damages: [string, (lines: string[]) => string[] | Buffer, RegExp][] = [
+      ["no gzip file", () => Buffer.from("hello"), /cannot be read: incorrect header check\.$/],
+      [
+        "a file that was cut",
+        (lines) => gzipSync(lines.join("\n")).subarray(0, 200),
+        /cannot be read: unexpected end of file\.$/,
+      ],
+      ["a line that is no JSON", ([first]) => [first!, "{"], /line 2 is not JSON\.$/],
+      ["a line without tokens", (lines) => edited(lines, 1, { tokenIds: undefined }), /line 2 does not fit: tokenIds/],
+      [
+        "an unknown outcome",
+        (lines) => edited(lines, 0, { outcomes: { a: { status: "lost" } } }),
+        /line 1 does not fit: outcomes\.a/,
+      ],
+      [
+        "fewer advantages than tokens",
+        (lines) => edited(lines, 1, { advantages: "" }),
+        /line 2 has 0 advantages for 2 tokens\.$/,
+      ],
+      [
+        "half a number",
+        (lines) => edited(lines, 1, { tokenIds: "AAA=" }),
+        /line 2 has tokenIds of 2 bytes, which are no 32-bit numbers\.$/,
+      ],
+      ["a missing line", ([, ...rest]) => rest, /line 1 is completion 1 of group 0, out of order\.$/],
+      [
+        "a group without its prompt",
+        (lines) => edited(lines, 2, { prompt: undefined }),
+        /line 3 begins a group and has no prompt\.$/,
+      ],
+    ];
+    it.each(damages)("%s", async (_, damage, message) => {
+      const { path, lines } = await whole();
+      const damaged = damage(lines);
+      await writeFile(path, Array.isArray(damaged) ? gzipSync(`${damaged.join("\n")}\n`) : damaged);
+      const error = await readRolloutLog(path).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(RecipeError);
+      expect((error as RecipeError).message).toMatch(message);
+      expect((error as RecipeError).message).toContain(path);
+    });
+
+    it("changed bytes, wherever they are: read, or refused in a sentence", async () => {
+      const seed = 20_251;
+      const random = createRandom(seed);
+      const { path, lines } = await whole();
+      const bytes = Buffer.from(`${lines.slice(0, 4).join("\n")}\n`);
+      let numRefused = 0;
+      for (let trial = 0; trial < 300; trial++) {
+        const changed = Buffer.from(bytes);
+        for (let n = 0; n < 3; n++)
+          changed[Math.floor(random.next() * changed.length)] = Math.floor(random.next() * 256);
+        await writeFile(path, gzipSync(changed.subarray(0, Math.ceil(random.next() * changed.length))));
+        const error = await readRolloutLog(path).then(
+          () => null,
+          (thrown: unknown) => thrown,
+        );
+        if (error === null) continue;
+        numRefused++;
+        expect(error, `seed ${seed}, trial ${trial}: ${String(error)}`).toBeInstanceOf(RecipeError);
+      }
+      expect(numRefused).toBeGreaterThan(100);
+    });
+  });
 });
+
+async function whole(): Promise<{ path: string; lines: string[] }> {
+  const path = rolloutLogPath(await mkdtemp(join(tmpdir(), "grouper-log-")), "rl", 3);
+  await writeRolloutLog(path, groups, trained);
+  const lines = gunzipSync(await readFile(path))
+    .toString()
+    .trimEnd()
+    .split("\n");
+  return { path, lines };
+}
+
+function edited(lines: readonly string[], index: number, change: Readonly<Record<string, unknown>>): string[] {
+  return lines.map((line, i) => (i === index ? JSON.stringify({ ...JSON.parse(line), ...change }) : line));
+}

@@ -2,8 +2,8 @@
  * What the losses cost: `npm run build && npx jiti bench/objectives.ts`.
  *
  * One million trained tokens in sequences of 1,000, groups of 8, with entropies, old and reference log-probabilities, through
- * each objective with its published defaults: seconds on one core for advantages, and for losses, gradients and metrics; median
- * of five passes after one that warms up.
+ * each objective with its published defaults: seconds on one core for advantages, and for losses, gradients and metrics, the
+ * critic's included where there is one; median of five passes after one that warms up.
  *
  * The measured code is that of dist/, loaded by Node itself: through a transpiling loader every call between modules looks its
  * function up again, and the same loops take about seven times as long.
@@ -42,8 +42,11 @@ for (const type of objectiveTypes) {
     const start = performance.now();
     const examples = assemble(groups, old, ref, objective);
     const assembled = performance.now();
-    const loss = anchoredLoss(objective, makeBatch(examples, numTokens));
+    const batch = makeBatch(examples, numTokens, objective.positiveReward);
+    const loss = anchoredLoss(objective, batch);
+    const { critic } = objective;
     const losses = examples.map((example, i) => loss(example, current[i]!));
+    if (critic !== undefined) losses.push(...examples.map((example, i) => critic.loss(example, current[i]!, batch)));
     const merged = mergeMetrics(losses.map(({ metrics }) => metrics));
     const done = performance.now();
     if (!losses.every((one) => Number.isFinite(one.loss)) || !("ppo_kl" in merged)) throw new Error("no loss");
@@ -94,6 +97,7 @@ function outputsOf(drift: number): TokenOutputs[][] {
         (_, t) => -1 + Math.sin(t) / 2 + drift * Math.sin(t * g + i),
       ),
       entropies: new Float32Array(numTokens + 1).fill(1),
+      values: Float32Array.from({ length: numTokens + 1 }, (_, t) => 0.5 + drift * Math.cos(t * g + i)),
     })),
   );
 }

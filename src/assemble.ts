@@ -38,7 +38,7 @@ export function assemble(
   demandFit("old", old, groups);
   demandFit("reference", ref, groups);
   const advantages = objective.advantages(groups, old ?? [], ref);
-  const returns = objective.critic?.returns(groups, old ?? []);
+  const returns = objective.critic?.returns(groups, old ?? [], ref);
   return groups.flatMap(({ rollouts, rewards }, group) =>
     rollouts.flatMap(({ completion, sequence }, i): Example[] => {
       const reward = rewards[i]!.total;

@@ -5,12 +5,26 @@ import { dapo, dapoSchema } from "./dapo.ts";
 import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
 import { grpo, grpoSchema } from "./grpo.ts";
 import type { Objective } from "./objective.ts";
+import { orz, orzSchema } from "./orz.ts";
+import { ppo, ppoSchema } from "./ppo.ts";
 import { reinforce, reinforceSchema } from "./reinforce.ts";
 import { rloo, rlooSchema } from "./rloo.ts";
 import { requireGroupSize } from "./terms/baseline.ts";
+import { vapo, vapoSchema } from "./vapo.ts";
+import { vcPpo, vcPpoSchema } from "./vc-ppo.ts";
 
 export const objectiveSchema = z
-  .discriminatedUnion("type", [reinforceSchema, rlooSchema, grpoSchema, drgrpoSchema, dapoSchema])
+  .discriminatedUnion("type", [
+    reinforceSchema,
+    rlooSchema,
+    grpoSchema,
+    drgrpoSchema,
+    dapoSchema,
+    ppoSchema,
+    orzSchema,
+    vcPpoSchema,
+    vapoSchema,
+  ])
   .describe("The objective. A type without options is the published algorithm.");
 
 /** Every type, simplest first. */
@@ -35,6 +49,14 @@ export function createObjective(spec: ObjectiveSpec): Objective {
       return drgrpo(options);
     case "dapo":
       return dapo(options);
+    case "ppo":
+      return ppo(options);
+    case "orz":
+      return orz(options);
+    case "vc-ppo":
+      return vcPpo(options);
+    case "vapo":
+      return vapo(options);
     default:
       throw unknownType(type satisfies never);
   }

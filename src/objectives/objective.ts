@@ -58,8 +58,12 @@ export interface Objective {
 export interface Critic {
   /** Steps at the start of the stage in which the critic alone learns, from rollouts of the policy as it stands. */
   readonly pretrainingSteps: number;
-  /** [groups][G][L] what the values are fitted to. `old` are [groups][G] and hold values. */
-  returns(groups: readonly ScoredGroup[], old: readonly (readonly TokenOutputs[])[]): Float32Array[][];
+  /** [groups][G][L] what the values are fitted to. `old` and `ref` are those of `advantages`; `old` holds values. */
+  returns(
+    groups: readonly ScoredGroup[],
+    old: readonly (readonly TokenOutputs[])[],
+    ref: readonly (readonly TokenOutputs[])[] | undefined,
+  ): Float32Array[][];
   /** One sequence's share of the step's value loss; its gradient is by the values alone. */
   loss(example: Example, outputs: TokenOutputs, batch: Batch): SequenceLoss;
 }

@@ -4,7 +4,13 @@ import { makeBatch } from "../../src/assemble.ts";
 import { RecipeError } from "../../src/errors.ts";
 import { populationStd } from "../../src/math/statistics.ts";
 import { mergeMetrics, metricValues } from "../../src/metrics.ts";
-import { checkGroupSize, createObjective, type ObjectiveSpec, objectiveSchema } from "../../src/objectives/create.ts";
+import {
+  checkGroupSize,
+  createObjective,
+  type ObjectiveSpec,
+  objectiveSchema,
+  objectiveTypes,
+} from "../../src/objectives/create.ts";
 import { klTerm } from "../../src/objectives/terms/kl.ts";
 import type { TokenOutputs } from "../../src/types.ts";
 import { advantagesOf, exampleOf, groupOf, outputsOf, type Row, stepOf, withPrompt } from "./fixtures.ts";
@@ -319,7 +325,7 @@ describe("options", () => {
     [
       "a type that does not exist",
       () => createObjective({ ...({ type: "grop" } as object) } as ObjectiveSpec),
-      "one of reinforce, rloo, grpo, drgrpo, dapo, got grop",
+      `one of ${objectiveTypes.join(", ")}, got grop`,
     ],
     [
       "a group of one",

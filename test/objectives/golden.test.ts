@@ -5,9 +5,10 @@ import { createObjective, type ObjectiveSpec } from "../../src/objectives/create
 import type { TokenOutputs } from "../../src/types.ts";
 import { exampleOf, groupOf, outputsOf, stepOf, withPrompt } from "./fixtures.ts";
 import { clipSettings } from "./golden/clip.ts";
+import { criticSettings } from "./golden/critic.ts";
 import { checkLoss, golden, type Setting, TOLERANCE } from "./golden/harness.ts";
 
-const settings: Record<string, Setting> = { ...clipSettings };
+const settings: Record<string, Setting> = { ...clipSettings, ...criticSettings };
 
 describe("objectives against the code of other trainers", () => {
   it("every setting has a golden row", () => {
@@ -25,6 +26,7 @@ describe("advantages against the code of other trainers", () => {
     "verl rloo": { type: "rloo", ...noKl },
     "nemo grpo LOO (default)": { type: "grpo", std: "leave-one-out" },
     "nemo grpo (use_leave_one_out_baseline=false)": { type: "dapo" },
+    "verl gae g1 l.95": { type: "ppo" },
     "trl scale_rewards=group (formula: +1e-4, unbiased std)": { type: "grpo", stdEpsilon: 1e-4 },
     "trl scale_rewards=batch (formula)": { type: "grpo", std: "batch", stdEpsilon: 1e-4 },
   };

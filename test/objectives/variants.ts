@@ -80,6 +80,34 @@ const facts: Readonly<Record<Type, Facts>> = {
     hasRatio: true,
     gradientCases: allOf("dapo", clips),
   },
+  ppo: {
+    learningRate: 30,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("ppo", clips),
+  },
+  orz: {
+    learningRate: 30,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("orz", clips),
+  },
+  "vc-ppo": {
+    learningRate: 30,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("vc-ppo", clips),
+  },
+  vapo: {
+    learningRate: 30,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("vapo", [...clips, { positiveNll: 0 }, { positiveReward: 1 }]),
+  },
 };
 
 export const variants = objectiveTypes.map((type) => ({ type, ...facts[type] }));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { RecipeError } from "../../src/errors.ts";
+import { objectiveTypes } from "../../src/objectives/create.ts";
 import { loadRecipe, parseRecipe } from "../../src/recipe/load.ts";
 import { editDistance, nearest } from "../../src/recipe/nearest.ts";
 import type { RlStage } from "../../src/recipe/schema.ts";
@@ -186,7 +187,7 @@ describe("problems", () => {
     );
     expect(message).not.toContain("groupSize: expected");
     expect(message).toContain(
-      'recipe.yaml:9:22 stages.0.algorithm.type: expected one of reinforce, rloo, grpo, drgrpo, dapo, got "grpp"; did you mean grpo?',
+      `recipe.yaml:9:22 stages.0.algorithm.type: expected one of ${objectiveTypes.join(", ")}, got "grpp"; did you mean grpo?`,
     );
     expect(message).toContain('recipe.yaml:14:10 stages.0.steps: expected a number, got "ten"');
     expect(message).toContain(

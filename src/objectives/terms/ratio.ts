@@ -66,13 +66,13 @@ export const ratioFormula: Formula = {
   source: "PPO, arXiv 1707.06347, section 3",
 };
 
-/** The formula of `clippedSurrogate`. */
-export function clippedFormula({ clipLow, clipHigh, dualClip }: Clip): Formula {
-  const clipped = `max(-A_i r_t, -A_i clip(r_t, ${round(1 - clipLow)}, ${round(1 + clipHigh)}))`;
+/** The formula of `clippedSurrogate`; `A` is "A_t" where the advantage differs from token to token. */
+export function clippedFormula({ clipLow, clipHigh, dualClip }: Clip, A: "A_i" | "A_t" = "A_i"): Formula {
+  const clipped = `max(-${A} r_t, -${A} clip(r_t, ${round(1 - clipLow)}, ${round(1 + clipHigh)}))`;
   if (dualClip === null) return { symbol: "l_t", expression: clipped, source: "PPO, arXiv 1707.06347, eq. 7" };
   return {
     symbol: "l_t",
-    expression: `${clipped}, at most -${dualClip} A_i where A_i < 0`,
+    expression: `${clipped}, at most -${dualClip} ${A} where ${A} < 0`,
     source: "PPO, arXiv 1707.06347, eq. 7; dual clip, arXiv 1912.09729, eq. 5",
   };
 }

@@ -130,14 +130,14 @@ function countCompletions(
   return { completions, maxCompletionTokens };
 }
 
-/** e.g. "; completions have at most 8 tokens, then 12 after step 5, then 16 once more than 20 % of 10 steps are cut off". */
+/** e.g. "; completions have at most 8 tokens, then 12 after step 5, then 16 once more than 20 % of the completions of 10 steps are cut off". */
 function describeContexts({ sampling, contextSchedule = [] }: RolloutSpec): string {
   const later = contextSchedule.map(({ maxTokens, groupSize, afterStep, whenTruncated }) => {
     const begins = [
       afterStep === undefined ? "" : `after step ${afterStep}`,
       whenTruncated === undefined
         ? ""
-        : `once more than ${Number((100 * whenTruncated.above).toFixed(2))} % of ${whenTruncated.overSteps} steps are cut off`,
+        : `once more than ${Number((100 * whenTruncated.above).toFixed(2))} % of the completions of ${whenTruncated.overSteps} steps are cut off`,
     ].filter((text) => text !== "");
     return `then ${maxTokens}${groupSize === undefined ? "" : ` (${groupSize} completions per prompt)`} ${begins.join(" or ")}`;
   });

@@ -1,7 +1,8 @@
 /** `grouper check`: everything that can be known of a recipe without training: errors, warnings, the resolved recipe and its plan. */
 import { existsSync } from "node:fs";
 import YAML from "yaml";
-import { openDataset } from "../dataset/dataset.ts";
+import { type Dataset, openDataset } from "../dataset/dataset.ts";
+import { createPromptSource } from "../dataset/prompt-source.ts";
 import { promptsOf } from "../dataset/prompts.ts";
 import { readModelFolder } from "../engine/model-folder.ts";
 import { measureRun } from "../measured.ts";
@@ -91,12 +92,19 @@ async function checkData(stage: Stage, model: CheckedModel | null, notes: string
     return null;
   }
   const [train] = await Promise.all(specs.map((spec) => openDataset(spec)));
+  if (stage.type === "rl") checkColumns(stage, train!);
   if (model === null) return null;
   const { rows } = train!;
   const { prompts } = promptsOf({ ...train!, rows: rows.slice(0, MAX_MEASURED) }, stage.template, model.tokenizer);
   if (stage.type === "sft") for (const prompt of prompts) supervised(prompt, stage.response, model.tokenizer);
   else notes.push(...tooLong(prompts, stage, model.maxPositions));
   return { stage: name, rows: rows.length, prompt: prompts[0]!.text };
+}
+
+/** Throws RecipeError where a column that chooses prompts is not there, or its window holds none of them. */
+function checkColumns({ rollout: { prompts: spec } }: RlStage, { rows }: Dataset): void {
+  const prompts = rows.map(({ id, answer, fields }) => ({ id, text: "", tokenIds: [], prefill: "", answer, fields }));
+  createPromptSource({ prompts, spec, seed: 0 });
 }
 
 function tooLong(prompts: readonly Prompt[], stage: RlStage | EvalStage, maxPositions: number): string[] {

@@ -51,7 +51,7 @@ export interface PromptSourceOptions {
   readonly spec?: PromptsSpec | undefined;
   readonly seed: number;
   readonly start?: PromptSourceState | undefined;
-  /** Gets a sentence when the online window leaves nothing. */
+  /** Gets a sentence about what the offline window keeps, and one when the online window leaves nothing. */
   readonly note?: (sentence: string) => void;
 }
 
@@ -71,6 +71,11 @@ export function createPromptSource({
   const indexOf = new Map(prompts.map((prompt, index) => [prompt, index]));
   const ledger = createLedger(prompts.length, start?.ledger ?? emptyLedger);
   const kept = keptBy(spec.window, prompts);
+  if (spec.window !== undefined) {
+    note(
+      `Using ${kept.length} of ${prompts.length} prompts: those whose ${spec.window.column} lies ${rangeOf(spec.window)}.`,
+    );
+  }
   const orderOf = orderBy(curriculum, kept, prompts);
 
   let stage = start?.stage ?? 0;

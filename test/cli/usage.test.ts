@@ -162,10 +162,23 @@ describe("check", () => {
       "stages.sft.response='{reasoning}'",
       /Expected column "reasoning" of the response "\{reasoning\}" in every row/,
     ],
+    [
+      "a window on a missing column",
+      "stages.rl.rollout.prompts={window: {column: pass_rate, min: 0.1, ends: open}}",
+      /Expected a number in column "pass_rate" of every prompt, as rollout\.prompts\.window says, got none in prompt/,
+    ],
   ])("%s is an error", async (_, override, message) => {
     const { code, stdout, stderr } = await grouper(["check", recipe, "--set", override]);
     expect(stderr).toMatch(message);
     expect([code, stdout]).toEqual([1, ""]);
+  });
+
+  it("notes a later context that the model cannot hold", async () => {
+    const contexts = "stages.rl.rollout.contextSchedule=[{maxTokens: 60, afterStep: 2}]";
+    const { code, stdout } = await grouper(["check", recipe, "--set", contexts]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/warning: rl: a prompt of 6 tokens and maxTokens 60 are more than the 64 positions/);
+    expect(stdout).toMatch(/completions have at most 12 tokens, then 60 after step 2\./);
   });
 
   it("malformed data rows are named by file and line", async () => {

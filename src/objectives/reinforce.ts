@@ -59,7 +59,7 @@ export function reinforce(options: ReinforceOptions = {}): Objective {
     },
 
     loss(example, outputs, batch) {
-      const { sequence, advantages, weights } = example;
+      const { sequence, advantages, weights, old } = example;
       const { lossMask } = sequence;
       const { logprobs } = outputs;
       const ref = beta > 0 ? referenceOf(type, example) : null;
@@ -74,7 +74,7 @@ export function reinforce(options: ReinforceOptions = {}): Objective {
         policyLoss += (weights[t]! * policy.value) / denominator;
         dLogprobs[t] = (weights[t]! * policy.dLogprob) / denominator;
         if (ref === null) continue;
-        const divergence = klTerm(kl.estimator, logprobs[t]!, ref[t]!);
+        const divergence = klTerm(kl, logprobs[t]!, ref[t]!, old.logprobs[t]!);
         klLoss += (beta * divergence.value) / denominator;
         dLogprobs[t]! += (beta * divergence.dLogprob) / denominator;
       }

@@ -11,7 +11,7 @@ import {
   objectiveSchema,
   objectiveTypes,
 } from "../../src/objectives/create.ts";
-import { klTerm } from "../../src/objectives/terms/kl.ts";
+import { klEstimate, klTerm } from "../../src/objectives/terms/kl.ts";
 import type { TokenOutputs } from "../../src/types.ts";
 import { advantagesOf, exampleOf, groupOf, outputsOf, type Row, stepOf, withPrompt } from "./fixtures.ts";
 
@@ -231,19 +231,68 @@ describe("KL by hand", () => {
     [-1.5, -1, -0.5, 0.125, 0.148721],
     [-2, -2, 0, 0, 0],
   ])("logp %f, ref %f", (logp, ref, k1, k2, k3) => {
-    expect(klTerm("k1", logp, ref).value).toBeCloseTo(k1, 6);
-    expect(klTerm("k2", logp, ref).value).toBeCloseTo(k2, 6);
-    expect(klTerm("k3", logp, ref).value).toBeCloseTo(k3, 6);
-    expect(klTerm("abs", logp, ref).value).toBeCloseTo(Math.abs(k1), 6);
+    expect(klEstimate("k1", logp, ref).value).toBeCloseTo(k1, 6);
+    expect(klEstimate("k2", logp, ref).value).toBeCloseTo(k2, 6);
+    expect(klEstimate("k3", logp, ref).value).toBeCloseTo(k3, 6);
+    expect(klEstimate("abs", logp, ref).value).toBeCloseTo(Math.abs(k1), 6);
   });
 
   it("k3+ has the value of k3 and the gradient of k2", () => {
-    expect(klTerm("k3+", -1, -1.5)).toEqual({ value: klTerm("k3", -1, -1.5).value, dLogprob: 0.5 });
+    expect(klEstimate("k3+", -1, -1.5)).toEqual({ value: klEstimate("k3", -1, -1.5).value, dLogprob: 0.5 });
   });
 
   it("k3 of a token far from the reference is held at 10, and pulls no more", () => {
-    expect(klTerm("k3", -30, -1)).toEqual({ value: 10, dLogprob: 0 });
-    expect(klTerm("k3", -1, -9)).toMatchObject({ value: expect.closeTo(7 + Math.exp(-8), 12) });
+    expect(klEstimate("k3", -30, -1)).toEqual({ value: 10, dLogprob: 0 });
+    expect(klEstimate("k3", -1, -9)).toMatchObject({ value: expect.closeTo(7 + Math.exp(-8), 12) });
+  });
+
+  it("score-function: the same value, and the estimate itself beside its derivative; of k3 that is logp - ref exactly", () => {
+    const kl = { coefficient: 1, placement: "loss", gradient: "score-function" } as const;
+    for (const difference of [-1.2, -0.1, 0, 0.3, 2]) {
+      const { value, dLogprob } = klTerm({ ...kl, estimator: "k3" }, difference - 3, -3, Number.NaN);
+      expect(value).toBe(klEstimate("k3", difference - 3, -3).value);
+      expect(dLogprob).toBeCloseTo(difference, 12);
+      expect(klTerm({ ...kl, estimator: "k1" }, difference - 3, -3, Number.NaN).dLogprob).toBeCloseTo(
+        1 + difference,
+        12,
+      );
+    }
+  });
+
+  it("importance: r times the estimate, which on-policy is the score function's gradient", () => {
+    const kl = { coefficient: 1, estimator: "k3", placement: "loss" } as const;
+    const [logprob, ref] = [-1, -1.5];
+    const importance = { ...kl, gradient: "importance" } as const;
+    const { value, dLogprob } = klTerm(importance, logprob, ref, -1.25);
+    // r = e^.25 = 1.284025, k3 = .106531, d k3 = 1 - e^-.5 = .393469
+    expect(value).toBeCloseTo(1.284025 * 0.106531, 6);
+    expect(dLogprob).toBeCloseTo(1.284025 * (0.393469 + 0.106531), 5);
+    const onPolicy = klTerm(importance, logprob, ref, logprob);
+    expect(onPolicy).toEqual(klTerm({ ...kl, gradient: "score-function" }, logprob, ref, logprob));
+  });
+
+  it("over all tokens, score-function is the divergence's gradient and direct k3 is not", () => {
+    // KL(p || q) of two tokens by p's logit: p (1 - p) (log p / q - log (1 - p) / (1 - q))
+    const [p, q] = [0.7, 0.4];
+    const logits = (gradient: "direct" | "score-function", estimator: "k1" | "k2" | "k3") => {
+      const kl = { coefficient: 1, estimator, placement: "loss", gradient } as const;
+      const pull = (own: number, other: number) => klTerm(kl, Math.log(own), Math.log(other), Math.log(own)).dLogprob;
+      // d log p / d logit = 1 - p, d log (1 - p) / d logit = -p, in the mean over what p draws
+      return p * (1 - p) * (pull(p, q) - pull(1 - p, 1 - q));
+    };
+    const exact = p * (1 - p) * (Math.log(p / q) - Math.log((1 - p) / (1 - q)));
+    expect(logits("score-function", "k1")).toBeCloseTo(exact, 12);
+    expect(logits("score-function", "k3")).toBeCloseTo(exact, 12);
+    expect(logits("direct", "k2")).toBeCloseTo(exact, 12);
+    expect(logits("direct", "k1")).toBeCloseTo(0, 12);
+    expect(Math.abs(logits("direct", "k3") - exact)).toBeGreaterThan(0.02);
+  });
+
+  it.each([
+    { estimator: "k3+", gradient: "importance" },
+    { placement: "reward", gradient: "score-function" },
+  ] as const)("%o is refused: there is no such gradient", (kl) => {
+    expect(() => createObjective({ type: "grpo", kl })).toThrow("kl.gradient: expected direct");
   });
 
   it("without a coefficient no reference is asked for; with one the loss refuses an example that has none", () => {
@@ -282,7 +331,7 @@ describe("options", () => {
       dualClip: null,
       std: "sample",
       stdEpsilon: 1e-6,
-      kl: { coefficient: 0, estimator: "k3", placement: "loss" },
+      kl: { coefficient: 0, estimator: "k3", placement: "loss", gradient: "direct" },
       aggregation: "token-mean",
     });
     expect(objectiveSchema.parse({ type: "grpo" })).toMatchObject({

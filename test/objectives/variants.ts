@@ -34,6 +34,12 @@ const kls = [
     estimator,
     placement: "loss" as const,
   })),
+  ...(["k1", "k2", "k3"] as const).map((estimator) => ({
+    coefficient: 0.3,
+    estimator,
+    placement: "loss" as const,
+    gradient: "importance" as const,
+  })),
 ];
 const clips = [{}, { clipLow: 0.1, clipHigh: 0.4 }, { dualClip: 3 }, { dualClip: 1.5 }];
 

@@ -4,8 +4,18 @@
  *   with d = logp - ref:   k1 = d     abs = |d|     k2 = d^2 / 2     k3 = exp(-d) + d - 1        Schulman, "Approximating KL
  *   divergence" (2020). k3 is that of DeepSeekMath, arXiv 2402.03300, eq. 4.
  *
- * In the loss only k2's gradient is that of the divergence (on-policy): k1's has mean zero, k3's is biased. A `+` behind a name
- * keeps its value and takes k2's gradient, as in verl. k3 clamps d to +-20 and its value to 10, as verl and NeMo-RL do.
+ * k3 clamps d to +-20 and its value to 10, as verl and NeMo-RL do.
+ *
+ * In the loss, what is differentiated is a choice, because the tokens too come from the policy: d E[k] = E[dk + k dlogp].
+ *
+ *   direct           dk alone. On-policy only k2's is the divergence's; k1's has mean zero; k3's, 1 - exp(-d), is biased: it grows
+ *                    without bound where the policy is rarer than the reference, and flattens where it is more frequent
+ *   score-function   exp(logp - sg(logp)) k: the same value, and k dlogp beside dk. Of k1 and k3 this is d dlogp + noise of mean
+ *                    zero, the divergence's. NeMo-RL
+ *   importance       r k with r = exp(logp - old): the same when r is 1, and right for tokens of the old policy too. "Unbiased KL"
+ *                    of DeepSeek-V3.2 and TRL's `use_bias_correction_kl`
+ *
+ * A `+` behind a name keeps its value and takes k2's direct gradient, as in verl.
  *
  * In the reward, coefficient * sum_t kl_t of the old policy is taken off the completion's reward before the baseline.
  */
@@ -13,6 +23,7 @@ import { z } from "zod";
 import { clamp } from "../../math/statistics.ts";
 import type { Example, Floats, ScoredGroup, TokenOutputs } from "../../types.ts";
 import type { Formula, OptionalInput } from "../objective.ts";
+import { importanceRatio } from "./ratio.ts";
 import type { Term } from "./term.ts";
 
 const MAX_LOG_DIFFERENCE = 20;
@@ -21,13 +32,17 @@ const MAX_K3 = 10;
 export const klEstimators = ["k1", "k2", "k3", "abs", "k1+", "k3+"] as const;
 export type KlEstimator = (typeof klEstimators)[number];
 
+export const klGradients = ["direct", "score-function", "importance"] as const;
+export type KlGradient = (typeof klGradients)[number];
+
 export interface Kl {
   readonly coefficient: number;
   readonly estimator: KlEstimator;
   readonly placement: "loss" | "reward";
+  readonly gradient: KlGradient;
 }
 
-export function klOption(defaults: Kl) {
+export function klOption(defaults: Omit<Kl, "gradient">) {
   return z
     .strictObject({
       coefficient: z
@@ -47,10 +62,27 @@ export function klOption(defaults: Kl) {
         .enum(["loss", "reward"])
         .default(defaults.placement)
         .describe("loss: added to every token's loss. reward: summed over the completion and taken off its reward."),
+      gradient: z
+        .enum(klGradients)
+        .default("direct")
+        .describe(
+          "In the loss. direct: the estimate's own derivative (DeepSeekMath, TRL, verl). score-function: and that of drawing the token (NeMo-RL). importance: the estimate times the ratio (DeepSeek-V3.2; TRL's use_bias_correction_kl).",
+        ),
     })
+    .refine(gradientFits, gradientProblem)
     .prefault({})
     .describe("Divergence from the frozen (or refreshed) reference policy.");
 }
+
+/** The gradient of a `+` is chosen by its name. */
+function gradientFits({ estimator, placement, gradient }: Kl): boolean {
+  return gradient === "direct" || (placement === "loss" && !estimator.endsWith("+"));
+}
+
+const gradientProblem = {
+  path: ["gradient"],
+  message: "expected direct, or placement: loss with an estimator without +: the others have no such gradient",
+};
 
 /** What a KL setting asks of the loop. */
 export function klNeeds({ coefficient, placement }: Kl): OptionalInput[] {
@@ -78,10 +110,19 @@ export function rewardFormula({ coefficient, estimator, placement }: Kl): Formul
 }
 
 /** The divergence in the loss; nothing without one. */
-export function klFormula({ coefficient, estimator, placement }: Kl): Formula[] {
+export function klFormula({ coefficient, estimator, placement, gradient }: Kl): Formula[] {
   if (coefficient === 0 || placement === "reward") return [];
-  const source = "Schulman, Approximating KL divergence (2020)";
-  return [{ symbol: "k_t", expression: ESTIMATES[estimator], source }];
+  const estimate = ESTIMATES[estimator];
+  switch (gradient) {
+    case "direct":
+      return [{ symbol: "k_t", expression: estimate, source: "Schulman, Approximating KL divergence (2020)" }];
+    case "score-function":
+      return [{ symbol: "k_t", expression: `exp(logp_t - sg(logp_t)) (${estimate})`, source: "NeMo-RL" }];
+    case "importance":
+      return [{ symbol: "k_t", expression: `exp(logp_t - old_t) (${estimate})`, source: "DeepSeek-V3.2; TRL" }];
+    default:
+      throw new Error(`unknown KL gradient ${gradient satisfies never}`);
+  }
 }
 
 /** What each token adds to the loss: its weighted policy term, and the divergence. */
@@ -89,8 +130,28 @@ export function tokenTerm({ coefficient, placement }: Kl): string {
   return coefficient > 0 && placement === "loss" ? `(w_t l_t + ${coefficient} k_t)` : "w_t l_t";
 }
 
+/** One token's divergence in the loss, and what pulls on the policy's log-probability. `oldLogprob` counts for importance alone. */
+export function klTerm({ estimator, gradient }: Kl, logprob: number, refLogprob: number, oldLogprob: number): Term {
+  const estimate = klEstimate(estimator, logprob, refLogprob);
+  switch (gradient) {
+    case "direct":
+      return estimate;
+    case "score-function":
+      return { value: estimate.value, dLogprob: estimate.dLogprob + estimate.value };
+    case "importance": {
+      const ratio = importanceRatio(logprob, oldLogprob);
+      return {
+        value: ratio.value * estimate.value,
+        dLogprob: ratio.value * estimate.dLogprob + ratio.dLogprob * estimate.value,
+      };
+    }
+    default:
+      throw new Error(`unknown KL gradient ${gradient satisfies never}`);
+  }
+}
+
 /** One token's estimate and its derivative by the policy's log-probability. */
-export function klTerm(estimator: KlEstimator, logprob: number, refLogprob: number): Term {
+export function klEstimate(estimator: KlEstimator, logprob: number, refLogprob: number): Term {
   const difference = logprob - refLogprob;
   switch (estimator) {
     case "k1":
@@ -142,7 +203,7 @@ export function rewardsWithKl(
       }
       let divergence = 0;
       for (let t = 0; t < lossMask.length; t++) {
-        if (lossMask[t] === 1) divergence += klTerm(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
+        if (lossMask[t] === 1) divergence += klEstimate(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
       }
       return total - coefficient * divergence;
     }),

@@ -1,6 +1,6 @@
 /** What is worth watching of one sequence's update, apart from the loss; under the names that TRL and verl users know. */
 import type { Batch, Example, Metric, MetricSum, TokenOutputs } from "../../types.ts";
-import { type KlEstimator, klTerm } from "./kl.ts";
+import { type KlEstimator, klEstimate } from "./kl.ts";
 import { type Clip, importanceRatio } from "./ratio.ts";
 
 /** A share of the step's loss: the mean over the sequences that count is the step's total. */
@@ -63,7 +63,7 @@ export function referenceMetrics(
   let count = 0;
   for (let t = 0; t < lossMask.length; t++) {
     if (lossMask[t] === 0) continue;
-    sum += klTerm(estimator, logprobs[t]!, ref.logprobs[t]!).value;
+    sum += klEstimate(estimator, logprobs[t]!, ref.logprobs[t]!).value;
     count++;
   }
   return { kl: { sum, count } };

@@ -69,6 +69,9 @@ export const clipSettings: Record<string, Setting> = {
   "nemo sequence-level .2/.2 (token_level_loss=false)": { spec: { type: "grpo", ...noKl } },
   "nemo + tis<=2": { spec: token, weights: (rho) => rho.map((w) => Math.min(w, 2)) },
   "nemo + icepop .5-5": { spec: token, weights: icepop },
+  "nemo kl .04 k3 (score-function gradient)": {
+    spec: { ...token, kl: { coefficient: 0.04, gradient: "score-function" } },
+  },
   "nemo disable_ppo_ratio (REINFORCE)": { spec: { type: "reinforce", aggregation: "token-mean" } },
   "control: ppo .2/.2 global token mean, one batch": { spec: token },
   "control: ppo .2/.2 per-micro-batch token mean, 2 x 2 sequences": {

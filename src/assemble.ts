@@ -7,14 +7,14 @@
 import type { LossFunction } from "./engine/engine.ts";
 import type { Objective } from "./objectives/objective.ts";
 import { countTrained } from "./objectives/terms/aggregation.ts";
-import { type Correction, samplingMetrics, tokenWeights } from "./objectives/terms/off-policy.ts";
+import { type Corrections, samplingMetrics, tokenWeights } from "./objectives/terms/off-policy.ts";
 import type { Batch, Example, Floats, ScoredGroup, TokenOutputs } from "./types.ts";
 
 export interface AssembleOptions {
   /** Completions that hit the generation limit are not trained; their rewards still count in the baseline. Default false. */
   readonly maskTruncated?: boolean;
   /** Token weights between server and trainer. Default: every weight is 1. */
-  readonly correction?: Correction | undefined;
+  readonly correction?: Corrections | undefined;
 }
 
 /**
@@ -45,13 +45,14 @@ export function assemble(
       if (reward === null) return [];
       if (maskTruncated && completion.finishReason === "length") return [];
       const ownOld = old?.[group]?.[i];
+      const ownAdvantages = advantages[group]![i]!;
       return [
         {
           sequence,
           group,
           reward,
-          advantages: advantages[group]![i]!,
-          weights: tokenWeights(sequence, ownOld?.logprobs, correction),
+          advantages: ownAdvantages,
+          weights: tokenWeights({ sequence, advantages: ownAdvantages }, ownOld?.logprobs, correction),
           ...(returns === undefined ? {} : { returns: returns[group]![i]! }),
           old: ownOld ?? { logprobs: absent(sequence.lossMask.length) },
           ...(ref === undefined ? {} : { ref: ref[group]![i]! }),
@@ -124,11 +125,11 @@ function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
   return order;
 }
 
-/** The loss of examples whose old log-probabilities are known. */
-export function anchoredLoss(objective: Objective, batch: Batch): LossFunction {
+/** The loss of examples whose old log-probabilities are known; `correction` is that of `assemble`, for the metrics. */
+export function anchoredLoss(objective: Objective, batch: Batch, correction?: Corrections): LossFunction {
   return (example, outputs) => {
     const { loss, gradient, metrics } = objective.loss(example, outputs, batch);
-    return { loss, gradient, metrics: { ...metrics, ...samplingMetrics(example.sequence, example.old.logprobs) } };
+    return { loss, gradient, metrics: { ...metrics, ...samplingMetrics(example, correction) } };
   };
 }
 
@@ -136,8 +137,8 @@ export function anchoredLoss(objective: Objective, batch: Batch): LossFunction {
  * The loss of an update whose policy is the old policy: the outputs of the pass that trains are the old ones, so no pass before
  * it is needed. Ratios are exactly 1 in value, and differentiate as ratios.
  */
-export function onPolicyLoss(objective: Objective, batch: Batch, correction?: Correction): LossFunction {
-  const loss = anchoredLoss(objective, batch);
+export function onPolicyLoss(objective: Objective, batch: Batch, correction?: Corrections): LossFunction {
+  const loss = anchoredLoss(objective, batch, correction);
   return (example, outputs) =>
-    loss({ ...example, old: outputs, weights: tokenWeights(example.sequence, outputs.logprobs, correction) }, outputs);
+    loss({ ...example, old: outputs, weights: tokenWeights(example, outputs.logprobs, correction) }, outputs);
 }

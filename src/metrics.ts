@@ -2,7 +2,7 @@
  * What a step was like, as numbers under the names that TRL and verl users know, and, for a run that cannot learn, as a sentence.
  */
 import { allEqual, mean, populationStd, sampleStd } from "./math/statistics.ts";
-import type { Metric, RewardOutcome, ScoredGroup } from "./types.ts";
+import type { Metric, MetricEffectiveShare, RewardOutcome, ScoredGroup } from "./types.ts";
 
 /** Adds metrics of sequences or micro-batches; exact, so any split reports the same. */
 export function mergeMetrics(parts: Iterable<Readonly<Record<string, Metric>>>): Record<string, Metric> {
@@ -16,10 +16,13 @@ export function mergeMetrics(parts: Iterable<Readonly<Record<string, Metric>>>):
 function mergeMetric(name: string, before: Metric | undefined, added: Metric): Metric {
   if (before === undefined) return added;
   if ("max" in before && "max" in added) return { max: Math.max(before.max, added.max) };
-  if ("sum" in before && "sum" in added) {
-    return { sum: before.sum + added.sum, count: before.count + added.count };
+  if ("min" in before && "min" in added) return { min: Math.min(before.min, added.min) };
+  if ("sum" in before && "sum" in added && "sumOfSquares" in before === "sumOfSquares" in added) {
+    const sums = { sum: before.sum + added.sum, count: before.count + added.count };
+    if (!("sumOfSquares" in before && "sumOfSquares" in added)) return sums;
+    return { ...sums, sumOfSquares: before.sumOfSquares + added.sumOfSquares };
   }
-  throw new Error(`metric ${name} is a mean in one place and a maximum in another`);
+  throw new Error(`metric ${name} is one kind in one place and another elsewhere`);
 }
 
 /** The number of each metric; a mean of nothing is left out. */
@@ -27,9 +30,17 @@ export function metricValues(metrics: Readonly<Record<string, Metric>>): Record<
   const values: Record<string, number> = {};
   for (const [name, metric] of Object.entries(metrics)) {
     if ("max" in metric) values[name] = metric.max;
+    else if ("min" in metric) values[name] = metric.min;
+    else if ("sumOfSquares" in metric) Object.assign(values, effectiveShare(name, metric));
     else if (metric.count > 0) values[name] = metric.sum / metric.count;
   }
   return values;
+}
+
+/** 0 where every weight is 0: nothing is left. */
+function effectiveShare(name: string, { sum, sumOfSquares, count }: MetricEffectiveShare): Record<string, number> {
+  if (count === 0) return {};
+  return { [name]: sumOfSquares === 0 ? 0 : sum ** 2 / (count * sumOfSquares) };
 }
 
 /**

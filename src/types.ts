@@ -153,7 +153,17 @@ export interface MetricMax {
   readonly max: number;
 }
 
-export type Metric = MetricSum | MetricMax;
+/** The smallest of what was seen. */
+export interface MetricMin {
+  readonly min: number;
+}
+
+/** The share of equal weights that would tell as much, sum^2 / (count sumOfSquares): Kish's effective sample size over the count. */
+export interface MetricEffectiveShare extends MetricSum {
+  readonly sumOfSquares: number;
+}
+
+export type Metric = MetricSum | MetricMax | MetricMin | MetricEffectiveShare;
 
 /** One sequence's share of the step's loss, and its derivative by every output of the model. */
 export interface SequenceLoss {

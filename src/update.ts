@@ -3,6 +3,7 @@ import { anchoredLoss, assemble, makeBatch, onPolicyLoss, splitUpdates } from ".
 import type { AdamParams, Engine, ForwardOptions } from "./engine/engine.ts";
 import { mergeMetrics, metricValues } from "./metrics.ts";
 import type { Objective, OptionalInput } from "./objectives/objective.ts";
+import type { Corrections } from "./objectives/terms/off-policy.ts";
 import type { OptimizerSpec } from "./recipe/schema.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { Example, ScoredGroup, Sequence, SequenceLoss, TokenOutputs, TrainedRollout } from "./types.ts";
@@ -13,7 +14,7 @@ export interface UpdateOptions {
   readonly updatesPerBatch: number;
   readonly epochsPerBatch: number;
   readonly maskTruncated: boolean;
-  readonly correction: { readonly type: "tis"; readonly cap: number } | undefined;
+  readonly correction: Corrections | undefined;
   /** Of the sampling: ratios compare policies at the temperature that sampled. */
   readonly temperature: number;
   readonly maxCompletionTokens: number;
@@ -66,7 +67,9 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
       const isFirst = gradNorms.length === 0;
       const part = objective.prepare === undefined ? split : await prepare(split, isFirst);
       const batch = makeBatch(part, maxCompletionTokens, objective.positiveReward);
-      const lossOf = isOnPolicy ? onPolicyLoss(objective, batch, correction) : anchoredLoss(objective, batch);
+      const lossOf = isOnPolicy
+        ? onPolicyLoss(objective, batch, correction)
+        : anchoredLoss(objective, batch, correction);
       const moving = part.filter(({ sequence }) => !resting.has(sequence));
       const results = await engine.forwardBackward(
         moving,

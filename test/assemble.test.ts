@@ -77,7 +77,7 @@ describe("assemble", () => {
     const group = sampledGroup([[-1, -2, -1.5]], [1]);
     const old = [[{ logprobs: withPrompt([-1.2, -0.5, -1.5]) }]];
     const [example] = assemble([group], old, undefined, createObjective({ type: "reinforce" }), {
-      correction: { type: "tis", cap: 2 },
+      correction: { type: "tis", cap: 2, floor: 0 },
     });
     expect([...example!.weights]).toEqual([1, expect.closeTo(Math.exp(-0.2), 6), 2, 1]);
   });
@@ -111,7 +111,7 @@ describe("the loss of an update", () => {
   ];
 
   it("on-policy equals an update against old outputs that are the current ones, bit for bit", () => {
-    const correction = { type: "tis", cap: 1.3 } as const;
+    const correction = { type: "tis", cap: 1.3, floor: 0 } as const;
     const known = assemble([group], [outputs], undefined, dapo, { correction });
     const unknown = assemble([group], undefined, undefined, dapo, { correction });
     const knownLoss = anchoredLoss(dapo, makeBatch(known, 4));

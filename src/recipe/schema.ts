@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { objectiveSchema } from "../objectives/create.ts";
+import { correctionOption } from "../objectives/terms/off-policy.ts";
 import { warningNames } from "./lint/names.ts";
 import { contextSchedule, prompts } from "./prompts-schema.ts";
 
@@ -278,10 +279,7 @@ export const rollout = z
       .union([z.literal(0), z.literal(1)])
       .default(0)
       .describe("1: sample the next batch while this one trains (one step off-policy)."),
-    correction: z
-      .strictObject({ type: z.literal("tis"), cap: positive().default(2) })
-      .optional()
-      .describe("Truncated importance weights between trainer and server, per token."),
+    correction: correctionOption.optional(),
   })
   .describe("What is sampled for a step.");
 

@@ -2,8 +2,6 @@
 import type { Setting } from "./harness.ts";
 
 const token = { type: "dapo", clipHigh: 0.2 } as const;
-const product = (rho: readonly number[]) => rho.reduce((a, b) => a * b, 1);
-const icepop = (rho: readonly number[]) => rho.map((w) => (w < 0.5 || w > 5 ? 0 : w));
 const kl = (estimator: "k1" | "k2" | "k3" | "abs" | "k1+" | "k3+"): Setting => ({
   spec: { ...token, kl: { coefficient: 1, estimator } },
   advantages: "zero",
@@ -20,11 +18,11 @@ export const clipSettings: Record<string, Setting> = {
   "verl gpg token-mean": { spec: { type: "reinforce", aggregation: "token-mean" } },
   "verl vanilla + token TIS<=2": {
     spec: { ...token, dualClip: 3 },
-    weights: (rho) => rho.map((w) => Math.min(w, 2)),
+    correction: { type: "tis" },
   },
   "verl vanilla + sequence TIS<=2 (product)": {
     spec: { ...token, dualClip: 3 },
-    weights: (rho) => rho.map(() => Math.min(product(rho), 2)),
+    correction: { type: "sequence-tis" },
   },
   "verl kl_penalty k1 token-mean": kl("k1"),
   "verl kl_penalty abs token-mean": kl("abs"),
@@ -34,8 +32,8 @@ export const clipSettings: Record<string, Setting> = {
   "verl kl_penalty k3+ token-mean": kl("k3+"),
   "openrlhf ppo .2/.2 token": { spec: token },
   "openrlhf ppo dual 3": { spec: { ...token, dualClip: 3 } },
-  "openrlhf ppo + tis[.5,5]": { spec: token, weights: (rho) => rho.map((w) => Math.min(Math.max(w, 0.5), 5)) },
-  "openrlhf ppo + icepop[.5,5]": { spec: token, weights: icepop },
+  "openrlhf ppo + tis[.5,5]": { spec: token, correction: { type: "tis", floor: 0.5, cap: 5 } },
+  "openrlhf ppo + icepop[.5,5]": { spec: token, correction: { type: "token-mask" } },
   "slime ppo .2/.28 per-sample mean": { spec: { type: "grpo", ...noKl, clipHigh: 0.28 } },
   "trl grpo .2/.2": { spec: { type: "grpo", ...noKl } },
   "trl bnpo .2/.2": { spec: token },
@@ -44,10 +42,10 @@ export const clipSettings: Record<string, Setting> = {
   "trl dapo .2/.28": { spec: { type: "dapo" } },
   "trl dapo .2/.2 delta 1.5": { spec: { ...token, dualClip: 1.5 } },
   "trl dapo beta .04 (k3)": { spec: { ...token, kl: { coefficient: 0.04 } } },
-  "trl dapo + token_truncate 3.0": { spec: token, weights: (rho) => rho.map((w) => Math.min(w, 3)) },
+  "trl dapo + token_truncate 3.0": { spec: token, correction: { type: "tis", cap: 3 } },
   "trl dapo + sequence_mask 3.0": {
     spec: token,
-    weights: (rho) => rho.map(() => (product(rho) > 3 ? 0 : product(rho))),
+    correction: { type: "sequence-mask" },
   },
   "skyrl regular .2/.2 token_mean (micro 2, prompts 2x2)": { spec: token },
   "skyrl regular .2/.2 token_mean_legacy (micro 2, prompts 2x2)": {
@@ -67,8 +65,8 @@ export const clipSettings: Record<string, Setting> = {
   "nemo token-level .2/.2": { spec: token },
   "nemo token-level .2/.28 c=10": { spec: { type: "dapo", dualClip: 10 } },
   "nemo sequence-level .2/.2 (token_level_loss=false)": { spec: { type: "grpo", ...noKl } },
-  "nemo + tis<=2": { spec: token, weights: (rho) => rho.map((w) => Math.min(w, 2)) },
-  "nemo + icepop .5-5": { spec: token, weights: icepop },
+  "nemo + tis<=2": { spec: token, correction: { type: "tis" } },
+  "nemo + icepop .5-5": { spec: token, correction: { type: "token-mask" } },
   "nemo kl .04 k3 (score-function gradient)": {
     spec: { ...token, kl: { coefficient: 0.04, gradient: "score-function" } },
   },

@@ -1,8 +1,11 @@
 /** One golden row against our objective: the same batch through `createObjective`, loss and every token's gradient. */
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
+import type { z } from "zod";
 import { makeBatch } from "../../../src/assemble.ts";
 import { createObjective, type ObjectiveSpec } from "../../../src/objectives/create.ts";
+import { correctionOption, tokenWeights } from "../../../src/objectives/terms/off-policy.ts";
+import type { Example } from "../../../src/types.ts";
 import { exampleOf, outputsOf, type Row, stepOf } from "../fixtures.ts";
 
 interface Golden {
@@ -39,8 +42,8 @@ export const TOLERANCE = 1e-6;
 /** How a golden row is said with our objectives. */
 export interface Setting {
   readonly spec: ObjectiveSpec;
-  /** [S][T] token weights, from rho = exp(old - rollout) of one sequence. */
-  readonly weights?: (rho: readonly number[]) => number[];
+  /** Between the server's and the trainer's log-probabilities, as a recipe says it. */
+  readonly correction?: z.input<typeof correctionOption>;
   /** Sequences left out of the loss and of its denominators. */
   readonly without?: readonly number[];
   /** Sequences of each micro-batch where the trainer divides by micro-batches and averages; we only do so to show the harm. */
@@ -50,10 +53,9 @@ export interface Setting {
   readonly groups?: readonly number[];
 }
 
-function rowOf(index: number, { weights, advantages, groups }: Setting): Row {
+function rowOf(index: number, { advantages, groups }: Setting): Row {
   const { mask, logp, old, rollout, ref, adv } = golden.batch;
   const length = mask[index]!.reduce((a, b) => a + b);
-  const rho = old[index]!.slice(0, length).map((value, t) => Math.exp(value - rollout[index]![t]!));
   return {
     logp: logp[index]!.slice(0, length),
     old: old[index]!.slice(0, length),
@@ -63,8 +65,12 @@ function rowOf(index: number, { weights, advantages, groups }: Setting): Row {
     // The rewards behind the advantages are not given; their signs are.
     reward: Math.sign(adv[index]!),
     group: groups?.[index] ?? 0,
-    ...(weights === undefined ? {} : { weights: weights(rho) }),
   };
+}
+
+function corrected(example: Example, { correction }: Setting): Example {
+  if (correction === undefined) return example;
+  return { ...example, weights: tokenWeights(example, example.old.logprobs, correctionOption.parse(correction)) };
 }
 
 export function checkLoss(name: string, setting: Setting): void {
@@ -78,7 +84,7 @@ export function checkLoss(name: string, setting: Setting): void {
     const rows = part.map((index) => rowOf(index, setting));
     const objective = createObjective(setting.spec);
     const outputs = rows.map(outputsOf);
-    const plain = rows.map(exampleOf);
+    const plain = rows.map((row) => corrected(exampleOf(row), setting));
     const examples = objective.prepare?.(plain, outputs, () => 0) ?? plain;
     const batch = makeBatch(examples, golden.batch.max_len, objective.positiveReward);
     const step = stepOf(setting.spec, batch, outputs);

@@ -114,7 +114,7 @@ describe("the loss of an update", () => {
     const correction = { type: "tis", cap: 1.3, floor: 0 } as const;
     const known = assemble([group], [outputs], undefined, dapo, { correction });
     const unknown = assemble([group], undefined, undefined, dapo, { correction });
-    const knownLoss = anchoredLoss(dapo, makeBatch(known, 4));
+    const knownLoss = anchoredLoss(dapo, makeBatch(known, 4), correction);
     const onPolicy = onPolicyLoss(dapo, makeBatch(unknown, 4), correction);
     expect(unknown).toHaveLength(2);
     unknown.forEach((example, i) => {

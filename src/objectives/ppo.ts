@@ -104,7 +104,7 @@ export function ppo(options: PpoOptions = {}): Objective {
         policyLoss += (weights[t]! * policy.value) / denominator;
         dLogprobs[t] = (weights[t]! * policy.dLogprob) / denominator;
         if (ref === null) continue;
-        const divergence = klTerm(kl.estimator, logprobs[t]!, ref[t]!);
+        const divergence = klTerm(kl, logprobs[t]!, ref[t]!, old.logprobs[t]!);
         klLoss += (beta * divergence.value) / denominator;
         dLogprobs[t]! += (beta * divergence.dLogprob) / denominator;
       }

@@ -140,7 +140,7 @@ export function vapo(options: VapoOptions = {}): Objective {
         nll -= weights[t]! * imitated * logprobs[t]!;
         let dLogprob = weights[t]! * (policy.dLogprob / denominator - imitated);
         if (ref !== null) {
-          const divergence = klTerm(kl.estimator, logprobs[t]!, ref[t]!);
+          const divergence = klTerm(kl, logprobs[t]!, ref[t]!, old.logprobs[t]!);
           klLoss += (beta * divergence.value) / denominator;
           dLogprob += (beta * divergence.dLogprob) / denominator;
         }

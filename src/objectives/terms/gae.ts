@@ -20,7 +20,7 @@ import { z } from "zod";
 import type { Floats, ScoredGroup, Sequence, TokenOutputs } from "../../types.ts";
 import type { Formula } from "../objective.ts";
 import { countTrained } from "./aggregation.ts";
-import { type Kl, klTerm } from "./kl.ts";
+import { type Kl, klEstimate } from "./kl.ts";
 
 /** Under the square root of the whitening, as in verl. */
 const VARIANCE_EPSILON = 1e-8;
@@ -118,7 +118,7 @@ function tokenKl(
   }
   const divergences = new Float64Array(lossMask.length);
   for (let t = 0; t < lossMask.length; t++) {
-    if (lossMask[t] === 1) divergences[t] = coefficient * klTerm(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
+    if (lossMask[t] === 1) divergences[t] = coefficient * klEstimate(estimator, oldLogprobs[t]!, refLogprobs[t]!).value;
   }
   return divergences;
 }

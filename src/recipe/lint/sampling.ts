@@ -68,11 +68,12 @@ export const sequenceProduct: Rule = {
   source: "huggingface/trl#4772, #5814 and #5815",
   fix: "use geometric-mask, token-mask or tis",
   rl: ({ rollout: { correction, sampling } }) => {
-    const type: string | undefined = correction?.type;
-    if (type !== "sequence-tis" && type !== "sequence-mask") return null;
-    if (sampling.maxTokens < LONG_PRODUCT) return null;
+    if (correction === undefined || sampling.maxTokens < LONG_PRODUCT) return null;
+    const list = Array.isArray(correction) ? correction : [correction];
+    const index = list.findIndex(({ type }) => type === "sequence-tis" || type === "sequence-mask");
+    if (index === -1) return null;
     return {
-      path: ["rollout", "correction", "type"],
+      path: ["rollout", "correction", ...(Array.isArray(correction) ? [index] : []), "type"],
       message: `a product of ratios over up to ${sampling.maxTokens} tokens shrinks with length: at a mismatch of 0.02 nats per token, 8,000 tokens keep 93 % of the answers and 39 % of the gradient`,
     };
   },

@@ -7,7 +7,7 @@
 import type { LossFunction } from "./engine/engine.ts";
 import type { Objective } from "./objectives/objective.ts";
 import { countTrained } from "./objectives/terms/aggregation.ts";
-import { type Corrections, samplingMetrics, tokenWeights } from "./objectives/terms/off-policy.ts";
+import { type Corrections, checkCorrection, samplingMetrics, tokenWeights } from "./objectives/terms/off-policy.ts";
 import type { Batch, Example, Floats, ScoredGroup, TokenOutputs } from "./types.ts";
 
 export interface AssembleOptions {
@@ -35,6 +35,7 @@ export function assemble(
   if (ref === undefined && objective.needs.includes("refLogprobs")) {
     throw new Error(`${objective.name} needs reference log-probabilities`);
   }
+  checkCorrection(objective, correction);
   demandFit("old", old, groups);
   demandFit("reference", ref, groups);
   const advantages = objective.advantages(groups, old ?? [], ref);

@@ -1,17 +1,25 @@
 /** Every objective by the `type` of a recipe. A new variant is one file beside this one and one line in each list below. */
 import { z } from "zod";
 import { RecipeError } from "../errors.ts";
+import { cispo, cispoSchema } from "./cispo.ts";
 import { dapo, dapoSchema } from "./dapo.ts";
+import { dppo, dppoSchema } from "./dppo.ts";
 import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
+import { gmpo, gmpoSchema } from "./gmpo.ts";
 import { grpo, grpoSchema } from "./grpo.ts";
+import { gspo, gspoSchema } from "./gspo.ts";
+import { ipo, ipoSchema } from "./ipo.ts";
+import { luspo, luspoSchema } from "./luspo.ts";
 import type { Objective } from "./objective.ts";
 import { orz, orzSchema } from "./orz.ts";
 import { ppo, ppoSchema } from "./ppo.ts";
 import { reinforce, reinforceSchema } from "./reinforce.ts";
 import { rloo, rlooSchema } from "./rloo.ts";
+import { sapo, sapoSchema } from "./sapo.ts";
 import { requireGroupSize } from "./terms/baseline.ts";
 import { vapo, vapoSchema } from "./vapo.ts";
 import { vcPpo, vcPpoSchema } from "./vc-ppo.ts";
+import { vespo, vespoSchema } from "./vespo.ts";
 
 export const objectiveSchema = z
   .discriminatedUnion("type", [
@@ -24,6 +32,14 @@ export const objectiveSchema = z
     orzSchema,
     vcPpoSchema,
     vapoSchema,
+    gspoSchema,
+    gmpoSchema,
+    cispoSchema,
+    sapoSchema,
+    luspoSchema,
+    vespoSchema,
+    dppoSchema,
+    ipoSchema,
   ])
   .describe("The objective. A type without options is the published algorithm.");
 
@@ -36,9 +52,9 @@ export type ObjectiveSpec = z.input<typeof objectiveSchema>;
 export type ResolvedObjectiveSpec = z.output<typeof objectiveSchema>;
 
 /** The objective of a recipe's `algorithm`. Throws RecipeError where an option does not fit. */
-export function createObjective(spec: ObjectiveSpec): Objective {
-  const { type, ...options } = spec;
-  switch (type) {
+export function createObjective(options: ObjectiveSpec): Objective {
+  const type: string = options.type;
+  switch (options.type) {
     case "reinforce":
       return reinforce(options);
     case "rloo":
@@ -57,8 +73,25 @@ export function createObjective(spec: ObjectiveSpec): Objective {
       return vcPpo(options);
     case "vapo":
       return vapo(options);
+    case "gspo":
+      return gspo(options);
+    case "gmpo":
+      return gmpo(options);
+    case "cispo":
+      return cispo(options);
+    case "sapo":
+      return sapo(options);
+    case "luspo":
+      return luspo(options);
+    case "vespo":
+      return vespo(options);
+    case "dppo":
+      return dppo(options);
+    case "ipo":
+      return ipo(options);
     default:
-      throw unknownType(type satisfies never);
+      options satisfies never;
+      throw unknownType(type);
   }
 }
 

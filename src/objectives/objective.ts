@@ -11,8 +11,16 @@ import type { Batch, Example, ScoredGroup, SequenceLoss, TokenOutputs } from "..
  * What an objective reads beyond the current log-probabilities; the loop computes only what is asked for. "oldLogprobs" and
  * "values" mean that `advantages` reads them: an on-policy step then cannot do without a forward pass before its first update.
  * "greedyReward" asks for one more completion per prompt, sampled greedily. "stepOutputs" asks for `prepare` before every update.
+ * "everyToken" means that tokens of advantage 0 have a loss too.
  */
-export type OptionalInput = "oldLogprobs" | "refLogprobs" | "entropies" | "values" | "greedyReward" | "stepOutputs";
+export type OptionalInput =
+  | "oldLogprobs"
+  | "refLogprobs"
+  | "entropies"
+  | "values"
+  | "greedyReward"
+  | "stepOutputs"
+  | "everyToken";
 
 /** One line of what a run minimises, with the recipe's numbers in it; ASCII, for people. */
 export interface Formula {
@@ -31,6 +39,8 @@ export interface Objective {
   readonly needs: readonly OptionalInput[];
   /** True where an answer is judged against its siblings alone: a group of one, or of equal rewards, then teaches nothing. */
   readonly comparesSiblings: boolean;
+  /** True where ratios are to the policy that sampled: a correction between sampler and trainer would count the same gap twice. */
+  readonly anchorsToSampling?: boolean;
   /** The scalar as it is computed: rewards, advantages, token terms, sum, in this order. */
   readonly formula: readonly Formula[];
   /** Examples whose reward is above it are positive (Batch.numPositiveTokens); absent where the objective does not ask. */

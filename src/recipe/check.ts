@@ -3,7 +3,8 @@
  * whatever parts of a recipe could be parsed, so that all problems appear in one round.
  */
 import { messageOf } from "../errors.ts";
-import { checkGroupSize } from "../objectives/create.ts";
+import { checkGroupSize, createObjective } from "../objectives/create.ts";
+import { checkCorrection } from "../objectives/terms/off-policy.ts";
 import { rewardLabel } from "../reward/reward.ts";
 import { checkSampling } from "./check-sampling.ts";
 import { nearest } from "./nearest.ts";
@@ -157,6 +158,11 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
     checkGroupSize(algorithm, groupSize);
   } catch (error) {
     report.problem([...at, "rollout", "groupSize"], messageOf(error));
+  }
+  try {
+    checkCorrection(createObjective(algorithm), rollout.correction);
+  } catch (error) {
+    report.problem([...at, "rollout", "correction"], messageOf(error));
   }
   if (dynamicSampling !== undefined && groupSize === 1) {
     report.problem(

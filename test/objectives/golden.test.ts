@@ -1,13 +1,15 @@
 /** Conformance: our objectives against the shipped code of eight trainers, on one batch, in value and in every token's gradient. */
 import { describe, expect, it } from "vitest";
+import { makeBatch } from "../../src/assemble.ts";
 import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
 import type { TokenOutputs } from "../../src/types.ts";
-import { groupOf, withPrompt } from "./fixtures.ts";
+import { exampleOf, groupOf, outputsOf, stepOf, withPrompt } from "./fixtures.ts";
 import { clipSettings } from "./golden/clip.ts";
 import { criticSettings } from "./golden/critic.ts";
 import { checkLoss, golden, type Setting, TOLERANCE } from "./golden/harness.ts";
+import { ratioSettings } from "./golden/ratios.ts";
 
-const settings: Record<string, Setting> = { ...clipSettings, ...criticSettings };
+const settings: Record<string, Setting> = { ...clipSettings, ...criticSettings, ...ratioSettings };
 
 describe("objectives against the code of other trainers", () => {
   it("every setting has a golden row", () => {
@@ -62,5 +64,25 @@ describe("advantages against the code of other trainers", () => {
       });
     });
     expect(numChecked).toBeGreaterThan(20);
+  });
+});
+
+it("trl vespo: the loss is ours; the row's gradient differentiates the weight too, which the paper and TRL hold constant", () => {
+  const { mask, logp, old, adv, max_len } = golden.batch;
+  const rows = mask.map((row, i) => {
+    const cut = (values: readonly number[]) => values.slice(0, row.filter((m) => m === 1).length);
+    return { logp: cut(logp[i]!), old: cut(old[i]!), advantage: adv[i]! };
+  });
+  const expected = golden.loss["trl vespo"]!;
+  const { loss, gradient } = stepOf({ type: "vespo" }, makeBatch(rows.map(exampleOf), max_len), rows.map(outputsOf));
+  expect(Math.abs(loss - expected.loss)).toBeLessThan(TOLERANCE);
+  rows.forEach((row, i) => {
+    // d phi / d logp_t = phi (k - lambda W), and every token's loss has phi in it
+    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+    const [k, lambda] = row.advantage >= 0 ? [2, 3] : [3, 2];
+    const ofWeight = 1 + sum(row.logp) * (k - lambda * Math.exp(sum(row.logp) - sum(row.old)));
+    row.logp.forEach((_, t) => {
+      expect(Math.abs(gradient[i]![t + 1]! * ofWeight - expected.grad![i]![t]!)).toBeLessThan(TOLERANCE);
+    });
   });
 });

@@ -15,21 +15,36 @@ const rows: Row[] = [
   {
     logp: [-0.5, -1.2, -0.4, -2, -0.1],
     old: [-0.53, -1.5, -0.1, -2.1, -0.08],
+    sampling: [-0.6, -1.4, -0.2, -1.9, -0.5],
     ref: [-0.4, -1.4, -0.12, -2.3, -0.05],
     advantage: 1.2,
     reward: 1,
   },
-  { logp: [-0.8, -0.45, -1.6, -1], old: [-1.05, -0.1, -3, -2.9], ref: [-1.2, -0.35, -1.4, -1.9], advantage: -0.7 },
+  {
+    logp: [-0.8, -0.45, -1.6, -1],
+    old: [-1.05, -0.1, -3, -2.9],
+    sampling: [-0.9, -0.2, -2.9, -2.5],
+    ref: [-1.2, -0.35, -1.4, -1.9],
+    advantage: -0.7,
+  },
   {
     logp: [-1.1, -0.4, -0.9, -0.2],
     old: [-1.13, -0.9, -0.8, -0.45],
+    sampling: [-1.5, -0.8, -0.9, -0.3],
     ref: [-1.3, -0.35, -1, -0.1],
     weights: [0.5, 1, 2, 1.4],
     advantage: 0.4,
     reward: 2,
   },
-  { logp: [-0.6, -3, -2.2], old: [-0.35, -3.9, -2.25], ref: [-0.1, -3.5, -2.9], weights: [1, 0.3, 0], advantage: -1.5 },
-  { logp: [-0.7, -0.3], old: [-0.75, -0.9], ref: [-0.9, -0.1], advantage: 0 },
+  {
+    logp: [-0.6, -3, -2.2],
+    old: [-0.35, -3.9, -2.25],
+    sampling: [-0.3, -3.8, -2.5],
+    ref: [-0.1, -3.5, -2.9],
+    weights: [1, 0.3, 0],
+    advantage: -1.5,
+  },
+  { logp: [-0.7, -0.3], old: [-0.75, -0.9], sampling: [-0.8, -0.7], ref: [-0.9, -0.1], advantage: 0 },
 ];
 
 /** Of a loss that holds some factors constant, the value with those factors taken at `outputs` unshifted. */
@@ -52,7 +67,7 @@ const batch = makeBatch(examples, 8, 0);
 
 describe("gradients", () => {
   it("no ratio of the batch stands near a kink of any clip", () => {
-    const kinks = [0.8, 0.9, 1.2, 1.28, 1.4, 1.5, 3];
+    const kinks = [0.8, 0.9, 1.2, 1.28, 1.4, 1.5, 3, ...[-0.4, -0.15, 0.4, 1].map(Math.exp)];
     const ratios = rows.flatMap(({ logp, old }) => logp.map((value, t) => Math.exp(value - old[t]!)));
     for (const ratio of ratios) for (const kink of kinks) expect(Math.abs(ratio - kink)).toBeGreaterThan(100 * STEP);
     for (const { logp, ref } of rows) expect(logp.some((value, t) => value === ref![t])).toBe(false);

@@ -3,6 +3,16 @@ import { type ObjectiveSpec, objectiveTypes } from "../../src/objectives/create.
 import { aggregations } from "../../src/objectives/terms/aggregation.ts";
 import type { Batch, Example, TokenOutputs } from "../../src/types.ts";
 
+import {
+  binaryKl,
+  clippedRatio,
+  gammaOfProduct,
+  heldCases,
+  inRegion,
+  nearAnchor,
+  totalVariation,
+} from "./held-loss.ts";
+
 type Type = ObjectiveSpec["type"];
 
 /** A setting whose gradient is compared with central differences of its loss. */
@@ -114,13 +124,95 @@ const facts: Readonly<Record<Type, Facts>> = {
     hasRatio: true,
     gradientCases: allOf("vapo", [...clips, { positiveNll: 0 }, { positiveReward: 1 }]),
   },
+  gspo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("gspo", [...clips, { clipLow: 0.2, clipHigh: 0.2 }]),
+  },
+  gmpo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("gmpo", [{}, { clipLow: 0.15, clipHigh: 1 }]),
+  },
+  cispo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: heldCases([
+      { type: "cispo", options: {}, weights: clippedRatio("old", 0, 5) },
+      { type: "cispo", options: { clipHigh: 1.2, anchor: "sampling" }, weights: clippedRatio("sampling", 0, 1.2) },
+      {
+        type: "cispo",
+        options: { cap: "offset", clipLow: 0.2, clipHigh: 0.28 },
+        weights: clippedRatio("old", 0.8, 1.28),
+      },
+    ]),
+  },
+  sapo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("sapo", [{}, { tauPositive: 2, tauNegative: 0.5 }]),
+  },
+  luspo: {
+    learningRate: 40,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("luspo", [...clips, { clipLow: 0.2, clipHigh: 0.2 }]),
+  },
+  vespo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: heldCases([
+      { type: "vespo", options: {}, weights: gammaOfProduct(false) },
+      { type: "vespo", options: { mismatch: true }, weights: gammaOfProduct(true) },
+    ]),
+  },
+  dppo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: heldCases([
+      { type: "dppo", options: {}, weights: inRegion("sampling", totalVariation, 0.2, 20) },
+      {
+        type: "dppo",
+        options: { anchor: "old", divergence: "kl", cap: 1.5 },
+        weights: inRegion("old", binaryKl, 0.05, 1.5),
+      },
+      {
+        type: "dppo",
+        options: { surrogate: "ratio", cap: null, klTau: 0.1, thresholdLow: 0.1, thresholdHigh: 0.1 },
+        weights: inRegion("sampling", totalVariation, 0.1),
+        drift: { weight: 0.1, anchor: "sampling" },
+      },
+    ]),
+  },
+  ipo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: heldCases([
+      { type: "ipo", options: {}, weights: nearAnchor(0.1), drift: { weight: 1e-3, anchor: "sampling" } },
+    ]),
+  },
 };
 
 export const variants = objectiveTypes.map((type) => ({ type, ...facts[type] }));
 
-/** The published variant without a reference model. */
+/** The published variant without a reference model, and without a pull to what sampled. */
 export function withoutKl(type: Type): ObjectiveSpec {
-  const spec = { type } as ObjectiveSpec;
+  const spec = { type, ...(type === "ipo" ? { klTau: 0 } : {}) } as ObjectiveSpec;
   const takesKl = !NO_KL.includes(type);
   return takesKl ? ({ ...spec, kl: { coefficient: 0 } } as ObjectiveSpec) : spec;
 }

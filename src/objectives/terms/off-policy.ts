@@ -21,8 +21,10 @@
  * the masked share still looks healthy, which is what the effective sample size shows.
  */
 import { z } from "zod";
+import { RecipeError } from "../../errors.ts";
 import { clamp } from "../../math/statistics.ts";
 import type { Example, Floats, Metric } from "../../types.ts";
+import type { Objective } from "../objective.ts";
 import { importanceRatio } from "./ratio.ts";
 
 const positive = () => z.number().positive();
@@ -106,6 +108,19 @@ export const correctionOption = z
       ),
   ])
   .describe("What corrects for the difference between server and trainer; a list multiplies. Usual: { type: tis }.");
+
+/** Throws RecipeError where a weight would count a gap that the objective's own ratio counts; filters only drop, and may stay. */
+export function checkCorrection(
+  { name, anchorsToSampling }: Pick<Objective, "name" | "anchorsToSampling">,
+  corrections: Corrections = [],
+): void {
+  const list = "type" in corrections ? [corrections] : corrections;
+  const weight = list.find(({ type }) => WEIGHTS.has(type));
+  if (anchorsToSampling !== true || weight === undefined) return;
+  throw new RecipeError(
+    `Expected no importance weight with ${name}, whose ratios are to the server's log-probabilities already, got ${weight.type}: the same gap would count twice. Leave ${weight.type} out; geometric-mask and off-policy-mask may stay.`,
+  );
+}
 
 /** [L] Weight of each trained token, 1 elsewhere and without a correction or old log-probabilities. */
 export function tokenWeights(

@@ -66,9 +66,13 @@ export const ratioFormula: Formula = {
   source: "PPO, arXiv 1707.06347, section 3",
 };
 
-/** The formula of `clippedSurrogate`; `A` is "A_t" where the advantage differs from token to token. */
-export function clippedFormula({ clipLow, clipHigh, dualClip }: Clip, A: "A_i" | "A_t" = "A_i"): Formula {
-  const clipped = `max(-${A} r_t, -${A} clip(r_t, ${round(1 - clipLow)}, ${round(1 + clipHigh)}))`;
+/** The formula of `clippedSurrogate`; `A` is "A_t" where the advantage differs from token to token, `r` "s_i" for the ratio of an answer. */
+export function clippedFormula(
+  { clipLow, clipHigh, dualClip }: Clip,
+  A: "A_i" | "A_t" = "A_i",
+  r: "r_t" | "s_i" = "r_t",
+): Formula {
+  const clipped = `max(-${A} ${r}, -${A} clip(${r}, ${round(1 - clipLow)}, ${round(1 + clipHigh)}))`;
   if (dualClip === null) return { symbol: "l_t", expression: clipped, source: "PPO, arXiv 1707.06347, eq. 7" };
   return {
     symbol: "l_t",
@@ -78,7 +82,7 @@ export function clippedFormula({ clipLow, clipHigh, dualClip }: Clip, A: "A_i" |
 }
 
 /** 1.2, not 1.2000000000000002. */
-function round(value: number): number {
+export function round(value: number): number {
   return Number(value.toPrecision(12));
 }
 

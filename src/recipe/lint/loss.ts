@@ -72,7 +72,7 @@ export const clipRange: Rule = {
   fix: "leave clipLow and clipHigh out for the published ones",
   rl: ({ algorithm }) => {
     const { type, clipLow, clipHigh }: ObjectiveOptions = algorithm;
-    if (clipLow === undefined || clipHigh === undefined) return null;
+    if (clipLow === undefined || clipLow === null || clipHigh === undefined) return null;
     if (SEQUENCE_CLIP.has(type) && Math.max(clipLow, clipHigh) >= 0.05) {
       return {
         path: ["algorithm", clipLow >= 0.05 ? "clipLow" : "clipHigh"],

@@ -48,7 +48,7 @@ export interface Measured {
  */
 export interface ObjectiveOptions {
   readonly type: string;
-  readonly clipLow?: number;
+  readonly clipLow?: number | null;
   readonly clipHigh?: number;
   readonly dualClip?: number | null;
   readonly std?: string;

@@ -1,4 +1,5 @@
 /** Traps of rollouts: what the ratios are of, and what is left out. */
+import { createObjective } from "../../objectives/create.ts";
 import { rewardLabel } from "../../reward/reward.ts";
 import type { RewardsSpec } from "../schema.ts";
 import type { Rule } from "./rule.ts";
@@ -40,8 +41,8 @@ export const offPolicy: Rule = {
   name: "off-policy",
   source: "one step of staleness in every ratio",
   fix: "add correction: { type: tis }, which weighs what that changes",
-  rl: ({ rollout: { prefetch, correction } }) =>
-    prefetch === 0 || correction !== undefined
+  rl: ({ algorithm, rollout: { prefetch, correction } }) =>
+    prefetch === 0 || correction !== undefined || createObjective(algorithm).anchorsToSampling === true
       ? null
       : { path: ["rollout", "prefetch"], message: "batches are sampled one step before they train" },
 };
@@ -50,8 +51,11 @@ export const uncorrectedServer: Rule = {
   name: "uncorrected-server",
   source: "Yao et al., Your Efficient RL Framework Secretly Brings You Off-Policy RL Training; huggingface/trl#3867",
   fix: "add rollout.correction: { type: tis }",
-  rl: ({ rollout: { prefetch, correction } }, { recipe: { server } }) =>
-    server.type !== "vllm" || correction !== undefined || prefetch > 0
+  rl: ({ algorithm, rollout: { prefetch, correction } }, { recipe: { server } }) =>
+    server.type !== "vllm" ||
+    correction !== undefined ||
+    prefetch > 0 ||
+    createObjective(algorithm).anchorsToSampling === true
       ? null
       : {
           path: ["rollout"],

@@ -4,7 +4,8 @@
  * Dynamic sampling (DAPO, arXiv 2503.14476, section 3.2): groups in which all rewards are equal teach nothing, so they are left
  * out, and sampling goes on until the batch is full. GPG (arXiv 2504.02546) keeps them, and samples more only while the share of
  * informative groups is below beta_th. Here the batch keeps its size all the same: informative groups take the place of others, so that
- * an optimizer step is always of as many completions as the recipe says.
+ * an optimizer step is always of as many completions as the recipe says. Without `refill` (Skywork-OR1, arXiv 2505.22312) groups are
+ * left out and nothing takes their place; a step in which all are equal trains as it was sampled, which moves nothing but its KL.
  */
 import type { JudgedGroup } from "./dataset/ledger.ts";
 import { addEvidence, type Evidence, evidenceOf, explainNoLearning, noEvidence } from "./diagnosis.ts";
@@ -79,7 +80,7 @@ export interface CollectOptions {
 }
 
 export interface Collected {
-  /** What is trained: promptsPerStep groups, in the order they were sampled. */
+  /** What is trained: promptsPerStep groups (without refill at most as many), in the order they were sampled. */
   readonly groups: readonly ScoredGroup[];
   /** What was made of every sampled group, those left out included, in order. */
   readonly sampled: readonly JudgedGroup[];
@@ -144,7 +145,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
       else leftOut[verdict]++;
     }
   }
-  const chosen = choose(candidates, promptsPerStep);
+  const mayShrink = dynamicSampling?.refill === false && numInformative > 0;
+  const chosen = choose(candidates, mayShrink ? numInformative : promptsPerStep);
   const trained = new Set(chosen);
   for (const candidate of candidates) {
     if (!trained.has(candidate)) leftOut[candidate.verdict === "informative" ? "surplus" : candidate.verdict]++;
@@ -175,7 +177,7 @@ function choose(candidates: readonly Candidate[], count: number): Candidate[] {
 }
 
 function numInformativeWanted(promptsPerStep: number, dynamicSampling: RolloutSpec["dynamicSampling"]): number {
-  if (dynamicSampling === undefined) return 0;
+  if (dynamicSampling === undefined || !dynamicSampling.refill) return 0;
   // 0.07 * 100 is a little more than 7 in floating point.
   return Math.ceil(dynamicSampling.minInformativeShare * promptsPerStep - 1e-9);
 }

@@ -46,7 +46,7 @@ function collectFrom(
   let next = 0;
   return collect({
     promptsPerStep,
-    dynamicSampling: maxBatches === null ? undefined : { maxBatches, minInformativeShare },
+    dynamicSampling: maxBatches === null ? undefined : { maxBatches, minInformativeShare, refill: true },
     nextPrompts: (count) => Array.from({ length: count }, () => promptOf(ids[next++ % ids.length]!)),
     sample: (prompts, firstGroup) =>
       sampleGroups(new MemoryServer(), prompts, { groupSize: 2, params, seedOf: (i) => 100 + (firstGroup + i) * 2 }),
@@ -90,7 +90,7 @@ describe("rollouts", () => {
     let next = 0;
     const collected = await collect({
       promptsPerStep: 2,
-      dynamicSampling: { maxBatches: 10, minInformativeShare: 1 },
+      dynamicSampling: { maxBatches: 10, minInformativeShare: 1, refill: true },
       nextPrompts: (count) => Array.from({ length: count }, () => promptOf(kinds[next++]!)),
       sample: (prompts, firstGroup) =>
         sampleGroups(new MemoryServer(), prompts, { groupSize: 2, params, seedOf: (i) => 100 + (firstGroup + i) * 2 }),
@@ -105,7 +105,7 @@ describe("rollouts", () => {
     });
     expect(collected.sampled.map(({ prompt }) => prompt.id)).toEqual(kinds.slice(0, 8));
     expect(collected.leftOut).toEqual({ allRight: 2, allWrong: 3, excluded: 1, surplus: 0 });
-    expect(samplingMetrics(collected, { maxBatches: 10, minInformativeShare: 1 })).toEqual({
+    expect(samplingMetrics(collected, { maxBatches: 10, minInformativeShare: 1, refill: true })).toEqual({
       "dynamic_sampling/groups_per_trained_group": 4,
       "dynamic_sampling/rollouts_per_trained_rollout": 4,
       "dynamic_sampling/trained": 2 / 8,

@@ -194,7 +194,7 @@ describe("six strategies on one dataset", () => {
 
 describe("a share of informative groups", () => {
   it("GPG: batches keep their size, and 60 % of each are mixed although a third of the prompts are", async () => {
-    const dynamicSampling = { minInformativeShare: 0.6 };
+    const dynamicSampling = { minInformativeShare: 0.6, refill: true };
     const { steps } = await simulate(promptsAt([0, 0.5, 1]), { dynamicSampling }, 20, 3);
     let numUninformative = 0;
     for (const step of steps) {
@@ -202,7 +202,7 @@ describe("a share of informative groups", () => {
       // ceil(0.6 · 8) = 5
       expect(step.groups.filter(isMixed).length).toBeGreaterThanOrEqual(5);
       numUninformative += step.groups.filter((group) => !isMixed(group)).length;
-      const metrics = samplingMetrics(step, { maxBatches: 10, minInformativeShare: 0.6 });
+      const metrics = samplingMetrics(step, { maxBatches: 10, minInformativeShare: 0.6, refill: true });
       const shares = ["trained", "all_right", "all_wrong", "excluded", "surplus"].map(
         (name) => metrics[`dynamic_sampling/${name}`]!,
       );
@@ -224,5 +224,24 @@ describe("a share of informative groups", () => {
     await expect(simulate(promptsAt([0, 0]), { dynamicSampling }, 1, 3)).rejects.toThrow(
       /found 0 of 4 informative groups in 16 groups of 2 batches/,
     );
+  });
+});
+
+describe("without refill", () => {
+  it("every group that differs is trained and nothing else; a step without any trains as it was sampled", async () => {
+    const dynamicSampling = { refill: false };
+    const { steps } = await simulate(promptsAt([0, 0.5, 1]), { dynamicSampling }, 20, 3);
+    const sizes = steps.map(({ groups }) => groups.length);
+    for (const { groups, sampled, leftOut } of steps) {
+      expect(sampled.length).toBe(8);
+      expect(groups.map(({ prompt }) => prompt.id)).toEqual(sampled.filter(isMixed).map(({ prompt }) => prompt.id));
+      expect(groups.length + leftOut.allRight + leftOut.allWrong).toBe(8);
+    }
+    expect(new Set(sizes).size).toBeGreaterThan(1);
+    const { steps: flat } = await simulate(promptsAt([0, 1]), { dynamicSampling }, 2, 3);
+    for (const { groups, leftOut } of flat) {
+      expect(groups.length).toBe(8);
+      expect(leftOut).toEqual({ allRight: 0, allWrong: 0, excluded: 0, surplus: 0 });
+    }
   });
 });

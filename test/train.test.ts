@@ -190,7 +190,7 @@ describe("the loop samples", () => {
         g % 2 === 1 ? { ...group, rewards: group.rewards.map((reward) => ({ ...reward, total: 0 })) } : group,
       );
     const { run, server, records } = setUp({
-      rollout: { dynamicSampling: { maxBatches: 20, minInformativeShare: 1 } },
+      rollout: { dynamicSampling: { maxBatches: 20, minInformativeShare: 1, refill: true } },
       context: { score },
     });
     await run();
@@ -401,6 +401,51 @@ describe("the loop chooses prompts", () => {
   });
 });
 
+describe("the loop chooses prompts a batch ahead", () => {
+  it("by the steps collected so far: stopped and resumed, the same prompts are trained", async () => {
+    const solved = new Set(["p0", "p3"]);
+    const score = async (groups: readonly Group[]) =>
+      (await shareOfWanted(groups)).map((group) => ({
+        ...group,
+        rewards: group.rewards.map((reward, i) => ({
+          ...reward,
+          total: solved.has(group.prompt.id) || i === 0 ? 1 : 0,
+        })),
+      }));
+    const rollout = { prefetch: 1, promptsPerStep: 3, prompts: { easyPool: { share: 0.1 } } } as const;
+    const runTo = async (stopAfter: number, from?: { engine: TableEngine; start: LoopState }) => {
+      const trained: string[][] = [];
+      let steps = 0;
+      const setup = setUp({
+        rollout,
+        stage: { steps: 12 },
+        ...from,
+        context: {
+          score,
+          logRollouts: async (_, groups) => void trained.push(groups.map(({ prompt }) => prompt.id)),
+          reporter: { ...silentReporter, step: () => void steps++ },
+          stopRequested: () => steps >= stopAfter,
+        },
+      });
+      const { state } = await setup.run();
+      return { trained, state, engine: setup.engine };
+    };
+    const whole = await runTo(99);
+    expect(whole.trained.length).toBe(12);
+    // Solved prompts are drawn less than the others, but drawn.
+    const numSolved = whole.trained.flat().filter((id) => solved.has(id)).length;
+    expect(numSolved).toBeGreaterThan(2);
+    expect(numSolved).toBeLessThan(12);
+    for (const stopAfter of [1, 2, 5]) {
+      const first = await runTo(stopAfter);
+      const start: LoopState = JSON.parse(JSON.stringify(first.state));
+      const second = await runTo(99, { engine: first.engine, start });
+      expect([...first.trained, ...second.trained]).toEqual(whole.trained);
+      expect(second.state.prompts).toEqual(whole.state.prompts);
+    }
+  });
+});
+
 describe("the loop saves", () => {
   it("the best by evaluation, and only a strictly better one", async () => {
     const scores = [0.1, 0.3, 0.3, 0.2, 0.5];
@@ -456,7 +501,7 @@ describe("the loop saves", () => {
           online: { min: 0, max: 0.75, ends: "closed", over: "all", minSamples: 8 },
           easyPool: { share: 0.3 },
         },
-        dynamicSampling: { maxBatches: 10, minInformativeShare: 0.5 },
+        dynamicSampling: { maxBatches: 10, minInformativeShare: 0.5, refill: true },
       } satisfies Partial<RlStage["rollout"]>,
       steps: 8,
       stopAfter: 4,

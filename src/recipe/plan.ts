@@ -91,7 +91,7 @@ function planRl({
       `${steps} steps of ${algorithm.type}: ${rollout.promptsPerStep} prompts x ${rollout.groupSize} completions = ${completionsPerStep} per step, ` +
       `trained in ${updatesPerBatch * epochsPerBatch} optimizer step${updatesPerBatch * epochsPerBatch === 1 ? "" : "s"} of ${completionsPerUpdate} completions, ` +
       `at most ${maxTokens} tokens each: up to ${shortCount(maxCompletionTokens)} tokens in all` +
-      `${rollout.dynamicSampling === undefined ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.`,
+      `${rollout.dynamicSampling?.refill !== true ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.`,
     numbers: {
       completionsPerStep,
       completionsPerUpdate,

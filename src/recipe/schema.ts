@@ -271,6 +271,10 @@ export const rollout = z
           .max(1)
           .default(1)
           .describe("Share of the batch whose rewards must differ. 1: all of it (DAPO); GPG's beta_th is 0.6."),
+        refill: z
+          .boolean()
+          .default(true)
+          .describe("false: train the groups of one batch that differ, however many they are (Skywork-OR1)."),
       })
       .optional()
       .describe("DAPO: keep only groups whose rewards differ, and sample until the batch is full."),

@@ -113,7 +113,12 @@ describe("numbers of the papers", () => {
       updatesPerStep: 16,
     });
     expect(rl.rollout).toMatchObject({ promptsPerStep: 512, groupSize: 16, maskTruncated: false, prefetch: 0 });
-    expect(rl.rollout.dynamicSampling).toEqual({ maxBatches: 10, metric: "accuracy", minInformativeShare: 1 });
+    expect(rl.rollout.dynamicSampling).toEqual({
+      maxBatches: 10,
+      metric: "accuracy",
+      minInformativeShare: 1,
+      refill: true,
+    });
     expect(rl.rollout.sampling).toMatchObject({ temperature: 1, topP: 1, topK: 0, minP: 0, maxTokens: 20_480 });
     expect(rl.algorithm).toMatchObject({
       type: "dapo",

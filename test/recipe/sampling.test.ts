@@ -57,6 +57,7 @@ describe("the strategies of the README", () => {
     ],
     ["DAPO", "dynamicSampling={}"],
     ["GPG", "dynamicSampling={minInformativeShare: 0.6}"],
+    ["Skywork-OR1's rejection", "dynamicSampling={refill: false}"],
     ["DeepScaleR", "contextSchedule=[{maxTokens: 128, groupSize: 16, afterStep: 4}, {maxTokens: 192, afterStep: 7}]"],
     ["by truncation", "contextSchedule=[{maxTokens: 128, whenTruncated: {above: 0.2}}]"],
   ])("%s is a recipe without doubts", (_, set) => {
@@ -74,6 +75,7 @@ describe("the strategies of the README", () => {
     expect(resolve("dynamicSampling={}").stage.rollout.dynamicSampling).toEqual({
       maxBatches: 10,
       minInformativeShare: 1,
+      refill: true,
     });
   });
 });
@@ -161,6 +163,13 @@ describe("the plan", () => {
     expect(sentence).toMatch(
       /; completions have at most 64 tokens, then 128 \(16 completions per prompt\) after step 4, then 192 after step 7\.$/,
     );
+  });
+
+  it("enters one context at a time, also where the second could begin before the first", () => {
+    const { numbers } = numbersOf(
+      "contextSchedule=[{maxTokens: 128, whenTruncated: {above: 0.2, overSteps: 5}}, {maxTokens: 192, afterStep: 3}]",
+    );
+    expect(numbers["maxCompletionTokens"]).toBe(32 * (5 * 64 + 1 * 128 + 4 * 192));
   });
 
   it("bounds contexts that begin by truncation by their earliest begin", () => {

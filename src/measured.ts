@@ -1,7 +1,7 @@
 /** What a run's rollout logs show of each stage, for the warnings that only rollouts can give. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf, RecipeError } from "./errors.ts";
+import { RecipeError } from "./errors.ts";
 import { allEqual, median } from "./math/statistics.ts";
 import type { Measured } from "./recipe/lint/rule.ts";
 import type { MeasuredStages } from "./recipe/lint.ts";
@@ -34,14 +34,7 @@ async function newestSteps(dir: string): Promise<LoggedRollout[][]> {
   let numCompletions = 0;
   for (const file of files.reverse().slice(0, MAX_STEPS)) {
     if (numCompletions >= ENOUGH_COMPLETIONS) break;
-    const rollouts = await readRolloutLog(join(dir, file)).catch((error: unknown) => {
-      throw new RecipeError(
-        `Expected a rollout log at ${join(dir, file)}, but it cannot be read: ${messageOf(error)}.`,
-        {
-          cause: error,
-        },
-      );
-    });
+    const rollouts = await readRolloutLog(join(dir, file));
     if (rollouts.length === 0) continue;
     steps.push(rollouts);
     numCompletions += rollouts.length;

@@ -24,6 +24,11 @@ const output: Output = {
   now: () => performance.now() / 1000,
 };
 const print = (text: string) => process.stdout.write(text);
+/** What a result may look like on stdout. */
+const page = {
+  columns: Math.min(120, Math.max(80, process.stdout.columns || 100)),
+  hasColors: process.stdout.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb",
+};
 
 const recipe = { type: "string", describe: "Recipe file, e.g. recipes/quickstart.yaml" } as const;
 const json = { type: "boolean", default: false, describe: "Machine-readable output" } as const;
@@ -62,6 +67,15 @@ const options = {
   },
   setup: { json },
   check: { set, json, run: text("Run folder of this recipe: names the warnings that only its rollouts can give") },
+  explain: {
+    set,
+    json,
+    run: text("Run folder: the numbers of a step that it trained on"),
+    step: text("Step of the run; default: its last one"),
+    stage: text("Name of an rl stage; default: the last one"),
+    group: text("Group of the step; default: the one that pulls most"),
+    completion: text("Completion of the group; default: the one that pulls most"),
+  },
   reward: {
     json,
     data: {
@@ -144,6 +158,18 @@ const parser = yargs()
     async (args) => {
       const { runCheck } = await import("./check.ts");
       exitCode = await runCheck(args, print);
+    },
+  )
+  .command(
+    "explain [recipe]",
+    "What a recipe minimises, and the numbers of one batch",
+    (y: Argv) => y.positional("recipe", recipe).options(options.explain),
+    async (args) => {
+      const step = wholeNumber("step", args.step, { min: 1 });
+      const group = wholeNumber("group", args.group);
+      const completion = wholeNumber("completion", args.completion);
+      const { runExplain } = await import("./explain.ts");
+      exitCode = await runExplain({ ...args, step, group, completion }, page, print);
     },
   )
   .command("reward", "Try rewards: grouper reward test accuracy --data completions.jsonl", (y: Argv) =>

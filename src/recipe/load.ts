@@ -34,6 +34,8 @@ export interface ResolvedRecipe {
   readonly name: string;
   /** One sentence each, with place and name. */
   readonly warnings: readonly string[];
+  /** "quickstart.yaml:7:16" of the value that is written at `path`, or the --set that wrote it; null for a default. */
+  readonly placeOf: (path: Path) => string | null;
 }
 
 const MAX_EXTENDS = 5;
@@ -108,6 +110,7 @@ function resolveSources(
     warnings: lintRecipe(parsed.data, measured).map(
       ({ name, path, message }) => `${places.describe(path, "value")}: ${message} [${name}]`,
     ),
+    placeOf: (path) => places.placeOf(path),
   };
 }
 
@@ -182,6 +185,12 @@ class Places {
       if (place !== null) return place + name;
     }
     return `${this.chain[0]!.label}${name}`;
+  }
+
+  /** Where the value itself is written; null where nobody wrote it. */
+  placeOf(path: Path): string | null {
+    const override = this.overrideOf(path);
+    return override === null ? this.locate(path, "value") : `${override.label} (${override.text})`;
   }
 
   /** The folder that a relative path at `path` starts from. */

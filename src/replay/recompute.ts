@@ -89,12 +89,13 @@ export function examplesOf(
   { objective, maskTruncated, correction }: Pick<RecomputeOptions, "objective" | "maskTruncated" | "correction">,
 ): Example[] {
   const { groups, trained } = step;
-  const ref = refOutputs(step);
+  const needsRef = objective.needs.includes("refLogprobs");
+  const ref = needsRef ? refOutputs(step) : undefined;
   const lacks = (what: string): never => {
     throw new RecipeError(`${objective.name} is not computable: the log has no ${what}.`);
   };
   const logged = trained.flat();
-  if (objective.needs.includes("refLogprobs") && ref === undefined) lacks("reference log-probabilities");
+  if (needsRef && ref === undefined) lacks("reference log-probabilities");
   if (objective.needs.includes("values") && !logged.some(({ values }) => values !== undefined))
     lacks("critic's values");
   if (objective.needs.includes("greedyReward") && groups.some(({ greedyReward }) => greedyReward === undefined))

@@ -7,7 +7,7 @@ import type { Explained } from "../explain/terms.ts";
 import type { Formula } from "../objectives/objective.ts";
 import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
-import type { Recipe } from "../recipe/schema.ts";
+import type { Recipe, RlStage } from "../recipe/schema.ts";
 import type { CompletionAnatomy, GroupAnatomy, TokenAnatomy } from "../replay/anatomy.ts";
 import { loggedSteps, openRun, readStep, rlStageOf } from "../replay/run.ts";
 import { openTokenizer } from "../stages/open.ts";
@@ -51,25 +51,13 @@ export async function runExplain(args: ExplainArguments, page: Page, print: (tex
   const step =
     run === null ? null : await readStep(run, ranStage, args.step ?? (await loggedSteps(run, ranStage)).at(-1)!);
   const report = step === null ? explainExample(stage) : explainStep(ranStage, step);
-  const differs = JSON.stringify(ranStage.algorithm) !== JSON.stringify(stage.algorithm);
-  const notes = differs
-    ? [
-        "The recipe's algorithm is not the one that the run was trained with; the numbers below are the run's.",
-        ...report.notes,
-      ]
-    : report.notes;
-  const batch = { ...report, notes };
+  const batch = { ...report, notes: [...report.notes, ...differences(ranStage, stage)] };
   const group = groupOf(batch, args.group);
-  const textOf = await tokenTexts(run?.recipe ?? null, batch, group);
   const completion = completionOf(group, args.completion);
+  const textOf = await tokenTexts(run?.recipe ?? null, batch, group);
   if (args.json) {
-    const { anatomy, ...numbers } = batch;
-    const { groups, ...totals } = anatomy;
-    const shares = groups.map(({ group: index, promptId, shareOfStep }) => ({ group: index, promptId, shareOfStep }));
     const named = { recipe: path ?? null, run: runPath ?? null, stage: stageName(stage) };
-    print(
-      `${JSON.stringify({ ...named, ...explained, batch: { ...numbers, ...totals, groups: shares }, group: withTexts(group, textOf) })}\n`,
-    );
+    print(`${JSON.stringify({ ...named, ...jsonOf(explained, batch, group, textOf) })}\n`);
     return 0;
   }
   const lines = [
@@ -83,6 +71,33 @@ export async function runExplain(args: ExplainArguments, page: Page, print: (tex
   ];
   print(`${lines.join("\n")}\n`);
   return 0;
+}
+
+function differences(ran: RlStage, stage: RlStage): string[] {
+  if (JSON.stringify(ran.algorithm) === JSON.stringify(stage.algorithm)) return [];
+  return ["The formula is the recipe's; the run was trained by another algorithm, and these are its numbers."];
+}
+
+/** One group with all its tokens; of the others, what they pull. */
+function jsonOf(
+  { type, objective, stage, options }: Explained,
+  { anatomy, ...numbers }: BatchReport,
+  group: GroupAnatomy,
+  textOf: (id: number) => string,
+): Record<string, unknown> {
+  const { groups, ...totals } = anatomy;
+  const shares = groups.map(({ group: index, promptId, shareOfStep }) => ({ group: index, promptId, shareOfStep }));
+  const completions = group.completions.map((completion) => ({
+    ...completion,
+    tokens: completion.tokens.map((token) => ({ text: textOf(token.tokenId), ...token })),
+  }));
+  return {
+    type,
+    terms: { objective, stage },
+    options,
+    batch: { ...numbers, ...totals, groups: shares },
+    group: { ...group, completions },
+  };
 }
 
 function groupOf({ anatomy: { groups } }: BatchReport, index: number | undefined): GroupAnatomy {
@@ -114,16 +129,8 @@ async function tokenTexts(
   const tokenizer = await openTokenizer(recipe!.model, recipe!.model.path).catch(() => null);
   if (tokenizer === null) return (id) => `#${id}`;
   const ids = new Set(completions.flatMap(({ tokens }) => tokens.map(({ tokenId }) => tokenId)));
-  const texts = new Map([...ids].map((id) => [id, tokenizer.decode([id])]));
+  const texts = new Map([...ids].map((id) => [id, tokenizer.decode([id], { skipSpecialTokens: false }) || `#${id}`]));
   return (id) => texts.get(id) ?? `#${id}`;
-}
-
-function withTexts(group: GroupAnatomy, textOf: (id: number) => string): unknown {
-  const completions = group.completions.map((completion) => ({
-    ...completion,
-    tokens: completion.tokens.map((token) => ({ text: textOf(token.tokenId), ...token })),
-  }));
-  return { ...group, completions };
 }
 
 function formulaLines(

@@ -38,9 +38,9 @@ export function shortNumber(value: number): string {
   return size < 1e-3 || size >= 1e5 ? value.toExponential(2) : value.toPrecision(4);
 }
 
-/** 12.3 % */
+/** 12.3 %, 0.050 % */
 export function percentOf(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${share === 0 || share >= 0.01 ? (100 * share).toFixed(1) : (100 * share).toPrecision(2)} %`;
 }
 
 /** Text in one cell: escaped where it breaks lines, cut where it is too long. */

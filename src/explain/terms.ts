@@ -4,6 +4,7 @@
  */
 import { createObjective } from "../objectives/create.ts";
 import type { Formula } from "../objectives/objective.ts";
+import type { Correction } from "../objectives/terms/off-policy.ts";
 import type { OptimizerSpec, RlStage } from "../recipe/schema.ts";
 import type { Path } from "../recipe/source.ts";
 import { rewardLabel } from "../reward/reward.ts";
@@ -83,11 +84,52 @@ function samplingTerms({ rollout }: RlStage): Formula[] {
 function weightTerm({ rollout: { correction } }: RlStage): Formula {
   if (correction === undefined)
     return { symbol: "w_t", expression: "1", source: "no off-policy correction (rollout.correction)" };
+  const list = "type" in correction ? [correction] : correction;
+  const terms = list.map(correctionTerm);
   return {
     symbol: "w_t",
-    expression: `min(exp(old_t - sampling_t), ${correction.cap})`,
-    source: "truncated importance sampling: Yao et al. (2025)",
+    expression: `${terms.map(({ expression }) => expression).join(" times ")}, with rho_t = exp(old_t - sampling_t)`,
+    source: terms.map(({ source }) => source).join("; "),
   };
+}
+
+/** As terms/off-policy.ts computes it. */
+function correctionTerm(correction: Correction): { expression: string; source: string } {
+  const { type } = correction;
+  switch (type) {
+    case "tis":
+      return {
+        expression:
+          correction.floor === 0
+            ? `min(rho_t, ${correction.cap})`
+            : `clip(rho_t, ${correction.floor}, ${correction.cap})`,
+        source: "truncated importance sampling: Yao et al. (2025)",
+      };
+    case "token-mask":
+      return { expression: `(rho_t inside [${correction.low}, ${correction.high}], else 0)`, source: "IcePop" };
+    case "sequence-tis":
+      return {
+        expression: `clip(prod_t rho_t, ${correction.floor}, ${correction.cap})`,
+        source: "verl, rollout_is: sequence",
+      };
+    case "sequence-mask":
+      return {
+        expression: `(prod_t rho_t inside [${correction.floor}, ${correction.cap}], else 0)`,
+        source: "TRL, sequence_mask",
+      };
+    case "geometric-mask":
+      return {
+        expression: `(1 where the geometric mean of rho_t is inside [${correction.low}, ${correction.high}], else 0)`,
+        source: "SkyRL; verl",
+      };
+    case "off-policy-mask":
+      return {
+        expression: `(0 where A < 0 and mean_t(-log rho_t) > ${correction.delta}, else 1)`,
+        source: "TRL, off_policy_mask_threshold",
+      };
+    default:
+      throw new Error(`unknown correction ${type satisfies never}`);
+  }
 }
 
 function policyTerms(stage: RlStage, hasReference: boolean): Formula[] {

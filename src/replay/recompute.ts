@@ -62,7 +62,7 @@ export function recompute(step: LoggedStep, options: RecomputeOptions, current =
       const outputs = split.map(({ sequence }) => (still.has(sequence) ? null : current(sequence)!));
       const prepared = objective.prepare === undefined ? split : objective.prepare(split, present(outputs), random);
       const batch = makeBatch(prepared, options.maxCompletionTokens, objective.positiveReward);
-      const lossOf = anchoredLoss(objective, batch);
+      const lossOf = anchoredLoss(objective, batch, options.correction);
       return {
         batch,
         outputs,

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { RecipeError } from "../errors.ts";
 import { cispo, cispoSchema } from "./cispo.ts";
+import { clipCov, clipCovSchema } from "./clip-cov.ts";
 import { dapo, dapoSchema } from "./dapo.ts";
 import { dppo, dppoSchema } from "./dppo.ts";
 import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
@@ -9,6 +10,7 @@ import { gmpo, gmpoSchema } from "./gmpo.ts";
 import { grpo, grpoSchema } from "./grpo.ts";
 import { gspo, gspoSchema } from "./gspo.ts";
 import { ipo, ipoSchema } from "./ipo.ts";
+import { klCov, klCovSchema } from "./kl-cov.ts";
 import { luspo, luspoSchema } from "./luspo.ts";
 import type { Objective } from "./objective.ts";
 import { orz, orzSchema } from "./orz.ts";
@@ -28,6 +30,8 @@ export const objectiveSchema = z
     grpoSchema,
     drgrpoSchema,
     dapoSchema,
+    clipCovSchema,
+    klCovSchema,
     ppoSchema,
     orzSchema,
     vcPpoSchema,
@@ -65,6 +69,10 @@ export function createObjective(options: ObjectiveSpec): Objective {
       return drgrpo(options);
     case "dapo":
       return dapo(options);
+    case "clip-cov":
+      return clipCov(options);
+    case "kl-cov":
+      return klCov(options);
     case "ppo":
       return ppo(options);
     case "orz":

@@ -5,11 +5,17 @@ import { createObjective, type ObjectiveSpec } from "../../src/objectives/create
 import type { TokenOutputs } from "../../src/types.ts";
 import { exampleOf, groupOf, outputsOf, stepOf, withPrompt } from "./fixtures.ts";
 import { clipSettings } from "./golden/clip.ts";
+import { covarianceSettings } from "./golden/covariance.ts";
 import { criticSettings } from "./golden/critic.ts";
 import { checkLoss, golden, type Setting, TOLERANCE } from "./golden/harness.ts";
 import { ratioSettings } from "./golden/ratios.ts";
 
-const settings: Record<string, Setting> = { ...clipSettings, ...criticSettings, ...ratioSettings };
+const settings: Record<string, Setting> = {
+  ...clipSettings,
+  ...covarianceSettings,
+  ...criticSettings,
+  ...ratioSettings,
+};
 
 describe("objectives against the code of other trainers", () => {
   it("every setting has a golden row", () => {

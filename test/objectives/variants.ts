@@ -96,6 +96,20 @@ const facts: Readonly<Record<Type, Facts>> = {
     hasRatio: true,
     gradientCases: allOf("dapo", clips),
   },
+  "clip-cov": {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("clip-cov", [...clips, { fraction: 0.3, covarianceLow: 0.1 }]),
+  },
+  "kl-cov": {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("kl-cov", [{}, { fraction: 0.3, penalty: 1 }, { fraction: 1, penalty: 0.5 }]),
+  },
   ppo: {
     learningRate: 30,
     comparesSiblings: false,

@@ -17,6 +17,7 @@ const TOKEN_CLIP: ReadonlySet<string> = new Set([
   "bnpo",
   "drgrpo",
   "dapo",
+  "clip-cov",
   "opo",
   "reinforce++",
   "ppo",

@@ -45,7 +45,7 @@ export async function writeCheckpoint(dir: string, loop: unknown, write: Checkpo
     const manifest = join(temporary, MANIFEST);
     await writeFile(manifest, JSON.stringify({ format: 1, files }, null, 1));
     await syncFile(manifest);
-    for (const folder of [modelDir, stateDir, temporary]) await syncFolder(folder);
+    for (const folder of await foldersOf(temporary)) await syncFolder(folder);
     // A checkpoint of the same step is left over from before an interruption; the state it names is the same.
     await rm(dir, { recursive: true, force: true });
     await rename(temporary, dir);
@@ -123,6 +123,13 @@ async function listFiles(dir: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
     .sort();
+}
+
+/** `dir` and all folders in it, innermost first. */
+async function foldersOf(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true, recursive: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  return [dir, ...folders.sort()].reverse();
 }
 
 async function syncFile(path: string): Promise<void> {

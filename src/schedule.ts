@@ -1,4 +1,12 @@
-/** The learning rate of every optimizer step. */
+/** The numbers of every optimizer step: AdamW's, and the learning rate that its schedule says. */
+import type { AdamParams } from "./engine/engine.ts";
+import type { OptimizerSpec } from "./recipe/schema.ts";
+
+/** AdamW's numbers for one step at this rate. */
+export function adamParams(optimizer: OptimizerSpec, learningRate: number): AdamParams {
+  const { beta1, beta2, eps, weightDecay, maxGradNorm } = optimizer;
+  return { learningRate, beta1, beta2, eps, weightDecay, maxGradNorm };
+}
 
 export interface ScheduleOptions {
   readonly learningRate: number;

@@ -11,9 +11,8 @@ import type { Engine } from "./engine/engine.ts";
 import { mergeMetrics, metricValues } from "./metrics.ts";
 import type { Reporter } from "./progress.ts";
 import type { SftStage } from "./recipe/schema.ts";
-import { learningRateAt } from "./schedule.ts";
+import { adamParams, learningRateAt } from "./schedule.ts";
 import type { Example, Sequence, SequenceLoss, TokenOutputs } from "./types.ts";
-import { adamParams } from "./update.ts";
 
 export interface SftState {
   readonly step: number;

@@ -7,6 +7,7 @@
  * uninterrupted one.
  */
 import { advanceContext, type Context, type ContextState, contextOf } from "./context-schedule.ts";
+import { criticOf } from "./critic.ts";
 import { solvedMetrics } from "./dataset/ledger.ts";
 import type { PromptSource, PromptSourceState } from "./dataset/prompt-source.ts";
 import { addEvidence, explainNoLearning, noEvidence } from "./diagnosis.ts";
@@ -46,6 +47,8 @@ export interface TrainContext {
   readonly engine: Engine;
   readonly server: PolicyServer;
   readonly objective: Objective;
+  /** Of a critic of its own; null without one. */
+  readonly criticEngine?: Engine | null;
   readonly source: PromptSource;
   /** As the first context of the stage has them. */
   readonly params: SamplingParams;
@@ -201,13 +204,15 @@ function nextContext(
 }
 
 async function trainOn(
-  { stage, seed, engine, objective, params }: TrainContext,
+  { stage, seed, engine, criticEngine, objective, params }: TrainContext,
   state: LoopState,
   groups: readonly ScoredGroup[],
   { maxTokens }: Context,
 ): Promise<Update> {
   const { updatesPerBatch, epochsPerBatch, optimizer, refreshReferenceEverySteps } = stage;
   const random = createRandom(seedFrom(seed, "updates", state.step));
+  const criticRandom = createRandom(seedFrom(seed, "critic-updates", state.step));
+  const pretrainingSteps = objective.critic?.pretrainingSteps ?? 0;
   const update = await updatePolicy(groups, {
     engine,
     objective,
@@ -218,8 +223,10 @@ async function trainOn(
     temperature: params.temperature === 0 ? 1 : params.temperature,
     maxCompletionTokens: maxTokens,
     optimizer,
+    critic: criticOf(stage, criticEngine ?? null, () => criticRandom.next()),
+    isPretraining: state.step < pretrainingSteps,
     numUpdatesBefore: state.numUpdates,
-    numUpdatesTotal: stage.steps * updatesPerBatch * epochsPerBatch,
+    numUpdatesTotal: (stage.steps - pretrainingSteps) * updatesPerBatch * epochsPerBatch,
     random: () => random.next(),
   });
   // An objective that reads no reference is trained without one.

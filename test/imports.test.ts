@@ -30,6 +30,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "src/score.ts",
     "src/assemble.ts",
   ],
+  ["src/critic.ts"],
   ["src/rollout.ts", "src/update.ts", "src/reward-test.ts", "src/measured.ts"],
   ["src/evaluate.ts"],
   ["src/train.ts", "src/sft.ts"],

@@ -141,6 +141,7 @@ export function stepLine(
   if (metrics["reward"] === undefined) add("loss", "loss", (value) => value.toFixed(4));
   add("length", "completions/mean_length", (value) => value.toFixed(1));
   add("clip", "clip_ratio/region_mean", share);
+  add("explained", "critic/vf_explained_var", share);
   add("kl", "kl", (value) => value.toFixed(4));
   add("entropy", "entropy", (value) => value.toFixed(3));
   add("tok/s", "time/tokens_per_second", (value) =>

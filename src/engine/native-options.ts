@@ -11,6 +11,8 @@ export interface LoraOptions {
 }
 
 export interface NativeEngineOptions {
+  /** Named in errors, where a run has several engines: "critic". Default: none. */
+  readonly role?: string | undefined;
   /** Hugging Face folder with config.json and safetensors; either this or `init`. */
   readonly modelDir?: string | undefined;
   /** Random weights of this shape. */

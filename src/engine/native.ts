@@ -76,7 +76,7 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
     return new ChildEngine({ child, info: { ...info, torchVersion }, modelFolder, options, maxTokensPerMicroBatch });
   } catch (error) {
     await child.end(new EngineError("disposed", "The engine could not be opened."));
-    throw error;
+    throw ofRole(error, options.role);
   }
 }
 
@@ -345,7 +345,7 @@ class ChildEngine implements NativeEngine {
     try {
       return await work();
     } catch (error) {
-      throw this.#disposal ? disposedError() : error;
+      throw this.#disposal ? disposedError() : ofRole(error, this.#options.role);
     } finally {
       this.#running = null;
     }
@@ -354,6 +354,12 @@ class ChildEngine implements NativeEngine {
   #demandOpen(): void {
     if (this.#disposal) throw disposedError();
   }
+}
+
+/** Says which of a run's engines failed. */
+function ofRole(error: unknown, role: string | undefined): unknown {
+  if (role === undefined || !(error instanceof EngineError)) return error;
+  return new EngineError(error.fault, `The ${role}'s engine failed. ${error.message}`, error.detail);
 }
 
 function disposedError(): EngineError {

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { checkGroupSize, createObjective } from "../objectives/create.ts";
 import { checkCorrection } from "../objectives/terms/off-policy.ts";
 import { rewardLabel } from "../reward/reward.ts";
+import { checkCritic } from "./check-critic.ts";
 import { checkSampling } from "./check-sampling.ts";
 import { nearest } from "./nearest.ts";
 import type { Problem } from "./problems.ts";
@@ -181,6 +182,7 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
   checkMetric(dynamicSampling?.metric, rewards, [...at, "rollout", "dynamicSampling", "metric"], report);
   checkMetric(rollout.prompts?.metric, rewards, [...at, "rollout", "prompts", "metric"], report);
   checkSampling(rl, at, report);
+  checkCritic(rl, at, report);
   checkRewards(rewards, [...at, "rewards"], report);
   if (rl.eval !== undefined) {
     checkMetric(rl.eval.metric, rl.eval.rewards ?? rewards, [...at, "eval", "metric"], report);

@@ -251,6 +251,8 @@ function withAbsolutePaths(recipe: Recipe, places: Places, workingDir: string): 
     const withData = { ...spec, data: data(spec.data, [...at, "data"]) };
     if (withData.type === "sft") return withData;
     const withRewards = { ...withData, rewards: rewards(withData.rewards, [...at, "rewards"]) };
+    if (withRewards.type === "rl" && withRewards.critic?.path !== undefined)
+      withRewards.critic = { ...withRewards.critic, path: input(withRewards.critic.path, [...at, "critic", "path"]) };
     if (withRewards.type === "eval" || withRewards.eval === undefined) return withRewards;
     const evaluation = { ...withRewards.eval, data: data(withRewards.eval.data, [...at, "eval", "data"]) };
     if (evaluation.rewards !== undefined) evaluation.rewards = rewards(evaluation.rewards, [...at, "eval", "rewards"]);

@@ -16,7 +16,7 @@ export interface Plan {
   readonly stages: readonly StagePlan[];
   /** Of random weights and of known models by their folder's name; null where only config.json can tell. */
   readonly numParameters: number | null;
-  /** Float32 weights, gradient, Adam's moments and the reference in bytes; activations and, on CUDA, copies in bfloat16 come on top. */
+  /** Float32 weights, gradient, Adam's moments, the reference and a critic of its own in bytes; activations and, on CUDA, copies in bfloat16 come on top. */
   readonly trainingBytes: number | null;
 }
 
@@ -24,27 +24,46 @@ export interface Plan {
 export function planOf(recipe: Recipe, vocabSize: number | null): Plan {
   const shape = shapeOf(recipe.model, vocabSize);
   const numParameters = shape === null ? null : countParameters(shape);
+  const criticShape = criticShapeOf(recipe, shape);
+  const policyBytes = shape === null ? null : trainingBytes(recipe, shape, usesReference(recipe));
+  const criticBytes =
+    criticShape === null ? null : criticShape === "none" ? 0 : trainingBytes(recipe, criticShape, false);
   return {
     stages: recipe.stages.map(planStage),
     numParameters,
-    trainingBytes: shape === null || numParameters === null ? null : trainingBytes(recipe, shape, numParameters),
+    trainingBytes: policyBytes === null || criticBytes === null ? null : policyBytes + criticBytes,
   };
 }
 
 /** Master weights, gradient and moments; one more copy of the weights where a stage compares with a reference. */
-function trainingBytes({ model: { lora }, engine, stages }: Recipe, shape: Shape, numParameters: number): number {
+function trainingBytes({ model: { lora }, engine }: Recipe, shape: Shape, hasReference: boolean): number {
+  const numParameters = countParameters(shape);
   const numTrained = lora === undefined ? numParameters : countAdapter(shape, lora);
   const momentBytes = engine.bf16Moments ? 2 + 2 : 4 + 4;
   const frozenBytes = lora === undefined ? 0 : numParameters * FLOAT32;
-  const usesReference = stages.some(
-    (stage) => stage.type === "rl" && createObjective(stage.algorithm).needs.includes("refLogprobs"),
-  );
   // With an adapter the reference is the frozen base itself.
-  const referenceBytes = usesReference && lora === undefined ? numParameters * FLOAT32 : 0;
+  const referenceBytes = hasReference && lora === undefined ? numParameters * FLOAT32 : 0;
   return numTrained * (FLOAT32 + FLOAT32 + momentBytes) + frozenBytes + referenceBytes;
 }
 
 const FLOAT32 = 4;
+
+function usesReference({ stages }: Recipe): boolean {
+  return stages.some((stage) => stage.type === "rl" && createObjective(stage.algorithm).needs.includes("refLogprobs"));
+}
+
+/** Of the largest critic that is a model of its own; null where its folder must tell. */
+function criticShapeOf({ stages }: Recipe, policy: Shape | null): Shape | null | "none" {
+  let largest: Shape | "none" = "none";
+  for (const stage of stages) {
+    if (stage.type !== "rl" || stage.critic?.weights !== "own") continue;
+    const { path } = stage.critic;
+    const shape = path === undefined ? policy : shapeOf({ path }, null);
+    if (shape === null) return null;
+    if (largest === "none" || countParameters(shape) > countParameters(largest)) largest = shape;
+  }
+  return largest;
+}
 
 function planStage(stage: Stage): StagePlan {
   const name = stage.name ?? stage.type;
@@ -73,13 +92,8 @@ function planStage(stage: Stage): StagePlan {
   }
 }
 
-function planRl({
-  rollout,
-  steps,
-  updatesPerBatch,
-  epochsPerBatch,
-  algorithm,
-}: RlStage): Omit<StagePlan, "name" | "type"> {
+function planRl(stage: RlStage): Omit<StagePlan, "name" | "type"> {
+  const { rollout, steps, updatesPerBatch, epochsPerBatch, algorithm } = stage;
   const completionsPerStep = rollout.promptsPerStep * rollout.groupSize;
   const optimizerSteps = steps * updatesPerBatch * epochsPerBatch;
   const completionsPerUpdate = completionsPerStep / updatesPerBatch;
@@ -91,7 +105,8 @@ function planRl({
       `${steps} steps of ${algorithm.type}: ${rollout.promptsPerStep} prompts x ${rollout.groupSize} completions = ${completionsPerStep} per step, ` +
       `trained in ${updatesPerBatch * epochsPerBatch} optimizer step${updatesPerBatch * epochsPerBatch === 1 ? "" : "s"} of ${completionsPerUpdate} completions, ` +
       `at most ${maxTokens} tokens each: up to ${shortCount(maxCompletionTokens)} tokens in all` +
-      `${rollout.dynamicSampling?.refill !== true ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.`,
+      `${rollout.dynamicSampling?.refill !== true ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.` +
+      describeCritic(stage),
     numbers: {
       completionsPerStep,
       completionsPerUpdate,
@@ -101,6 +116,17 @@ function planRl({
       maxCompletionTokens,
     },
   };
+}
+
+/** A sentence on what learns beside the policy, after a space; nothing without a critic. */
+function describeCritic({ algorithm, critic, updatesPerBatch, epochsPerBatch }: RlStage): string {
+  if (critic === undefined) return "";
+  const own = (critic.updatesPerBatch ?? updatesPerBatch) * (critic.epochsPerBatch ?? epochsPerBatch);
+  const kind =
+    critic.weights === "shared" ? "a head on the policy" : `a model of its own, with ${own} optimizer steps per step`;
+  const { pretrainingSteps = 0 } = createObjective(algorithm).critic ?? {};
+  const alone = pretrainingSteps === 0 ? "" : `; it learns alone for the first ${pretrainingSteps} steps`;
+  return ` The critic is ${kind}${alone}.`;
 }
 
 /** The largest generation limit of a stage. */

@@ -331,6 +331,35 @@ const checkpoint = z
   })
   .prefault({});
 
+export const critic = z
+  .strictObject({
+    weights: z
+      .enum(["own", "shared"])
+      .default("own")
+      .describe(
+        "own: a model of its own, as large as the policy. shared: one number per token from the policy's trunk.",
+      ),
+    path: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Model folder that a critic of its own starts from. Default: what the policy of the stage starts from.",
+      ),
+    optimizer: optimizer.optional().describe("Of a critic of its own. Default: the stage's."),
+    updatesPerBatch: count()
+      .optional()
+      .describe("Optimizer steps of a critic of its own on one rollout batch. Default: the stage's."),
+    epochsPerBatch: count().optional().describe("Its passes over one rollout batch. Default: the stage's."),
+    headLearningRate: positive()
+      .optional()
+      .describe("Peak rate of the value head, which starts at zero. Default: that of the other weights."),
+    coefficient: positive()
+      .optional()
+      .describe("Weight of the value loss beside the policy's, with shared weights. Default: 0.1, as in TRL."),
+  })
+  .describe("The model that says what reward to expect; for algorithms that learn values (ppo, orz, vc-ppo, vapo).");
+
 export const rlStage = z.strictObject({
   type: z.literal("rl"),
   ...stageCommon,
@@ -338,6 +367,7 @@ export const rlStage = z.strictObject({
   template: template.default("none"),
   rewards,
   algorithm: objectiveSchema,
+  critic: critic.optional(),
   rollout,
   steps: count().describe("Rollout batches to train on."),
   updatesPerBatch: count().default(1).describe("Optimizer steps that share one rollout batch."),
@@ -416,6 +446,7 @@ export type SamplingSpec = z.output<typeof sampling>;
 export type RolloutSpec = z.output<typeof rollout>;
 export type OptimizerSpec = z.output<typeof optimizer>;
 export type EvaluationSpec = z.output<typeof evaluation>;
+export type CriticSpec = z.output<typeof critic>;
 export type RlStage = z.output<typeof rlStage>;
 export type SftStage = z.output<typeof sftStage>;
 export type EvalStage = z.output<typeof evalStage>;

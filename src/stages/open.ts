@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { openDataset } from "../dataset/dataset.ts";
 import { promptsOf } from "../dataset/prompts.ts";
 import type { Engine, SamplingParams } from "../engine/engine.ts";
-import { type NativeEngine, openNativeEngine } from "../engine/native.ts";
+import { type NativeEngine, type NativeEngineOptions, openNativeEngine } from "../engine/native.ts";
 import { RecipeError } from "../errors.ts";
 import type { Reporter } from "../progress.ts";
-import type { DataSpec, Recipe, RewardsSpec, SamplingSpec, TemplateSpec } from "../recipe/schema.ts";
+import type { CriticSpec, DataSpec, Recipe, RewardsSpec, SamplingSpec, TemplateSpec } from "../recipe/schema.ts";
 import { openRewardPool } from "../reward/pool.ts";
 import { rewardLabel } from "../reward/reward.ts";
 import { scoreGroups } from "../score.ts";
@@ -23,17 +23,28 @@ import type { Closers } from "./closers.ts";
 
 export interface OpenModel {
   readonly engine: NativeEngine;
+  /** Of a critic that is a model of its own. */
+  readonly critic?: NativeEngine | null;
   readonly tokenizer: Tokenizer;
   /** Every id that ends a completion. */
   readonly stopTokenIds: readonly number[];
 }
 
+interface OpenOptions {
+  readonly reference: boolean;
+  /** For a critic on the policy's trunk. Default false. */
+  readonly valueHead?: boolean;
+  readonly stack: Closers;
+  readonly reporter: Reporter;
+}
+
 /** `dir` is the folder of an earlier stage's model; null: the recipe's own model. */
 export async function openModel(
-  { model, engine: spec, server, seed }: Recipe,
+  recipe: Recipe,
   dir: string | null,
-  { reference, stack, reporter }: { readonly reference: boolean; readonly stack: Closers; readonly reporter: Reporter },
+  { reference, valueHead = false, stack, reporter }: OpenOptions,
 ): Promise<OpenModel> {
+  const { model, server } = recipe;
   if (dir !== null && server.type === "vllm" && server.publish.method === "lora") {
     throw new RecipeError(
       `Expected a stage that starts from the base, since the server gets adapters of the model it was started with, but the stage starts from ${dir}. Give the stage \`from: base\`, or train all weights (no model.lora) and publish with method disk.`,
@@ -41,31 +52,54 @@ export async function openModel(
   }
   const modelDir = dir ?? model.path;
   const tokenizer = await openTokenizer(model, modelDir);
-  const init =
-    modelDir === undefined && model.init !== undefined
-      ? { ...model.init, vocabSize: tokenizer.vocabSize, eosTokenId: tokenizer.eosTokenId }
-      : undefined;
   const engine = stack.use(
-    await openNativeEngine({
-      modelDir,
-      init,
-      seed,
-      device: spec.device,
-      reference,
-      lora: model.lora,
-      activationCheckpointing: spec.activationCheckpointing,
-      bf16Moments: spec.bf16Moments,
-      maxTokensPerMicroBatch: spec.maxTokensPerMicroBatch,
-      numThreads: spec.numThreads,
-      maxBatch: spec.maxBatch,
-      maxCacheTokens: spec.maxCacheTokens,
-      callTimeoutMs: spec.callTimeoutSeconds * 1000,
-    }),
+    await openNativeEngine({ ...engineOptions(recipe, modelDir, tokenizer), reference, valueHead }),
   );
   demandFit(tokenizer, engine.info.model.vocabSize);
   for (const note of engine.info.notes) reporter.note(note);
   const stopTokenIds = [...new Set([...tokenizer.eosTokenIds, ...engine.modelFolder.eosTokenIds])];
   return { engine, tokenizer, stopTokenIds };
+}
+
+/** The engine of a critic that is a model of its own: the policy's starting weights, unless the recipe names others, and a head of zeros. */
+export async function openCritic(
+  recipe: Recipe,
+  dir: string | null,
+  { path }: CriticSpec,
+  { tokenizer }: OpenModel,
+  stack: Closers,
+): Promise<NativeEngine> {
+  const modelDir = path ?? dir ?? recipe.model.path;
+  const engine = stack.use(
+    await openNativeEngine({ ...engineOptions(recipe, modelDir, tokenizer), valueHead: true, role: "critic" }),
+  );
+  demandFit(tokenizer, engine.info.model.vocabSize);
+  return engine;
+}
+
+function engineOptions(
+  { model, engine: spec, seed }: Recipe,
+  modelDir: string | undefined,
+  tokenizer: Tokenizer,
+): NativeEngineOptions {
+  const init =
+    modelDir === undefined && model.init !== undefined
+      ? { ...model.init, vocabSize: tokenizer.vocabSize, eosTokenId: tokenizer.eosTokenId }
+      : undefined;
+  return {
+    modelDir,
+    init,
+    seed,
+    device: spec.device,
+    lora: model.lora,
+    activationCheckpointing: spec.activationCheckpointing,
+    bf16Moments: spec.bf16Moments,
+    maxTokensPerMicroBatch: spec.maxTokensPerMicroBatch,
+    numThreads: spec.numThreads,
+    maxBatch: spec.maxBatch,
+    maxCacheTokens: spec.maxCacheTokens,
+    callTimeoutMs: spec.callTimeoutSeconds * 1000,
+  };
 }
 
 /** A model may have more rows than its tokenizer has tokens, never fewer. */

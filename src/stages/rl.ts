@@ -9,7 +9,7 @@ import type { RlStage } from "../recipe/schema.ts";
 import { cutRolloutLog, rolloutLogPath, writeRolloutLog } from "../rollout-log.ts";
 import { type LoopState, train } from "../train.ts";
 import { Closers } from "./closers.ts";
-import { answerParamsOf, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
+import { answerParamsOf, openCritic, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
 import { restore, saveCheckpoint } from "./save.ts";
 import type { StageContext, StageResult } from "./stage.ts";
 
@@ -37,7 +37,11 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
   await using stack = new Closers();
   const objective = createObjective(stage.algorithm);
   const reference = objective.needs.includes("refLogprobs");
-  const model = await openModel(recipe, startDir, { reference, stack, reporter });
+  const valueHead = stage.critic?.weights === "shared";
+  const policy = await openModel(recipe, startDir, { reference, valueHead, stack, reporter });
+  const critic =
+    stage.critic?.weights === "own" ? await openCritic(recipe, startDir, stage.critic, policy, stack) : null;
+  const model = { ...policy, critic };
   const { engine, tokenizer, stopTokenIds } = model;
 
   const seed = seedFrom(recipe.seed, name);
@@ -99,6 +103,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
       engine,
       server,
       objective,
+      criticEngine: critic,
       source,
       params,
       score,

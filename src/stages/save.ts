@@ -14,10 +14,13 @@ export interface SavedLoop {
   readonly dataHash: string;
 }
 
+/** Folder of a critic of its own in the engine state. */
+const CRITIC = "critic";
+
 /** Saves model, engine state and `loop` as the stage's newest checkpoint; returns its path relative to the run. */
 export async function saveCheckpoint(
   { run, name, stage }: StageContext,
-  { engine, tokenizer }: OpenModel,
+  { engine, critic, tokenizer }: OpenModel,
   loop: SavedLoop,
   isBest: boolean,
 ): Promise<string> {
@@ -28,6 +31,7 @@ export async function saveCheckpoint(
     await engine.saveWeights(modelDir);
     await tokenizer.save(modelDir);
     await engine.saveState(stateDir);
+    await critic?.saveState(join(stateDir, CRITIC));
   });
   const path = relative(run.path, dir);
   const others = run.progress.kept.filter(({ checkpoint }) => checkpoint !== path);
@@ -74,7 +78,7 @@ export async function openCheckpoint(run: RunDirectory, reporter: Reporter): Pro
  */
 export async function restore<Loop>(
   { resumed }: StageContext,
-  { engine }: OpenModel,
+  { engine, critic }: OpenModel,
   loopSchema: z.ZodType<Loop>,
   dataHash: string,
 ): Promise<Loop | null> {
@@ -93,5 +97,6 @@ export async function restore<Loop>(
     );
   }
   await engine.loadState(stateDir);
+  await critic?.loadState(join(stateDir, CRITIC));
   return parsed.data;
 }

@@ -30,12 +30,13 @@ function numbersOf(recipe: Recipe): Readonly<Record<string, number>> {
 }
 
 describe("every recipe", () => {
-  it("there are eight", () => {
+  it("there are nine", () => {
     expect(files.sort()).toEqual([
       "countdown.yaml",
       "dapo-qwen2.5-7b.yaml",
       "knights-knaves.yaml",
       "open-r1-qwen2.5-1.5b.yaml",
+      "ppo-quickstart.yaml",
       "quickstart-grpo.yaml",
       "quickstart.yaml",
       "r1-zero-qwen2.5-1.5b-gsm8k.yaml",

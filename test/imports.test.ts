@@ -21,6 +21,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/server/server.ts"],
   ["src/server/"],
   ["src/recipe/"],
+  ["src/import/"],
   ["src/progress.ts", "src/schedule.ts", "src/metrics.ts", "src/reward/", "src/checkpoint.ts", "src/run-directory.ts"],
   [
     "src/dataset/",

@@ -76,6 +76,14 @@ const options = {
     group: text("Group of the step; default: the one that pulls most"),
     completion: text("Completion of the group; default: the one that pulls most"),
   },
+  import: {
+    json,
+    from: text("trl, verl or openrlhf; default: what the file looks like"),
+    output: text("Recipe to write; default: print it"),
+    set: { ...set, describe: "What the file leaves open, in the trainer's own names: --set key=value (repeatable)" },
+    "num-processes": text("Processes that train (TRL counts its batch per process)"),
+    rows: text("Rows of the dataset: turns epochs into steps"),
+  },
   reward: {
     json,
     data: {
@@ -172,6 +180,20 @@ const parser = yargs()
       exitCode = await runExplain({ ...args, step, group, completion }, page, print);
     },
   )
+  .command(
+    "import <file>",
+    "Turn a config of TRL, verl or OpenRLHF into a recipe",
+    (y: Argv) =>
+      y
+        .positional("file", { type: "string", demandOption: true, describe: "YAML, JSON or shell script" })
+        .options(options.import),
+    async (args) => {
+      const numProcesses = wholeNumber("num-processes", args.numProcesses, { min: 1 });
+      const rows = wholeNumber("rows", args.rows, { min: 1 });
+      const { runImport } = await import("./import.ts");
+      exitCode = await runImport({ ...args, numProcesses, rows }, print, output.write);
+    },
+  )
   .command("reward", "Try rewards: grouper reward test accuracy --data completions.jsonl", (y: Argv) =>
     y
       .command(
@@ -248,6 +270,7 @@ const POSITIONALS: Readonly<Record<string, string>> = {
   check: "a recipe: grouper check RECIPE",
   compare: "recipes: grouper compare A.yaml B.yaml",
   serve: "a model folder: grouper serve FOLDER",
+  import: "a config: grouper import FILE",
   reward: "a reward: grouper reward test REWARD --data FILE",
 };
 

@@ -1,0 +1,485 @@
+/**
+ * TRL's GRPOConfig, with the ModelConfig and ScriptArguments that `trl grpo` and Open-R1 read from the same file.
+ *
+ *   completions per optimizer step  = per_device_train_batch_size x processes x gradient_accumulation_steps
+ *   completions per generation      = per_device_train_batch_size x processes x steps_per_generation
+ *   loss_type is the aggregation; scale_rewards divides by a deviation whatever the loss is; epsilon_high is an offset, but CISPO's cap
+ *
+ * Defaults: huggingface/trl f2cd577 (24 July 2026, 1.10.0.dev0), and TrainingArguments of transformers for the optimizer.
+ */
+import { assumption, byDefault, certain, type Draft, type Known } from "./draft.ts";
+import {
+  at,
+  type ImportOptions,
+  LOCAL_VLLM,
+  type Options,
+  putAlgorithm,
+  putCorrection,
+  putData,
+  putLora,
+  putModel,
+  putSchedule,
+  putServer,
+  quotient,
+  stepsOf,
+} from "./parts.ts";
+
+/** Where TRL's numbers were read. */
+export const trlSnapshot = "huggingface/trl f2cd577 (24 July 2026)";
+
+/** Writes the recipe of a GRPOConfig. */
+export function importTrl(draft: Draft, options: ImportOptions): void {
+  putModel(draft, "model_name_or_path");
+  const hasLora = draft.boolean("use_peft", false);
+  if (hasLora.value) {
+    const targets = { key: "lora_target_modules", known: draft.optional("lora_target_modules") };
+    putLora(draft, draft.number("lora_r", 16), draft.number("lora_alpha", 32), targets);
+  }
+  const isVllm = draft.boolean("use_vllm", false);
+  putServer(draft, isVllm, vllmUrl(draft), hasLora.value);
+  draft.set(["engine", "activationCheckpointing"], draft.boolean("gradient_checkpointing", true));
+  draft.set(["seed"], draft.number("seed", 42));
+  draft.set(at("type"), certain("rl", "GRPO"));
+  putRows(draft);
+  putRewards(draft);
+  putObjective(draft);
+  const batch = putRollout(draft, options, isVllm);
+  putOptimizer(draft, batch);
+  putCheckpoints(draft, batch.updatesPerStep);
+  tellTheRest(draft, hasLora.value);
+}
+
+function vllmUrl(draft: Draft): Known<string> {
+  const base = draft.optionalText("vllm_server_base_url");
+  if (base !== null) return { ...base, value: `${base.value.replace(/\/+$/, "")}/v1` };
+  const host = draft.optionalText("vllm_server_host");
+  const port = draft.optionalNumber("vllm_server_port");
+  if (host === null && port === null)
+    return assumption(LOCAL_VLLM, "start it with vllm serve; TRL's own vllm-serve is another protocol");
+  const address = host === null || host.value === "0.0.0.0" ? "127.0.0.1" : host.value;
+  return draft.derive(
+    `http://${address}:${port?.value ?? 8000}/v1`,
+    "",
+    [host, port].filter((known) => known !== null),
+  );
+}
+
+function putRows(draft: Draft): void {
+  const name = draft.optionalText("dataset_name") ?? assumption("data/train.jsonl", "the file names no dataset");
+  const question = draft.text("dataset_prompt_column", "prompt");
+  const answer = assumption("solution", "Open-R1's rewards read this column");
+  const split = draft.optionalText("dataset_train_split") ?? undefined;
+  putData(draft, at("data"), name, { question, answer, split });
+  const config = draft.optionalText("dataset_config") ?? draft.optionalText("dataset_config_name");
+  if (config !== null) draft.set(at("data", "config"), config);
+  const maxPrompt = draft.optionalNumber("max_prompt_length");
+  if (maxPrompt !== null) {
+    draft.set(at("data", "maxPromptTokens"), maxPrompt);
+    draft.assume("longer prompts are left out here; TRL cuts their beginning off");
+  }
+  const system = draft.optionalText("system_prompt");
+  if (system === null) {
+    draft.set(
+      at("template"),
+      assumption(
+        "chat",
+        "prompts that are conversations get the model's own chat template; plain text gets none there",
+      ),
+    );
+    return;
+  }
+  draft.set(at("template", "type"), certain("chat", system.origin));
+  draft.set(at("template", "system"), system);
+}
+
+interface Mapped {
+  readonly name: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly remark?: string;
+}
+
+/** Open-R1's rewards that have an equal here, by the names in reward_funcs. */
+const REWARDS: Readonly<Record<string, Mapped>> = {
+  accuracy: {
+    name: "accuracy",
+    params: { method: "numeric", from: "auto" },
+    remark:
+      "accuracy compares numbers; Open-R1's compares expressions, and rows whose answer is no number abstain here",
+  },
+  format: { name: "format", params: { style: "open-r1" } },
+  tag_count: { name: "tag-count" },
+  length: { name: "kimi-length", params: { method: "numeric", from: "auto" } },
+  repetition_penalty: { name: "repetition" },
+  soft_overlong_punishment: { name: "soft-overlong" },
+};
+
+function putRewards(draft: Draft): void {
+  const funcs = draft.optional("reward_funcs");
+  const names = (Array.isArray(funcs?.value) ? funcs.value : funcs === null ? [] : [funcs.value]).map(String);
+  const weights = draft.optional("reward_weights");
+  const ngrams = draft.optionalNumber("repetition_n_grams");
+  const maxPenalty = draft.optionalNumber("repetition_max_penalty");
+  const limit = draft.optionalNumber("max_completion_len");
+  const buffer = draft.optionalNumber("soft_punish_cache");
+  const rewards = names.flatMap((name, i) => {
+    const mapped = REWARDS[name];
+    if (mapped === undefined) {
+      draft.cannot(
+        { key: `reward_funcs.${i}`, value: name, place: funcs!.origin },
+        "no such reward is shipped; write it in a file with defineReward",
+      );
+      return [];
+    }
+    if (mapped.remark !== undefined) draft.assume(mapped.remark);
+    const weight = Array.isArray(weights?.value) ? Number(weights.value[i] ?? 1) : 1;
+    let params = mapped.params ?? {};
+    if (mapped.name === "repetition") params = { ngramSize: ngrams?.value ?? 3, maxPenalty: maxPenalty?.value ?? -1 };
+    // Open-R1's defaults, which do not follow max_completion_length.
+    if (mapped.name === "soft-overlong")
+      params = { maxTokens: limit?.value ?? 16_384, bufferTokens: buffer?.value ?? 4096 };
+    return [{ name: mapped.name, weight, ...(Object.keys(params).length === 0 ? {} : { params }) }];
+  });
+  const origins = [funcs, weights].filter((known) => known !== null);
+  if (rewards.length > 0) draft.set(at("rewards", "functions"), draft.derive(rewards, "", origins));
+  else
+    draft.set(
+      at("rewards", "functions"),
+      assumption(["accuracy"], "no reward of the file has an equal here: rewards are code there"),
+    );
+}
+
+/** Aggregations by loss_type. */
+const AGGREGATIONS: Readonly<Record<string, string>> = {
+  grpo: "seq-mean-token-mean",
+  sapo: "seq-mean-token-mean",
+  dapo: "token-mean",
+  bnpo: "token-mean",
+  cispo: "token-mean",
+  vespo: "token-mean",
+  dr_grpo: "seq-mean-token-sum-norm",
+};
+
+/** Types here by loss_type, where the loss is more than an aggregation. */
+const TYPES: Readonly<Record<string, string>> = { sapo: "sapo", cispo: "cispo", vespo: "vespo", luspo: "luspo" };
+
+function putObjective(draft: Draft): void {
+  const loss = draft.text("loss_type", "dapo");
+  const level = draft.text("importance_sampling_level", "token");
+  const scale = draft.optional("scale_rewards") ?? byDefault("group", "TRL", "scale_rewards");
+  const stdKinds: Readonly<Record<string, string>> = {
+    group: "sample",
+    true: "sample",
+    batch: "batch",
+    none: "none",
+    false: "none",
+  };
+  const std = stdKinds[String(scale.value)];
+  if (std === undefined)
+    draft.cannot(
+      { key: "scale_rewards", value: scale.value, place: scale.origin },
+      "advantages here are divided by a deviation of the group, of the batch, or not",
+    );
+  const isSequence = level.value === "sequence" && loss.value !== "luspo";
+  // What TRL calls dr_grpo is the aggregation alone: by default it still divides by the deviation.
+  const plain = loss.value === "dr_grpo" && std === "none" ? "drgrpo" : loss.value === "dapo" ? "dapo" : "grpo";
+  const type = isSequence ? "gspo" : (TYPES[loss.value] ?? plain);
+  if (loss.value === "bnpo")
+    draft.assume("bnpo divides by the tokens of one device's batch; here, by those of the whole optimizer step");
+  const low = draft.number("epsilon", 0.2);
+  const high = draft.optionalNumber("epsilon_high") ?? {
+    ...low,
+    origin: `epsilon_high follows epsilon: ${low.origin}`,
+  };
+  const delta = draft.optionalNumber("delta");
+  const beta = draft.number("beta", 0);
+  const aggregation = AGGREGATIONS[loss.value];
+  const options: Options = {
+    ...(type === "cispo" ? cispoClip(high, draft) : clipOf(type, low, high, draft)),
+    dualClip: delta,
+    std: std === undefined || type === "drgrpo" ? null : { ...scale, value: std },
+    stdEpsilon: type === "drgrpo" ? null : certain(1e-4, "TRL adds 1e-4 to the deviation"),
+    "kl.coefficient": beta,
+    "kl.estimator": beta.value === 0 ? null : certain("k3", "TRL has this one"),
+    "kl.placement": beta.value === 0 ? null : certain("loss", "as there"),
+    aggregation: aggregation === undefined || type === "sapo" ? null : { ...loss, value: aggregation },
+  };
+  putAlgorithm(draft, draft.derive(type, "", isSequence ? [loss, level] : [loss]), options);
+  draft.refuse({
+    top_entropy_quantile: { idle: [1], reason: "no mask of low-entropy tokens here" },
+    use_bias_correction_kl: { idle: [false], reason: "no KL weighted by the ratio here" },
+    off_policy_mask_threshold: { reason: "no mask of off-policy sequences by advantage here" },
+    multi_objective_aggregation: { idle: ["sum_then_normalize"], reason: "rewards are summed, then normalised" },
+    entropy_coef: { idle: [0], reason: "no entropy bonus here" },
+    use_adaptive_entropy: { idle: [false], reason: "no entropy bonus here" },
+    vespo_k_pos: { reason: "see the options of vespo" },
+    sapo_temperature_pos: { idle: [1], reason: "see the options of sapo" },
+    sapo_temperature_neg: { idle: [1.05], reason: "see the options of sapo" },
+  });
+  putReference(draft);
+}
+
+function clipOf(type: string, low: Known<number>, high: Known<number>, draft: Draft): Options {
+  if (type === "gspo" && low.kind === "default")
+    draft.assume(`gspo with a token's clip range of ${low.value}, TRL's default: the paper's are 3e-4 and 4e-4`);
+  return { clipLow: low, clipHigh: high };
+}
+
+/** min(r, epsilon_high): the cap itself, not an offset from 1; there is no lower bound. */
+function cispoClip(high: Known<number>, draft: Draft): Options {
+  draft.assume(
+    `cispo: TRL's epsilon_high ${high.value} is the largest ratio itself; an offset from 1 here, so ${high.value - 1}`,
+  );
+  return { clipHigh: { ...high, value: Math.max(0, high.value - 1) } };
+}
+
+function putReference(draft: Draft): void {
+  const sync = draft.boolean("sync_ref_model", false);
+  const everySteps = draft.number("ref_model_sync_steps", 512);
+  const mix = draft.number("ref_model_mixup_alpha", 0.6);
+  if (!sync.value) return;
+  if (mix.value === 1) draft.set(at("refreshReferenceEverySteps"), everySteps);
+  else
+    draft.cannot(
+      { key: "ref_model_mixup_alpha", value: mix.value, place: mix.origin },
+      "the reference is replaced here, never mixed: refreshReferenceEverySteps",
+    );
+}
+
+interface Batch {
+  readonly updatesPerStep: number;
+  readonly totalUpdates: number;
+}
+
+function putRollout(draft: Draft, options: ImportOptions, isVllm: Known<boolean>): Batch {
+  const perDevice = draft.number("per_device_train_batch_size", 8);
+  const accumulation = draft.number("gradient_accumulation_steps", 1);
+  const processes = processesOf(draft, options);
+  const groupSize = draft.number("num_generations", 8);
+  const generation = draft.optionalNumber("generation_batch_size");
+  const stepsPerGeneration = draft.optionalNumber("steps_per_generation");
+  const perUpdate = draft.derive(
+    perDevice.value * processes.value * accumulation.value,
+    `${perDevice.value} per device x ${processes.value} processes x ${accumulation.value} accumulated`,
+    [perDevice, processes, accumulation],
+  );
+  const perGeneration =
+    generation ??
+    (stepsPerGeneration === null
+      ? perUpdate
+      : draft.derive(
+          perDevice.value * processes.value * stepsPerGeneration.value,
+          `${perDevice.value} per device x ${processes.value} processes x ${stepsPerGeneration.value} steps per generation`,
+          [perDevice, processes, stepsPerGeneration],
+        ));
+  const promptsPerStep = quotient(draft, "prompts per generation", perGeneration, groupSize);
+  draft.set(at("rollout", "promptsPerStep"), promptsPerStep);
+  draft.set(at("rollout", "groupSize"), groupSize);
+  const updates = quotient(draft, "optimizer steps per generation", perGeneration, perUpdate);
+  const iterations = draft.number("num_iterations", 1);
+  draft.set(at("updatesPerBatch"), updates);
+  draft.set(at("epochsPerBatch"), iterations);
+  putSampling(draft);
+  draft.set(at("rollout", "maskTruncated"), draft.boolean("mask_truncated_completions", false));
+  putMismatch(draft, isVllm);
+  const updatesPerStep = updates.value * iterations.value;
+  const maxSteps = draft.optionalNumber("max_steps");
+  const explicit =
+    maxSteps === null || maxSteps.value <= 0
+      ? null
+      : draft.derive(
+          maxSteps.value / updatesPerStep,
+          `${maxSteps.value} optimizer steps / ${updatesPerStep} per generation`,
+          [maxSteps],
+        );
+  const steps = stepsOf(explicit, draft.number("num_train_epochs", 3), promptsPerStep, draft, options);
+  draft.set(at("steps"), steps);
+  return { updatesPerStep, totalUpdates: steps.value * updatesPerStep };
+}
+
+function processesOf(draft: Draft, { numProcesses }: ImportOptions): Known<number> {
+  const inFile = draft.optionalNumber("num_processes");
+  if (numProcesses !== null) return certain(numProcesses, "--num-processes");
+  if (inFile !== null) return inFile;
+  const why = "the file does not say how many processes train: give --num-processes";
+  draft.assume(`one process: ${why}`);
+  return assumption(1, why);
+}
+
+function putSampling(draft: Draft): void {
+  const path = at("rollout", "sampling");
+  draft.set([...path, "temperature"], draft.number("temperature", 1));
+  draft.set([...path, "topP"], draft.number("top_p", 1));
+  const topK = draft.number("top_k", 0);
+  draft.set([...path, "topK"], { ...topK, value: Math.max(0, topK.value) });
+  const minP = draft.optionalNumber("min_p");
+  if (minP !== null) draft.set([...path, "minP"], minP);
+  draft.set([...path, "maxTokens"], draft.number("max_completion_length", 512));
+  draft.refuse({
+    repetition_penalty: { idle: [1], reason: "sampling here has no repetition penalty" },
+    generation_kwargs: { reason: "sampling here has temperature, topP, topK, minP and lengths" },
+  });
+}
+
+/** On by default with vLLM: whole sequences whose product of ratios passes 3 are masked. */
+function putMismatch(draft: Draft, isVllm: Known<boolean>): void {
+  const isOn = draft.boolean("vllm_importance_sampling_correction", true);
+  const mode = draft.text("vllm_importance_sampling_mode", "sequence_mask");
+  const cap = draft.number("vllm_importance_sampling_cap", 3);
+  if (!isVllm.value || !isOn.value) return;
+  const rules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+    token_truncate: { type: "tis", cap: cap.value },
+    token_mask: { type: "token-mask", low: 0, high: cap.value },
+    sequence_truncate: { type: "sequence-tis", cap: cap.value },
+    sequence_mask: { type: "sequence-mask", cap: cap.value },
+  };
+  const rule = rules[mode.value];
+  if (rule === undefined)
+    draft.cannot({ key: "vllm_importance_sampling_mode", value: mode.value, place: mode.origin }, "an unknown mode");
+  else putCorrection(draft, rule, draft.derive(null, "", [mode, cap]));
+}
+
+function putOptimizer(draft: Draft, { totalUpdates }: Batch): void {
+  draft.set(at("optimizer", "learningRate"), draft.number("learning_rate", 1e-6));
+  const name = draft.text("lr_scheduler_type", "linear");
+  const { schedule, hasWarmup } = putSchedule(draft, name, "lr_scheduler_type");
+  const minRate = draft.optionalNumber("lr_scheduler_kwargs.min_lr");
+  const minRatio = draft.optionalNumber("lr_scheduler_kwargs.min_lr_rate");
+  const rate = draft.number("learning_rate", 1e-6);
+  if (minRatio !== null) draft.set(at("optimizer", "minLearningRateRatio"), minRatio);
+  else if (minRate !== null)
+    draft.set(at("optimizer", "minLearningRateRatio"), draft.derive(minRate.value / rate.value, "", [minRate, rate]));
+  const warmupSteps = draft.optionalNumber("warmup_steps");
+  const warmupRatio = draft.optionalNumber("warmup_ratio");
+  const warmup =
+    warmupSteps !== null && warmupSteps.value > 0
+      ? warmupSteps
+      : warmupRatio === null
+        ? null
+        : draft.derive(
+            Math.ceil(warmupRatio.value * totalUpdates),
+            `${warmupRatio.value} x ${totalUpdates} optimizer steps`,
+            [warmupRatio],
+          );
+  if (warmup !== null && hasWarmup) draft.set(at("optimizer", "warmupSteps"), warmup);
+  else if (warmup !== null)
+    draft.cannot(
+      { key: "warmup", value: warmup.value, place: warmup.origin },
+      `the schedule ${schedule} has none there: transformers ignores it`,
+    );
+  draft.set(at("optimizer", "beta1"), draft.number("adam_beta1", 0.9));
+  draft.set(at("optimizer", "beta2"), draft.number("adam_beta2", 0.999));
+  draft.set(at("optimizer", "eps"), draft.number("adam_epsilon", 1e-8));
+  draft.set(at("optimizer", "weightDecay"), draft.number("weight_decay", 0));
+  draft.set(at("optimizer", "maxGradNorm"), draft.number("max_grad_norm", 1));
+  draft.refuse({
+    optim: {
+      idle: ["adamw_torch", "adamw_torch_fused", "adamw_hf"],
+      reason: "the optimizer here is AdamW; engine.bf16Moments keeps its moments in 16 bits",
+    },
+  });
+}
+
+/** Counted in optimizer steps there, in rollout batches here. */
+function putCheckpoints(draft: Draft, updatesPerStep: number): void {
+  const strategy = draft.optionalText("save_strategy");
+  const every = draft.optionalNumber("save_steps");
+  if (every !== null && every.value >= 1 && (strategy === null || strategy.value === "steps")) {
+    draft.set(
+      at("checkpoint", "everySteps"),
+      draft.derive(Math.max(1, Math.round(every.value / updatesPerStep)), "", [every]),
+    );
+  } else if (strategy !== null && strategy.value === "epoch")
+    draft.cannot(
+      { key: "save_strategy", value: "epoch", place: strategy.origin },
+      "checkpoints here are counted in steps: checkpoint.everySteps",
+    );
+  const keep = draft.optionalNumber("save_total_limit");
+  if (keep !== null) draft.set(at("checkpoint", "keep"), keep);
+}
+
+/** What says how it was run there, and what says nothing at its usual value. */
+function tellTheRest(draft: Draft, hasLora: boolean): void {
+  draft.refuse({
+    ...(hasLora ? { lora_dropout: { idle: [0], reason: "adapters here have no dropout" } } : {}),
+    model_revision: { idle: ["main"], reason: "download that revision into the model's folder" },
+    load_in_4bit: { idle: [false], reason: "no quantised weights here" },
+    load_in_8bit: { idle: [false], reason: "no quantised weights here" },
+    dataset_mixture: { reason: "one dataset per stage: mix the rows in one file" },
+    chat_template: { reason: "the model's own template is used, or template: { type: text }" },
+    chat_template_kwargs: { reason: "template.variables, by hand" },
+    eval_strategy: { idle: ["no"], reason: "the file does not say which rows are held out: add eval with its data" },
+    cast_lm_head_to_fp32: {
+      idle: [false],
+      reason: "the head's log-sum-exp is in float32 here, its product in bfloat16 on CUDA",
+    },
+    use_liger_kernel: { idle: [false, true], reason: "" },
+    tools: { reason: "one turn per completion here" },
+    max_tool_calling_iterations: { reason: "one turn per completion here" },
+    num_generations_eval: { reason: "eval.numSamples, with the data of eval" },
+    shuffle_dataset: { idle: [true], reason: "rows are always shuffled here, by the seed" },
+  });
+  draft.setAside(CIRCUMSTANCES);
+}
+
+const CIRCUMSTANCES = [
+  "output_dir",
+  "overwrite_output_dir",
+  "run_name",
+  "hub_",
+  "push_to_hub",
+  "report_to",
+  "log_",
+  "logging_",
+  "wandb_",
+  "torch_dtype",
+  "dtype",
+  "attn_implementation",
+  "bf16",
+  "fp16",
+  "tf32",
+  "ddp_",
+  "deepspeed",
+  "fsdp",
+  "fsdp_config.",
+  "dataloader_",
+  "gradient_checkpointing_kwargs.",
+  "vllm_mode",
+  "vllm_gpu_memory_utilization",
+  "vllm_tensor_parallel_size",
+  "vllm_max_model_len",
+  "vllm_max_model_length",
+  "vllm_device",
+  "vllm_dtype",
+  "vllm_server_timeout",
+  "vllm_group_port",
+  "vllm_enable_sleep_mode",
+  "vllm_enable_prefix_caching",
+  "vllm_model_impl",
+  "do_eval",
+  "eval_steps",
+  "eval_on_start",
+  "per_device_eval_batch_size",
+  "eval_accumulation_steps",
+  "num_completions_to_print",
+  "disable_dropout",
+  "remove_unused_columns",
+  "ds3_gather_for_generation",
+  "trust_remote_code",
+  "resume_from_checkpoint",
+  "save_only_model",
+  "save_safetensors",
+  "use_transformers_paged",
+  "cache_implementation",
+  "model_init_kwargs.",
+  "dataset_test_split",
+  "dataset_configs",
+  "do_train",
+  "data_seed",
+  "include_tokens_per_second",
+  "include_num_input_tokens_seen",
+  "project",
+  "trackio_space_id",
+  "lora_task_type",
+  "benchmarks",
+  "callbacks",
+];

@@ -31,9 +31,10 @@ export async function scoreGroups(
     );
   }
   const scored = await pool.score(groups.map((group) => completionGroupOf(group, maxTokens)));
+  const rewardWeights = Object.fromEntries(specs.map((spec) => [rewardLabel(spec), spec.weight]));
   const result = groups.map((group, index): ScoredGroup => {
     const rewards = scored[index]!.map(({ outcomes }): Reward => ({ total: totalOf(outcomes, specs), outcomes }));
-    return { ...group, rewards };
+    return { ...group, rewards, rewardWeights };
   });
   checkFailures(result, specs, maxFailedShare);
   return result;

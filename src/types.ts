@@ -77,6 +77,8 @@ export interface Reward {
 export interface ScoredGroup extends Group {
   /** [G] */
   readonly rewards: readonly Reward[];
+  /** By reward name, in recipe order: what totals were summed with. Absent in groups that no recipe scored. */
+  readonly rewardWeights?: Readonly<Record<string, number>>;
   /** Reward total of one greedy completion that is not trained; null where it has none, absent unless the objective asks. */
   readonly greedyReward?: number | null;
 }

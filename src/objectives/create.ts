@@ -1,21 +1,29 @@
 /** Every objective by the `type` of a recipe. A new variant is one file beside this one and one line in each list below. */
 import { z } from "zod";
 import { RecipeError } from "../errors.ts";
+import { bnpo, bnpoSchema } from "./bnpo.ts";
 import { cispo, cispoSchema } from "./cispo.ts";
 import { clipCov, clipCovSchema } from "./clip-cov.ts";
 import { dapo, dapoSchema } from "./dapo.ts";
 import { dppo, dppoSchema } from "./dppo.ts";
 import { drgrpo, drgrpoSchema } from "./drgrpo.ts";
 import { gmpo, gmpoSchema } from "./gmpo.ts";
+import { gpg, gpgSchema } from "./gpg.ts";
 import { grpo, grpoSchema } from "./grpo.ts";
+import { grpoPassk, grpoPasskSchema } from "./grpo-passk.ts";
 import { gspo, gspoSchema } from "./gspo.ts";
 import { ipo, ipoSchema } from "./ipo.ts";
 import { klCov, klCovSchema } from "./kl-cov.ts";
 import { luspo, luspoSchema } from "./luspo.ts";
+import { maxrl, maxrlSchema } from "./maxrl.ts";
 import type { Objective } from "./objective.ts";
+import { opo, opoSchema } from "./opo.ts";
 import { orz, orzSchema } from "./orz.ts";
 import { ppo, ppoSchema } from "./ppo.ts";
 import { reinforce, reinforceSchema } from "./reinforce.ts";
+import { reinforcePlusPlus, reinforcePlusPlusSchema } from "./reinforce++.ts";
+import { reinforcePlusPlusBaseline, reinforcePlusPlusBaselineSchema } from "./reinforce++-baseline.ts";
+import { remax, remaxSchema } from "./remax.ts";
 import { rloo, rlooSchema } from "./rloo.ts";
 import { sapo, sapoSchema } from "./sapo.ts";
 import { requireGroupSize } from "./terms/baseline.ts";
@@ -26,12 +34,20 @@ import { vespo, vespoSchema } from "./vespo.ts";
 export const objectiveSchema = z
   .discriminatedUnion("type", [
     reinforceSchema,
+    remaxSchema,
     rlooSchema,
+    opoSchema,
+    gpgSchema,
+    reinforcePlusPlusSchema,
+    reinforcePlusPlusBaselineSchema,
     grpoSchema,
     drgrpoSchema,
+    bnpoSchema,
     dapoSchema,
     clipCovSchema,
     klCovSchema,
+    maxrlSchema,
+    grpoPasskSchema,
     ppoSchema,
     orzSchema,
     vcPpoSchema,
@@ -61,6 +77,22 @@ export function createObjective(options: ObjectiveSpec): Objective {
   switch (options.type) {
     case "reinforce":
       return reinforce(options);
+    case "remax":
+      return remax(options);
+    case "opo":
+      return opo(options);
+    case "gpg":
+      return gpg(options);
+    case "reinforce++":
+      return reinforcePlusPlus(options);
+    case "reinforce++-baseline":
+      return reinforcePlusPlusBaseline(options);
+    case "bnpo":
+      return bnpo(options);
+    case "maxrl":
+      return maxrl(options);
+    case "grpo-passk":
+      return grpoPassk(options);
     case "rloo":
       return rloo(options);
     case "grpo":

@@ -15,11 +15,17 @@ import { aggregationFormula, aggregationOption, countTrained, denominatorOf } fr
 import {
   onTrainedTokens,
   requireSiblings,
-  standardizedFormula,
   standardizedRewards,
   stdEpsilonOption,
   stdOption,
 } from "./terms/baseline.ts";
+import {
+  comparedFormula,
+  decoupledAdvantages,
+  decoupledFits,
+  decoupledProblem,
+  rewardsOption,
+} from "./terms/decoupled.ts";
 import {
   klFormula,
   klNeeds,
@@ -50,12 +56,14 @@ export const dapoSchema = z
     clipLow: clipLowOption(0.2),
     clipHigh: clipHighOption(0.28),
     dualClip: dualClipOption(),
+    rewards: rewardsOption(),
     std: stdOption("sample"),
     stdEpsilon: stdEpsilonOption(1e-6),
     kl: klOption({ coefficient: 0, estimator: "k3", placement: "loss" }),
     aggregation: aggregationOption("token-mean"),
   })
   .refine(dualClipLeavesRoom, dualClipProblem)
+  .refine(decoupledFits, decoupledProblem)
   .describe(
     "DAPO: standardised group rewards, mean over all tokens of the step, clip-higher, no KL. Combine with dynamicSampling.",
   );
@@ -63,7 +71,10 @@ export const dapoSchema = z
 export type DapoOptions = Omit<z.input<typeof dapoSchema>, "type">;
 
 export function dapo(options: DapoOptions = {}): Objective {
-  const { type, std, stdEpsilon, kl, aggregation, ...clip } = parseOptions(dapoSchema, { ...options, type: "dapo" });
+  const { type, rewards, std, stdEpsilon, kl, aggregation, ...clip } = parseOptions(dapoSchema, {
+    ...options,
+    type: "dapo",
+  });
   const beta = kl.placement === "loss" ? kl.coefficient : 0;
   return {
     name: type,
@@ -71,7 +82,7 @@ export function dapo(options: DapoOptions = {}): Objective {
     comparesSiblings: true,
     formula: [
       ...rewardFormula(kl),
-      standardizedFormula(std, stdEpsilon),
+      ...comparedFormula(rewards, std, stdEpsilon),
       ratioFormula,
       clippedFormula(clip),
       ...klFormula(kl),
@@ -80,8 +91,9 @@ export function dapo(options: DapoOptions = {}): Objective {
 
     advantages(groups, old, ref) {
       requireSiblings(type, groups);
-      const rewards = rewardsWithKl(groups, old, ref, kl);
-      return onTrainedTokens(groups, standardizedRewards(rewards, std, stdEpsilon));
+      if (rewards !== "total") return decoupledAdvantages(type, groups, rewards, stdEpsilon);
+      const totals = rewardsWithKl(groups, old, ref, kl);
+      return onTrainedTokens(groups, standardizedRewards(totals, std, stdEpsilon));
     },
 
     loss(example, outputs, batch) {

@@ -15,11 +15,17 @@ import { aggregationFormula, aggregationOption, countTrained, denominatorOf } fr
 import {
   onTrainedTokens,
   requireSiblings,
-  standardizedFormula,
   standardizedRewards,
   stdEpsilonOption,
   stdOption,
 } from "./terms/baseline.ts";
+import {
+  comparedFormula,
+  decoupledAdvantages,
+  decoupledFits,
+  decoupledProblem,
+  rewardsOption,
+} from "./terms/decoupled.ts";
 import {
   klFormula,
   klNeeds,
@@ -50,12 +56,14 @@ export const grpoSchema = z
     clipLow: clipLowOption(0.2),
     clipHigh: clipHighOption(0.2),
     dualClip: dualClipOption(),
+    rewards: rewardsOption(),
     std: stdOption("sample"),
     stdEpsilon: stdEpsilonOption(1e-6),
     kl: klOption({ coefficient: 0.04, estimator: "k3", placement: "loss" }),
     aggregation: aggregationOption("seq-mean-token-mean"),
   })
   .refine(dualClipLeavesRoom, dualClipProblem)
+  .refine(decoupledFits, decoupledProblem)
   .describe(
     "GRPO as in DeepSeekMath: standardised group rewards, mean over answers of the mean over tokens, KL in the loss.",
   );
@@ -63,7 +71,10 @@ export const grpoSchema = z
 export type GrpoOptions = Omit<z.input<typeof grpoSchema>, "type">;
 
 export function grpo(options: GrpoOptions = {}): Objective {
-  const { type, std, stdEpsilon, kl, aggregation, ...clip } = parseOptions(grpoSchema, { ...options, type: "grpo" });
+  const { type, rewards, std, stdEpsilon, kl, aggregation, ...clip } = parseOptions(grpoSchema, {
+    ...options,
+    type: "grpo",
+  });
   const beta = kl.placement === "loss" ? kl.coefficient : 0;
   return {
     name: type,
@@ -71,7 +82,7 @@ export function grpo(options: GrpoOptions = {}): Objective {
     comparesSiblings: true,
     formula: [
       ...rewardFormula(kl),
-      standardizedFormula(std, stdEpsilon),
+      ...comparedFormula(rewards, std, stdEpsilon),
       ratioFormula,
       clippedFormula(clip),
       ...klFormula(kl),
@@ -80,8 +91,9 @@ export function grpo(options: GrpoOptions = {}): Objective {
 
     advantages(groups, old, ref) {
       requireSiblings(type, groups);
-      const rewards = rewardsWithKl(groups, old, ref, kl);
-      return onTrainedTokens(groups, standardizedRewards(rewards, std, stdEpsilon));
+      if (rewards !== "total") return decoupledAdvantages(type, groups, rewards, stdEpsilon);
+      const totals = rewardsWithKl(groups, old, ref, kl);
+      return onTrainedTokens(groups, standardizedRewards(totals, std, stdEpsilon));
     },
 
     loss(example, outputs, batch) {

@@ -16,7 +16,6 @@ import { z } from "zod";
 import type { Formula, Objective } from "./objective.ts";
 import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
 import {
-  finishedAdvantages,
   gaeFormula,
   gammaOption,
   generalizedAdvantages,
@@ -39,6 +38,7 @@ import {
 } from "./terms/ratio.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 import { criticOf, pretrainingOption, valueClipOption, valueFormula } from "./terms/value.ts";
+import { finishedAdvantages } from "./terms/whitening.ts";
 
 export const vapoSchema = z
   .strictObject({

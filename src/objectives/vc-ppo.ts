@@ -14,14 +14,7 @@
 import { z } from "zod";
 import type { Objective } from "./objective.ts";
 import { aggregationFormula, aggregationOption, countTrained, denominatorOf } from "./terms/aggregation.ts";
-import {
-  finishedAdvantages,
-  gaeFormula,
-  gammaOption,
-  generalizedAdvantages,
-  lambdaOption,
-  whitenOption,
-} from "./terms/gae.ts";
+import { gaeFormula, gammaOption, generalizedAdvantages, lambdaOption, whitenOption } from "./terms/gae.ts";
 import { klFormula, klNeeds, klOption, klTerm, referenceOf, tokenTerm } from "./terms/kl.ts";
 import { parseOptions } from "./terms/options.ts";
 import {
@@ -37,6 +30,7 @@ import {
 } from "./terms/ratio.ts";
 import { policyMetrics, referenceMetrics, stepTotal } from "./terms/token-metrics.ts";
 import { criticOf, pretrainingOption, valueClipOption, valueFormula } from "./terms/value.ts";
+import { finishedAdvantages } from "./terms/whitening.ts";
 
 export const vcPpoSchema = z
   .strictObject({

@@ -329,6 +329,7 @@ describe("options", () => {
       clipLow: 0.2,
       clipHigh: 0.28,
       dualClip: null,
+      rewards: "total",
       std: "sample",
       stdEpsilon: 1e-6,
       kl: { coefficient: 0, estimator: "k3", placement: "loss", gradient: "direct" },

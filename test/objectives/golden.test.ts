@@ -7,6 +7,7 @@ import { exampleOf, groupOf, outputsOf, stepOf, withPrompt } from "./fixtures.ts
 import { clipSettings } from "./golden/clip.ts";
 import { covarianceSettings } from "./golden/covariance.ts";
 import { criticSettings } from "./golden/critic.ts";
+import { estimatorAdvantages, estimatorSettings } from "./golden/estimators.ts";
 import { checkLoss, golden, type Setting, TOLERANCE } from "./golden/harness.ts";
 import { ratioSettings } from "./golden/ratios.ts";
 
@@ -23,6 +24,9 @@ describe("objectives against the code of other trainers", () => {
   });
 
   it.each(Object.entries(settings))("%s", checkLoss);
+
+  // Rows that other variants hit too.
+  it.each(Object.entries(estimatorSettings))("%s", checkLoss);
 });
 
 describe("advantages against the code of other trainers", () => {
@@ -38,11 +42,20 @@ describe("advantages against the code of other trainers", () => {
     "trl scale_rewards=batch (formula)": { type: "grpo", std: "batch", stdEpsilon: 1e-4 },
   };
 
+  const rows = [
+    ...Object.entries(estimators),
+    ...Object.entries(estimatorAdvantages).flatMap(([name, specs]) => specs.map((spec) => [name, spec] as const)),
+  ];
+
+  it("every golden row has an estimator", () => {
+    expect([...new Set(rows.map(([name]) => name))].sort()).toEqual(Object.keys(golden.adv.out).sort());
+  });
+
   it("every estimator has a golden row", () => {
     expect(Object.keys(estimators).filter((name) => golden.adv.out[name] === undefined)).toEqual([]);
   });
 
-  it.each(Object.entries(estimators))("%s", (name, spec) => {
+  it.each(rows)("%s: %j", (name, spec) => {
     const { rewards, groups, mask, values, out } = golden.adv;
     const lengths = mask.map((row) => row.reduce((a, b) => a + b));
     const members = [...new Set(groups)].map((key) => groups.flatMap((group, i) => (group === key ? [i] : [])));

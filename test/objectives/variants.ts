@@ -34,6 +34,8 @@ interface Facts {
   readonly isRelative: boolean;
   /** True where a ratio corrects for the old policy, so that several updates per batch are meant. */
   readonly hasRatio: boolean;
+  /** True where the best answer of a group is what counts: two right of eight are as good as eight. */
+  readonly raisesBest?: boolean;
   readonly gradientCases: readonly GradientCase[];
 }
 
@@ -109,6 +111,63 @@ const facts: Readonly<Record<Type, Facts>> = {
     isRelative: true,
     hasRatio: true,
     gradientCases: allOf("kl-cov", [{}, { fraction: 0.3, penalty: 1 }, { fraction: 1, penalty: 0.5 }]),
+  },
+  remax: {
+    learningRate: 25,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: false,
+    gradientCases: allOf("remax"),
+  },
+  opo: {
+    learningRate: 25,
+    comparesSiblings: true,
+    isRelative: false,
+    hasRatio: false,
+    gradientCases: allOf("opo"),
+  },
+  gpg: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: false,
+    gradientCases: allOf("gpg"),
+  },
+  "reinforce++": {
+    learningRate: 150,
+    comparesSiblings: false,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("reinforce++", clips),
+  },
+  "reinforce++-baseline": {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("reinforce++-baseline", clips),
+  },
+  bnpo: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: allOf("bnpo", clips),
+  },
+  maxrl: {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: false,
+    hasRatio: true,
+    gradientCases: allOf("maxrl", clips),
+  },
+  "grpo-passk": {
+    learningRate: 150,
+    comparesSiblings: true,
+    isRelative: false,
+    hasRatio: true,
+    raisesBest: true,
+    gradientCases: allOf("grpo-passk", clips),
   },
   ppo: {
     learningRate: 30,
@@ -222,7 +281,7 @@ const facts: Readonly<Record<Type, Facts>> = {
   },
 };
 
-export const variants = objectiveTypes.map((type) => ({ type, ...facts[type] }));
+export const variants = objectiveTypes.map((type) => ({ type, raisesBest: false, ...facts[type] }));
 
 /** The published variant without a reference model, and without a pull to what sampled. */
 export function withoutKl(type: Type): ObjectiveSpec {

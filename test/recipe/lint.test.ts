@@ -145,6 +145,11 @@ const cases: Readonly<Record<string, Case>> = {
     beside: ["stage.rollout.groupSize=2", "stage.algorithm.std=none"],
     says: /every advantage is 0\.71 or -0\.71/,
   },
+  "whitened-solved-groups": {
+    set: ["stage.algorithm={type: reinforce++-baseline}"],
+    beside: ["stage.algorithm={type: reinforce++-baseline}", "stage.rollout.dynamicSampling={}"],
+    says: /algorithm\.type: advantages are whitened over the batch/,
+  },
   "unclipped-updates": {
     set: ["stage.algorithm={type: rloo}", "stage.updatesPerBatch=4", "stage.epochsPerBatch=2"],
     beside: ["stage.algorithm={type: rloo}"],
@@ -283,8 +288,14 @@ describe("rules", () => {
     expect([rate("1e-6"), rate("1e-5"), rate("2e-3")]).toEqual([["learning-rate"], [], ["learning-rate"]]);
   });
 
+  it("whitening over tokens moves solved groups where rewards are decoupled too; over answers it does not", () => {
+    const of = (kind: string) => namesOf(warningsOf([`stage.algorithm.rewards=${kind}`]));
+    expect(of("decoupled-by-token")).toContain("whitened-solved-groups");
+    expect(of("decoupled-by-answer")).not.toContain("whitened-solved-groups");
+  });
+
   it("every trap that is tested here fires, and none is forgotten", () => {
-    const elsewhere = ["length-constant", "whitened-solved-groups"];
+    const elsewhere = ["length-constant"];
     expect([...Object.keys(cases), ...elsewhere].sort()).toEqual([...warningNames].sort());
   });
 

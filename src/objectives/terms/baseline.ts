@@ -1,9 +1,10 @@
 /**
- * What one completion's reward is compared with: the other completions of its prompt.
+ * What one completion's reward is compared with: the other completions of its prompt, or a greedy one that is not trained.
  *
  *   centered        R_i - mean(R)
  *   standardized    (R_i - mean(R)) / (std + epsilon)
  *   leave-one-out   R_i - mean of the others = G / (G - 1) * (R_i - mean(R))
+ *   length-weighted R_i - sum_j |o_j| R_j / sum_j |o_j|
  *
  * std is that of the group over G - 1 (sample) or over G (population); or of all rewards of the rollout batch over their number
  * less one (batch: "Lite PPO", arXiv 2508.08221, and ScaleRL; TRL's `scale_rewards: batch`); or leave-one-out, NeMo-RL's default:
@@ -16,6 +17,7 @@ import { RecipeError } from "../../errors.ts";
 import { allEqual, mean, populationStd, sampleStd } from "../../math/statistics.ts";
 import type { ScoredGroup } from "../../types.ts";
 import type { Formula } from "../objective.ts";
+import { countTrained } from "./aggregation.ts";
 
 export const stdKinds = ["sample", "population", "batch", "leave-one-out", "none"] as const;
 export type StdKind = (typeof stdKinds)[number];
@@ -74,6 +76,18 @@ export const leaveOneOutFormula: Formula = {
   source: "RLOO, arXiv 2402.14740",
 };
 
+export const lengthWeightedFormula: Formula = {
+  symbol: "A_i",
+  expression: "R_i - sum_j |o_j| R_j / sum_j |o_j|",
+  source: "OPO, arXiv 2505.23585",
+};
+
+export const greedyFormula: Formula = {
+  symbol: "A_i",
+  expression: "R_i - reward of the greedy answer",
+  source: "ReMax, arXiv 2310.10505",
+};
+
 export const rawFormula: Formula = { symbol: "A_i", expression: "R_i", source: "Williams (1992)" };
 
 /** [groups][G] */
@@ -120,6 +134,37 @@ export function leaveOneOutRewards(rewards: GroupRewards): number[][] {
   return rewards.map((group, g) => {
     const numCounted = countedOf(group).length;
     return centered[g]!.map((own) => (numCounted < 2 ? 0 : (own * numCounted) / (numCounted - 1)));
+  });
+}
+
+/** [groups][G] Lengths are trained tokens; a group without any gets 0. */
+export function lengthWeightedRewards(groups: readonly ScoredGroup[], rewards: GroupRewards): number[][] {
+  return rewards.map((group, g) => {
+    if (allEqual(countedOf(group))) return group.map(() => 0);
+    let numTokens = 0;
+    let weighted = 0;
+    group.forEach((reward, i) => {
+      if (reward === null) return;
+      const length = countTrained(groups[g]!.rollouts[i]!.sequence.lossMask);
+      numTokens += length;
+      weighted += length * reward;
+    });
+    return group.map((reward) => (reward === null || numTokens === 0 ? 0 : reward - weighted / numTokens));
+  });
+}
+
+/** [groups][G] A group whose greedy completion has no reward gets 0. Throws where nobody sampled one. */
+export function rewardsOverGreedy(
+  objective: string,
+  groups: readonly ScoredGroup[],
+  rewards: GroupRewards,
+): number[][] {
+  return rewards.map((group, g) => {
+    const { greedyReward } = groups[g]!;
+    if (greedyReward === undefined) {
+      throw new Error(`${objective} needs the reward of a greedy completion, and group ${g} was scored without one`);
+    }
+    return group.map((reward) => (reward === null || greedyReward === null ? 0 : reward - greedyReward));
   });
 }
 

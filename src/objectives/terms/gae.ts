@@ -4,26 +4,22 @@
  *   R_t  = -beta k_t, and on the last trained token the completion's reward besides
  *   d_t  = R_t + gamma V_{t+1} - V_t
  *   A_t  = d_t + gamma lambda A_{t+1}          returns_t = A_t + V_t          V, A = 0 beyond the last trained token
- *   A_t <- (A_t - mean(A)) / sqrt(var(A) + 1e-8)                               over all trained tokens of the rollout batch
  *
  * Schulman et al., GAE, arXiv 1506.02438, eq. 16. t + 1 is the next trained token: where lossMask is 0, in what the
- * environment wrote, value and advantage pass through, as in verl. var is over the tokens less one, as in verl and OpenRLHF.
- * With gamma = lambda = 1, A_t is the return less the value.
+ * environment wrote, value and advantage pass through, as in verl. With gamma = lambda = 1, A_t is the return less the value.
  *
  *   lambda(l) = max(0, 1 - 1 / (alpha l))      l: trained tokens of the completion
  *
  * Yue et al., VAPO, arXiv 2504.05118: the weights of the deltas then sum to about alpha l, however long the answer is.
  *
- * Excluded rollouts get 0 and are left out of mean and variance.
+ * Excluded rollouts get null here, and 0 when whitening.ts has finished the advantages.
  */
 import { z } from "zod";
 import type { Floats, ScoredGroup, Sequence, TokenOutputs } from "../../types.ts";
 import type { Formula } from "../objective.ts";
 import { countTrained } from "./aggregation.ts";
 import { type Kl, klEstimate } from "./kl.ts";
-
-/** Under the square root of the whitening, as in verl. */
-const VARIANCE_EPSILON = 1e-8;
+import { whitenedFormula } from "./whitening.ts";
 
 export function gammaOption() {
   return z
@@ -103,7 +99,7 @@ function backwards(
 }
 
 /** [L] coefficient * k_t of the old policy. */
-function tokenKl(
+export function tokenKl(
   { lossMask }: Sequence,
   old: readonly (readonly TokenOutputs[])[],
   ref: readonly (readonly TokenOutputs[])[] | undefined,
@@ -141,56 +137,6 @@ export function returnsOf(
   );
 }
 
-/** [groups][G][L] The same advantages in float32, with mean 0 and variance 1 where `whiten`; exactly 0 where all are equal. */
-export function finishedAdvantages(
-  groups: readonly ScoredGroup[],
-  advantages: readonly (readonly (Float64Array | null)[])[],
-  whiten: boolean,
-): Float32Array[][] {
-  const { center, scale } = whiten ? whitening(groups, advantages) : { center: 0, scale: 1 };
-  return groups.map(({ rollouts }, g) =>
-    rollouts.map(({ sequence: { lossMask } }, i) => {
-      const finished = new Float32Array(lossMask.length);
-      const ofTokens = advantages[g]![i]!;
-      if (ofTokens === null) return finished;
-      for (let t = 0; t < lossMask.length; t++) if (lossMask[t] === 1) finished[t] = (ofTokens[t]! - center) * scale;
-      return finished;
-    }),
-  );
-}
-
-/** Mean, and 1 / sqrt(variance + epsilon), of all trained tokens. */
-function whitening(groups: readonly ScoredGroup[], advantages: readonly (readonly (Float64Array | null)[])[]) {
-  let count = 0;
-  let sum = 0;
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  const counted = groups.flatMap(({ rollouts }, g) =>
-    rollouts.flatMap(({ sequence: { lossMask } }, i) => {
-      const ofTokens = advantages[g]![i]!;
-      return ofTokens === null ? [] : [{ lossMask, ofTokens }];
-    }),
-  );
-  for (const { lossMask, ofTokens } of counted) {
-    for (let t = 0; t < lossMask.length; t++) {
-      if (lossMask[t] === 0) continue;
-      const advantage = ofTokens[t]!;
-      count++;
-      sum += advantage;
-      if (advantage < min) min = advantage;
-      if (advantage > max) max = advantage;
-    }
-  }
-  // Rounding in the mean would make tiny advantages of equal ones, and the division by epsilon larger ones of these.
-  if (min === max) return { center: min, scale: 1 };
-  const center = sum / count;
-  let squares = 0;
-  for (const { lossMask, ofTokens } of counted) {
-    for (let t = 0; t < lossMask.length; t++) if (lossMask[t] === 1) squares += (ofTokens[t]! - center) ** 2;
-  }
-  return { center, scale: 1 / Math.sqrt(squares / (count - 1) + VARIANCE_EPSILON) };
-}
-
 function valuesOf(outputs: TokenOutputs | undefined): Floats {
   if (outputs?.values === undefined) throw new Error("generalised advantages need the critic's values");
   return outputs.values;
@@ -209,8 +155,6 @@ export function gaeFormula(gamma: number, lambda: string, { coefficient, placeme
     },
     { symbol: "d_t", expression: `R_t + ${discount}V_{t+1} - V_t`, source },
     { symbol: "A_t", expression: `d_t + ${decay} A_{t+1}`, source },
-    ...(whiten
-      ? [{ symbol: "A_t", expression: "(A_t - mean(A)) / sqrt(var(A) + 1e-8)", source: "verl's masked_whiten" }]
-      : []),
+    ...(whiten ? [whitenedFormula("sample")] : []),
   ];
 }

@@ -49,10 +49,11 @@ export const whitenedSolvedGroups: Rule = {
   source: "verl's reinforce_plus_plus_baseline on groups of equal rewards: +0.021, not 0",
   fix: "add rollout.dynamicSampling, which leaves such groups out",
   rl: ({ algorithm, rollout: { dynamicSampling } }) => {
-    const { type }: ObjectiveOptions = algorithm;
-    if (type !== "reinforce++-baseline" || dynamicSampling !== undefined) return null;
+    const { type, rewards }: ObjectiveOptions = algorithm;
+    const isDecoupled = rewards === "decoupled-by-token";
+    if ((type !== "reinforce++-baseline" && !isDecoupled) || dynamicSampling !== undefined) return null;
     return {
-      path: ["algorithm", "type"],
+      path: ["algorithm", isDecoupled ? "rewards" : "type"],
       message:
         "advantages are whitened over the batch after the group's mean is taken off, which moves those of a group of equal rewards away from 0: groups that are solved, or hopeless, are trained",
     };

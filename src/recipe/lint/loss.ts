@@ -3,7 +3,7 @@ import { createObjective } from "../../objectives/create.ts";
 import { countUpdates, type ObjectiveOptions, type Rule } from "./rule.ts";
 
 /** Objectives whose loss has no ratio, so nothing bounds how far a second update goes. */
-const UNCLIPPED: ReadonlySet<string> = new Set(["reinforce", "rloo", "gpg"]);
+const UNCLIPPED: ReadonlySet<string> = new Set(["reinforce", "rloo", "remax", "opo", "gpg"]);
 
 /** Objectives whose ratio is that of the whole answer: a token mean inside it, so lengths do not bias it. */
 const OF_SEQUENCES: ReadonlySet<string> = new Set(["gspo", "luspo", "gmpo", "sapo"]);
@@ -18,8 +18,10 @@ const TOKEN_CLIP: ReadonlySet<string> = new Set([
   "drgrpo",
   "dapo",
   "clip-cov",
-  "opo",
+  "maxrl",
+  "grpo-passk",
   "reinforce++",
+  "reinforce++-baseline",
   "ppo",
   "vapo",
 ]);

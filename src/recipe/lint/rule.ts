@@ -52,6 +52,7 @@ export interface ObjectiveOptions {
   readonly clipHigh?: number;
   readonly dualClip?: number | null;
   readonly std?: string;
+  readonly rewards?: string;
   readonly aggregation?: string;
   readonly kl?: { readonly coefficient: number; readonly estimator: string; readonly placement: string };
 }

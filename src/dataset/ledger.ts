@@ -48,7 +48,6 @@ export function createLedger(size: number, start: LedgerState = emptyLedger): Le
     lastSamples[index] = start.lastSamples[i]!;
     lastPasses[index] = start.lastPasses[i]!;
   });
-  const seen = () => Array.from(samples.keys()).filter((index) => samples[index]! > 0);
   return {
     add(index, count) {
       if (count.samples === 0) return;
@@ -69,16 +68,24 @@ export function createLedger(size: number, start: LedgerState = emptyLedger): Le
       }
       return { seen: numSeen, never, sometimes: numSeen - never - always, always };
     },
+    // Asked for at every step: one pass over the counts.
     state() {
-      const index = seen();
-      const at = (counts: Uint32Array) => index.map((i) => counts[i]!);
-      return {
-        index,
-        samples: at(samples),
-        passes: at(passes),
-        lastSamples: at(lastSamples),
-        lastPasses: at(lastPasses),
+      const state: Record<keyof LedgerState, number[]> = {
+        index: [],
+        samples: [],
+        passes: [],
+        lastSamples: [],
+        lastPasses: [],
       };
+      for (let index = 0; index < size; index++) {
+        if (samples[index] === 0) continue;
+        state.index.push(index);
+        state.samples.push(samples[index]!);
+        state.passes.push(passes[index]!);
+        state.lastSamples.push(lastSamples[index]!);
+        state.lastPasses.push(lastPasses[index]!);
+      }
+      return state;
     },
   };
 }

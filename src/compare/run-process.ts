@@ -57,6 +57,7 @@ export function startRun(runPath: string, recipe: Recipe, onNews: (news: News) =
 function obituary(code: number | null, signal: NodeJS.Signals | null, stderr: string): string {
   const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
   const hint = signal === "SIGKILL" ? " SIGKILL from outside usually means that the machine ran out of memory." : "";
-  const lastWords = stderr.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+  const lines = stderr.trim().split("\n");
+  const lastWords = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "").trim().slice(0, 300);
   return `Its process ${how}.${hint}${lastWords === "" ? "" : ` Its last words: ${lastWords}`}`;
 }

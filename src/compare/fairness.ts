@@ -1,5 +1,6 @@
 /** Where recipes differ in what a comparison of methods would hold fixed: told, never refused, since it may be the question. */
 import { asEvalStage, evaluates } from "../recipe/evaluation.ts";
+import { planOf } from "../recipe/plan.ts";
 import type { EvalStage, Recipe, RlStage, Stage } from "../recipe/schema.ts";
 import type { Arm } from "./arm.ts";
 
@@ -9,10 +10,10 @@ export function measuredStage({ stages }: Recipe): EvalStage | RlStage | undefin
 }
 
 /** One sentence for each thing that is not equal. */
-export function unfairness(recipes: readonly Arm[]): string[] {
+export function unfairness(arms: readonly Arm[]): string[] {
   const sentences: string[] = [];
   const compare = (what: string, consequence: string, part: (recipe: Recipe) => unknown) => {
-    const kinds = group(recipes, ({ recipe }) => JSON.stringify(part(recipe)));
+    const kinds = group(arms, ({ recipe }) => JSON.stringify(part(recipe)));
     if (kinds.length > 1) sentences.push(`The recipes differ in ${what} (${kinds.join(" | ")}): ${consequence}`);
   };
   const measured = (recipe: Recipe) => {
@@ -36,16 +37,17 @@ export function unfairness(recipes: readonly Arm[]): string[] {
     engine.device,
     engine.bf16Moments,
   ]);
-  return [...sentences, ...budgets(recipes)];
+  return [...sentences, ...budgets(arms)];
 }
 
 /** Who plans more samples, tokens or optimizer steps, and by how much. */
-function budgets(recipes: readonly Arm[]): string[] {
+function budgets(arms: readonly Arm[]): string[] {
   const sentences: string[] = [];
-  const compare = (unit: string, budget: (stage: RlStage) => number) => {
-    const planned = recipes.map(({ label, recipe }) => ({
+  const plans = arms.map(({ label, recipe }) => ({ label, stages: planOf(recipe, null).stages }));
+  const compare = (unit: string, key: string) => {
+    const planned = plans.map(({ label, stages }) => ({
       label,
-      count: rlStages(recipe).reduce((sum, stage) => sum + budget(stage), 0),
+      count: stages.filter(({ type }) => type === "rl").reduce((sum, { numbers }) => sum + (numbers[key] ?? 0), 0),
     }));
     const sorted = planned.toSorted((a, b) => b.count - a.count);
     const [most, least] = [sorted[0]!, sorted.at(-1)!];
@@ -55,14 +57,13 @@ function budgets(recipes: readonly Arm[]): string[] {
       `${most.label} gets more ${unit} than ${least.label}: ${most.count.toLocaleString("en")} against ${least.count.toLocaleString("en")}${ratio}.`,
     );
   };
-  compare("samples to train on", ({ steps, rollout }) => steps * rollout.promptsPerStep * rollout.groupSize);
-  compare(
-    "tokens at most",
-    ({ steps, rollout }) => steps * rollout.promptsPerStep * rollout.groupSize * rollout.sampling.maxTokens,
+  compare("samples to train on", "completions");
+  compare("tokens at most", "maxCompletionTokens");
+  compare("optimizer steps", "optimizerSteps");
+  const filtering = arms.filter(({ recipe }) =>
+    rlStages(recipe).some(({ rollout }) => rollout.dynamicSampling?.refill),
   );
-  compare("optimizer steps", ({ steps, updatesPerBatch, epochsPerBatch }) => steps * updatesPerBatch * epochsPerBatch);
-  const filtering = recipes.filter(({ recipe }) => rlStages(recipe).some(({ rollout }) => rollout.dynamicSampling));
-  if (filtering.length > 0 && filtering.length < recipes.length) {
+  if (filtering.length > 0 && filtering.length < arms.length) {
     const labels = filtering.map(({ label }) => label).join(", ");
     sentences.push(
       `Only ${labels} samples more to fill batches (dynamicSampling): equal steps are not equal samples. Look at the cost to target.`,
@@ -80,11 +81,11 @@ function isRl(stage: Stage): stage is RlStage {
 }
 
 /** Labels of recipes with equal parts, joined: "a, b" and "c". */
-function group(recipes: readonly Arm[], part: (recipe: Arm) => string): string[] {
+function group(arms: readonly Arm[], part: (arm: Arm) => string): string[] {
   const groups = new Map<string, string[]>();
-  for (const recipe of recipes) {
-    const key = part(recipe);
-    groups.set(key, [...(groups.get(key) ?? []), recipe.label]);
+  for (const arm of arms) {
+    const key = part(arm);
+    groups.set(key, [...(groups.get(key) ?? []), arm.label]);
   }
   return [...groups.values()].map((labels) => labels.join(", "));
 }

@@ -104,7 +104,7 @@ export interface Concurrency {
 
 /**
  * As many runs at a time as there are cores, each on its share of them, where CPUs train; else one. Two quickstart runs of one thread
- * took 18 s beside each other where one of two threads took 22 s (bench/RESULTS.md): small tensors gain little from threads.
+ * took 18 s beside each other where one of two threads took 22 s (README, Comparing recipes): small tensors gain little from threads.
  */
 export function chooseConcurrency(arms: readonly Arm[], numRuns: number, asked: number | undefined): Concurrency {
   const isAlone = arms.some(({ recipe }) => recipe.server.type !== "embedded" || usesGpu(recipe));

@@ -9,7 +9,7 @@ export interface DifferingKey {
 }
 
 /** What names a run and says nothing of how it trains. */
-const NAMES: ReadonlySet<string> = new Set(["name", "description", "outputDir", "seed"]);
+const NAMES: ReadonlySet<string> = new Set(["name", "description", "outputDir", "seed", "ignoreWarnings"]);
 
 /** Only keys in which not all recipes agree, in the order of the first recipe that has them. */
 export function diffRecipes(recipes: readonly Recipe[]): DifferingKey[] {
@@ -21,9 +21,8 @@ export function diffRecipes(recipes: readonly Recipe[]): DifferingKey[] {
 }
 
 /** A recipe without what names it: two that are equal here train the same. */
-export function trainingPart(recipe: Recipe): Omit<Recipe, "name" | "description" | "outputDir" | "seed"> {
-  const { name: _, description: __, outputDir: ___, seed: ____, ...rest } = recipe;
-  return rest;
+export function trainingPart(recipe: Recipe): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(recipe).filter(([key]) => !NAMES.has(key)));
 }
 
 function flatten(recipe: Recipe): Map<string, string> {

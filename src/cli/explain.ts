@@ -8,7 +8,7 @@ import type { Formula } from "../objectives/objective.ts";
 import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe, RlStage } from "../recipe/schema.ts";
-import type { CompletionAnatomy, GroupAnatomy, TokenAnatomy } from "../replay/anatomy.ts";
+import type { CompletionAnatomy, GroupAnatomy, StepSurvey, TokenAnatomy } from "../replay/anatomy.ts";
 import { loggedSteps, openRun, readStep, rlStageOf } from "../replay/run.ts";
 import { openTokenizer } from "../stages/open.ts";
 import { type Column, cell, percentOf, shortNumber, tableLines, wrapped } from "./table.ts";
@@ -52,7 +52,7 @@ export async function runExplain(args: ExplainArguments, page: Page, print: (tex
     run === null ? null : await readStep(run, ranStage, args.step ?? (await loggedSteps(run, ranStage)).at(-1)!);
   const report = step === null ? explainExample(stage) : explainStep(ranStage, step);
   const batch = { ...report, notes: [...report.notes, ...differences(ranStage, stage)] };
-  const group = groupOf(batch, args.group);
+  const group = batch.anatomy.dissect(groupIndex(batch.anatomy.survey, args.group));
   const completion = completionOf(group, args.completion);
   const textOf = await tokenTexts(run?.recipe ?? null, batch, group);
   if (args.json) {
@@ -85,8 +85,6 @@ function jsonOf(
   group: GroupAnatomy,
   textOf: (id: number) => string,
 ): Record<string, unknown> {
-  const { groups, ...totals } = anatomy;
-  const shares = groups.map(({ group: index, promptId, shareOfStep }) => ({ group: index, promptId, shareOfStep }));
   const completions = group.completions.map((completion) => ({
     ...completion,
     tokens: completion.tokens.map((token) => ({ text: textOf(token.tokenId), ...token })),
@@ -95,28 +93,22 @@ function jsonOf(
     type,
     terms: { objective, stage },
     options,
-    batch: { ...numbers, ...totals, groups: shares },
+    batch: { ...numbers, ...anatomy.survey },
     group: { ...group, completions },
   };
 }
 
-function groupOf({ anatomy: { groups } }: BatchReport, index: number | undefined): GroupAnatomy {
-  const found = index === undefined ? largest(groups) : groups[index];
-  if (found !== undefined) return found;
-  throw new UsageError(`Expected a group from 0 to ${groups.length - 1} for --group, got ${index}.`);
+function groupIndex({ numGroups, shareOfGroup }: StepSurvey, index: number | undefined): number {
+  const found = index ?? shareOfGroup.indexOf(shareOfGroup.reduce((a, b) => Math.max(a, b)));
+  if (found < numGroups) return found;
+  throw new UsageError(`Expected a group from 0 to ${numGroups - 1} for --group, got ${index}.`);
 }
 
 function completionOf({ completions }: GroupAnatomy, index: number | undefined): CompletionAnatomy {
-  const found = index === undefined ? largest(completions) : completions[index];
+  const largest = completions.reduce((best, one) => (best.shareOfGroup >= one.shareOfGroup ? best : one));
+  const found = index === undefined ? largest : completions[index];
   if (found !== undefined) return found;
   throw new UsageError(`Expected a completion from 0 to ${completions.length - 1} for --completion, got ${index}.`);
-}
-
-function largest<Item extends { readonly shareOfStep: number }>(items: readonly Item[]): Item | undefined {
-  return items.reduce<Item | undefined>(
-    (best, item) => (best && best.shareOfStep >= item.shareOfStep ? best : item),
-    undefined,
-  );
 }
 
 /** The text of a token of the group; its id where the run's tokenizer is not on this machine. */
@@ -188,11 +180,11 @@ function batchLines(
   page: Page,
 ): string[] {
   const { bold, red } = picocolors.createColors(page.hasColors);
-  const { numTokens, numMoving, numHeld, top, groups } = anatomy;
+  const { numTokens, numMoving, numHeld, top, numGroups } = anatomy.survey;
   const title =
     step === null
       ? "A made-up batch, to show how the numbers come about (nobody sampled it; --run RUN shows a real one):"
-      : `Step ${step} of ${run}: ${groups.length} groups`;
+      : `Step ${step} of ${run}: ${numGroups} groups`;
   return [
     bold(title),
     ...notes.flatMap((note) => wrapped(note, page.columns - 2).map((line) => `  ${line}`)),

@@ -84,6 +84,17 @@ const options = {
     "num-processes": text("Processes that train (TRL counts its batch per process)"),
     rows: text("Rows of the dataset: turns epochs into steps"),
   },
+  replay: {
+    json,
+    objective: {
+      ...text("Objectives, by type or with options: dapo,grpo,'dapo:{clipHigh: 0.3}'"),
+      demandOption: true,
+    },
+    step: text("Step of the run, or a range: 3 or 3-7; default: its last one"),
+    stage: text("Name of an rl stage; default: the last one"),
+    model: text("Model folder; default: the run's checkpoint nearest to the step"),
+    weights: { type: "boolean", default: true, describe: "Gradients by the model's weights, where there is a model" },
+  },
   reward: {
     json,
     data: {
@@ -194,6 +205,16 @@ const parser = yargs()
       exitCode = await runImport({ ...args, numProcesses, rows }, print, output.write);
     },
   )
+  .command(
+    "replay <run>",
+    "Several objectives on the rollouts that a run kept",
+    (y: Argv) =>
+      y.positional("run", { type: "string", demandOption: true, describe: "Run folder" }).options(options.replay),
+    async (args) => {
+      const { runReplay } = await import("./replay.ts");
+      exitCode = await runReplay(args, page, print);
+    },
+  )
   .command("reward", "Try rewards: grouper reward test accuracy --data completions.jsonl", (y: Argv) =>
     y
       .command(
@@ -271,6 +292,7 @@ const POSITIONALS: Readonly<Record<string, string>> = {
   compare: "recipes: grouper compare A.yaml B.yaml",
   serve: "a model folder: grouper serve FOLDER",
   import: "a config: grouper import FILE",
+  replay: "a run: grouper replay RUN --objective dapo,grpo",
   reward: "a reward: grouper reward test REWARD --data FILE",
 };
 

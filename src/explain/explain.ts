@@ -1,9 +1,9 @@
 /** What a recipe minimises, and how the numbers of one batch come about: of a step that a run trained on, or of a made-up one. */
-import { createObjective, type ResolvedObjectiveSpec } from "../objectives/create.ts";
+import { createObjective } from "../objectives/create.ts";
 import { createRandom } from "../random.ts";
 import type { Recipe, RlStage } from "../recipe/schema.ts";
 import type { Path } from "../recipe/source.ts";
-import { type AnatomyOptions, dissect, type StepAnatomy } from "../replay/anatomy.ts";
+import { type Anatomy, anatomyOf, anatomyOptions } from "../replay/anatomy.ts";
 import { examplesOf, type RecomputeOptions, recompute } from "../replay/recompute.ts";
 import type { LoggedStep } from "../replay/reconstruct.ts";
 import type { RunStep } from "../replay/run.ts";
@@ -28,7 +28,7 @@ export interface BatchReport {
   readonly notes: readonly string[];
   /** True where the advantages computed from the rewards are those that were trained, bit for bit. */
   readonly advantagesAgree: boolean | null;
-  readonly anatomy: StepAnatomy;
+  readonly anatomy: Anatomy;
 }
 
 /** Of the recorded number, and at least 1e-6: losses are sums of float32 terms that cancel. */
@@ -65,7 +65,7 @@ export function explainStep(stage: RlStage, { step, logged, options, recorded }:
     comparisons,
     notes,
     advantagesAgree: advantagesAgree(logged, options),
-    anatomy: dissect(logged, recomputed, anatomyOptions(stage)),
+    anatomy: anatomyOf(logged, recomputed, anatomyOptions(stage.algorithm, stage.rollout.maskTruncated)),
   };
 }
 
@@ -83,20 +83,8 @@ export function explainExample(stage: RlStage): BatchReport {
     random: () => random.next(),
   });
   const { loss, metrics } = recomputed;
-  const anatomy = dissect(step, recomputed, anatomyOptions(stage));
+  const anatomy = anatomyOf(step, recomputed, anatomyOptions(stage.algorithm, stage.rollout.maskTruncated));
   return { step: null, loss, metrics, comparisons: [], notes: [], advantagesAgree: null, anatomy };
-}
-
-function anatomyOptions({ algorithm, rollout: { maskTruncated } }: RlStage): AnatomyOptions {
-  return {
-    policyOnly: createObjective(withoutKl(algorithm)),
-    hasDualClip: "dualClip" in algorithm && algorithm.dualClip !== null,
-    maskTruncated,
-  };
-}
-
-function withoutKl(spec: ResolvedObjectiveSpec): ResolvedObjectiveSpec {
-  return "kl" in spec ? { ...spec, kl: { ...spec.kl, coefficient: 0 } } : spec;
 }
 
 /** Bit for bit, over all rollouts that are examples. */

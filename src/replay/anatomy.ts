@@ -5,8 +5,9 @@
  * though advantage and weight are not 0; it is judged without the KL term, which goes on pulling where the clip holds. Any objective
  * can be looked at in this way: nothing here knows how it clips.
  */
+import { createObjective, type ResolvedObjectiveSpec } from "../objectives/create.ts";
 import type { Objective } from "../objectives/objective.ts";
-import type { Example, RewardOutcome, Sequence } from "../types.ts";
+import type { Example, RewardOutcome, ScoredGroup, Sequence } from "../types.ts";
 import type { Recomputed } from "./recompute.ts";
 import type { LoggedStep } from "./reconstruct.ts";
 
@@ -54,8 +55,9 @@ export interface GroupAnatomy {
   readonly completions: readonly CompletionAnatomy[];
 }
 
-export interface StepAnatomy {
-  readonly groups: readonly GroupAnatomy[];
+/** A step as a whole. */
+export interface StepSurvey {
+  readonly numGroups: number;
   /** Tokens of completions, and those with a gradient. */
   readonly numTokens: number;
   readonly numMoving: number;
@@ -63,6 +65,8 @@ export interface StepAnatomy {
   readonly numHeld: Readonly<Record<Exclude<ClipBranch, "none">, number>>;
   /** The hundredth part of the step's tokens that pulls most (at least one), and its share of the sum of |gradient|. */
   readonly top: { readonly numTokens: number; readonly share: number };
+  /** [groups] of the sum of |gradient|. */
+  readonly shareOfGroup: readonly number[];
 }
 
 export interface AnatomyOptions {
@@ -73,54 +77,102 @@ export interface AnatomyOptions {
   readonly maskTruncated: boolean;
 }
 
-export function dissect({ groups }: LoggedStep, recomputed: Recomputed, options: AnatomyOptions): StepAnatomy {
+/** How to look at the tokens of this objective. */
+export function anatomyOptions(spec: ResolvedObjectiveSpec, maskTruncated: boolean): AnatomyOptions {
+  return {
+    policyOnly: createObjective("kl" in spec ? { ...spec, kl: { ...spec.kl, coefficient: 0 } } : spec),
+    hasDualClip: "dualClip" in spec && spec.dualClip !== null,
+    maskTruncated,
+  };
+}
+
+export interface Anatomy {
+  readonly survey: StepSurvey;
+  /** The tokens of one group, from 0. */
+  readonly dissect: (group: number) => GroupAnatomy;
+}
+
+export function anatomyOf({ groups }: LoggedStep, recomputed: Recomputed, options: AnatomyOptions): Anatomy {
   const parts = partsBySequence(recomputed, options);
-  const gradients = [...parts.values()].flatMap(({ gradient }) => [...gradient].map(Math.abs));
-  const total = sum(gradients);
-  const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
-  const dissected = groups.map(({ prompt, rollouts, rewards }, group): GroupAnatomy => {
-    const ofGroup = sum(rollouts.map(({ sequence }) => absoluteSum(parts.get(sequence))));
-    const completions = rollouts.map(({ completion, sequence }, index): CompletionAnatomy => {
-      const reward = rewards[index]!;
-      const mask = maskOf(reward.total, completion.finishReason, options);
+  const sums = groups.map(({ rollouts }) => sum(rollouts.map(({ sequence }) => absoluteSum(parts.get(sequence)))));
+  const total = sum(sums);
+  const counts = { numTokens: 0, numMoving: 0, low: 0, high: 0, dual: 0 };
+  const tokens = groups.flatMap(({ rollouts }) => rollouts.map(({ completion }) => completion.tokenIds.length));
+  const gradients = new Float32Array(sum(tokens));
+  for (const { rollouts, rewards } of groups) {
+    rollouts.forEach(({ completion, sequence }, i) => {
+      const mask = maskOf(rewards[i]!.total, completion.finishReason, options);
       const part = parts.get(sequence);
-      const start = sequence.tokenIds.length - completion.tokenIds.length;
-      const own = absoluteSum(part);
-      const tokens = completion.tokenIds.map((tokenId, n): TokenAnatomy => {
-        const token = tokenAt(part, start + n, mask, options);
-        const size = Math.abs(token.gradient);
-        return { tokenId, ...token, shareOfGroup: share(size, ofGroup), shareOfStep: share(size, total) };
-      });
-      return {
-        index,
-        text: completion.text,
-        reward: reward.total,
-        outcomes: reward.outcomes,
-        finishReason: completion.finishReason,
-        advantage: share(sum(tokens.map(({ advantage }) => advantage)), tokens.length),
-        mask,
-        shareOfGroup: share(own, ofGroup),
-        shareOfStep: share(own, total),
-        tokens,
-      };
+      for (let t = sequence.tokenIds.length - completion.tokenIds.length; t < sequence.tokenIds.length; t++) {
+        const { gradient, clip } = tokenAt(part, t, mask, options);
+        gradients[counts.numTokens++] = Math.abs(gradient);
+        if (gradient !== 0) counts.numMoving++;
+        if (clip !== "none") counts[clip]++;
+      }
     });
-    const { id, text, tokenIds, answer } = prompt;
+  }
+  const { numTokens, numMoving, low, high, dual } = counts;
+  const numTop = Math.max(1, Math.ceil(numTokens / 100));
+  const largest = gradients.sort().subarray(-numTop);
+  return {
+    survey: {
+      numGroups: groups.length,
+      numTokens,
+      numMoving,
+      numHeld: { low, high, dual },
+      top: { numTokens: numTop, share: share(sum([...largest]), total) },
+      shareOfGroup: sums.map((own) => share(own, total)),
+    },
+    dissect: (group) => dissectGroup(groups[group]!, group, parts, { total, ofGroup: sums[group]! }, options),
+  };
+}
+
+function dissectGroup(
+  { prompt, rollouts, rewards }: ScoredGroup,
+  group: number,
+  parts: ReadonlyMap<Sequence, Part>,
+  { total, ofGroup }: { readonly total: number; readonly ofGroup: number },
+  options: AnatomyOptions,
+): GroupAnatomy {
+  const completions = rollouts.map(({ completion, sequence }, index): CompletionAnatomy => {
+    const { total: reward, outcomes } = rewards[index]!;
+    const mask = maskOf(reward, completion.finishReason, options);
+    const part = parts.get(sequence);
+    const start = sequence.tokenIds.length - completion.tokenIds.length;
+    const tokens = completion.tokenIds.map((tokenId, n): TokenAnatomy => {
+      const token = tokenAt(part, start + n, mask, options);
+      const size = Math.abs(token.gradient);
+      return { tokenId, ...token, shareOfGroup: share(size, ofGroup), shareOfStep: share(size, total) };
+    });
+    const own = absoluteSum(part);
     return {
-      ...{ group, promptId: id, prompt: text, numPromptTokens: tokenIds.length, answer },
-      ...{ shareOfStep: share(ofGroup, total), completions },
+      index,
+      text: completion.text,
+      reward,
+      outcomes,
+      finishReason: completion.finishReason,
+      advantage: share(sum(tokens.map(({ advantage }) => advantage)), tokens.length),
+      mask,
+      shareOfGroup: share(own, ofGroup),
+      shareOfStep: share(own, total),
+      tokens,
     };
   });
-  const tokens = dissected.flatMap(({ completions }) => completions.flatMap((completion) => completion.tokens));
-  const held = (branch: ClipBranch) => tokens.filter(({ clip }) => clip === branch).length;
-  const numTop = Math.max(1, Math.ceil(tokens.length / 100));
-  const largest = gradients.sort((a, b) => b - a).slice(0, numTop);
+  const { id, text, tokenIds, answer } = prompt;
   return {
-    groups: dissected,
-    numTokens: tokens.length,
-    numMoving: tokens.filter(({ gradient }) => gradient !== 0).length,
-    numHeld: { low: held("low"), high: held("high"), dual: held("dual") },
-    top: { numTokens: numTop, share: share(sum(largest), total) },
+    group,
+    promptId: id,
+    prompt: text,
+    numPromptTokens: tokenIds.length,
+    answer,
+    shareOfStep: share(ofGroup, total),
+    completions,
   };
+}
+
+/** 0 of nothing. */
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
 }
 
 /** What one sequence was trained with, and what came of it. */

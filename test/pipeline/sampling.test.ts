@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PipelineResult } from "../../src/pipeline.ts";
 import { silentReporter } from "../../src/progress.ts";
 import { type Recipe, recipe } from "../../src/recipe/schema.ts";
+import { readRolloutLog } from "../../src/rollout-log.ts";
 import { metricsOf, run, tinyModel } from "./tiny.ts";
 
 let work: string;
@@ -105,5 +106,44 @@ describe("a stage whose context grows", () => {
     const second = await run(growing(), path, { resume: true });
     expect(second.finished.map((stage) => stage.weightsHash)).toEqual(whole.finished.map((stage) => stage.weightsHash));
     expect(metricsOf(path)).toEqual(metricsOf(join(work, "whole")));
+  });
+});
+
+describe("a stage of remax", () => {
+  it("samples one greedy completion per prompt and judges the others by its reward", async () => {
+    const [stage] = growing().stages;
+    if (stage?.type !== "rl") throw new Error("no rl stage");
+    const { contextSchedule: _, prompts: __, dynamicSampling: ___, ...rollout } = stage.rollout;
+    const remax = recipe.parse({
+      ...growing(),
+      stages: [
+        {
+          ...stage,
+          algorithm: { type: "remax" },
+          rewards: { functions: [{ name: "soft-overlong", params: { bufferTokens: 4 } }], threads: 1 },
+          rollout: { ...rollout, groupSize: 1, sampling: { maxTokens: 8 } },
+          steps: 2,
+        },
+      ],
+    });
+    const path = join(work, "remax");
+    await run(remax, path);
+    const lines = metricsOf(path);
+    expect(lines.map((line) => line["num_samples"])).toEqual([32, 64]);
+    for (const line of lines) {
+      // Greedily, random weights repeat themselves to the limit, where the reward is -1.
+      expect(Number(line["greedy/reward"])).toBeLessThanOrEqual(0);
+      expect(Number(line["greedy/mean_length"])).toBeLessThanOrEqual(8);
+      expect(line["dynamic_sampling/rollouts_per_trained_rollout"]).toBe(2);
+      expect(Number(line["grad_norm"])).toBeGreaterThan(0);
+    }
+    const logged = await readRolloutLog(join(path, "rollouts", "rl", "step-000001.jsonl.gz"));
+    expect(logged.length).toBe(16);
+    for (const { reward, greedyReward, advantages } of logged) {
+      expect(advantages[0]).toBeCloseTo(Number(reward) - Number(greedyReward), 6);
+    }
+    expect(
+      new Set(logged.map(({ reward, greedyReward }) => Number(reward) - Number(greedyReward))).size,
+    ).toBeGreaterThan(1);
   });
 });

@@ -176,6 +176,7 @@ describe("dppo and ipo", () => {
     expect(createObjective({ type: "ipo" }).needs).toEqual(["everyToken"]);
     expect(createObjective({ type: "ipo", klTau: 0 }).needs).toEqual([]);
     expect(createObjective({ type: "dppo" }).needs).toEqual([]);
+    expect(createObjective({ type: "dppo", klTau: 1e-3 }).needs).toEqual(["everyToken"]);
     expect(step({ type: "ipo" }, { ...row, advantage: 0 }).gradient[0]![1]).not.toBe(0);
   });
 });

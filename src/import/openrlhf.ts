@@ -15,7 +15,9 @@ import {
   LOCAL_VLLM,
   type Options,
   putAlgorithm,
-  putCorrection,
+  putClippedRloo,
+  putCorrections,
+  putCritic,
   putData,
   putLora,
   putModel,
@@ -50,6 +52,9 @@ export function importOpenrlhf(draft: Draft, options: ImportOptions): void {
   putRewards(draft, maxTokens);
   putObjective(draft);
   putRollout(draft, maxTokens, options);
+  if (draft.text("algo.advantage.estimator", "gae").value === "gae") {
+    putCritic(draft, draft.number("critic.adam.lr", 9e-6), draft.optionalText("critic.model_name_or_path"));
+  }
   putEvaluation(draft);
   draft.refuse(openrlhfRefused);
   draft.setAside(openrlhfCircumstances);
@@ -151,14 +156,23 @@ function putObjective(draft: Draft): void {
     aggregation: isSequence ? null : certain("token-mean", "as there, whatever the estimator"),
     gamma: hasReturns ? gamma : null,
     lambda: own === "ppo" ? lambda : null,
+    valueClip: own === "ppo" ? draft.number("critic.value_clip", 0.5) : null,
+    pretrainingSteps: own === "ppo" ? frozenSteps(draft) : null,
   };
-  putAlgorithm(draft, draft.derive(type, "", isSequence ? [estimator, loss] : [estimator]), options);
+  if (type === "rloo") putClippedRloo(draft, estimator, options);
+  else putAlgorithm(draft, draft.derive(type, "", isSequence ? [estimator, loss] : [estimator]), options);
   const whitens = ["gae", "reinforce", "reinforce_baseline"].includes(estimator.value);
   if (noStd.value && whitens)
     draft.cannot(
       { key: "algo.advantage.no_std_norm", value: true, place: noStd.origin },
       "whitened advantages are divided by their deviation here",
     );
+}
+
+/** Off at -1. */
+function frozenSteps(draft: Draft): Known<number> {
+  const steps = draft.number("critic.freezing_steps", -1);
+  return { ...steps, value: Math.max(0, steps.value) };
 }
 
 function pairOf(known: Known<unknown> | null): Known<readonly [number, number]> | null {
@@ -235,7 +249,10 @@ function putFilter(draft: Draft): void {
     );
 }
 
-/** tis clamps both sides, icepop drops what is outside. */
+/** Above every ratio: its logarithm is held at 20. */
+const NO_CAP = 5e8;
+
+/** tis clamps both sides, icepop drops what is outside, seq-mask-tis drops answers by their geometric mean and weighs tokens without a cap. */
 function putMismatch(draft: Draft): void {
   const isOn = draft.boolean("algo.advantage.is_correction_enable", false);
   const type = draft.text("algo.advantage.is_correction_type", "tis");
@@ -243,16 +260,25 @@ function putMismatch(draft: Draft): void {
   const icepop = draft.optional("use_icepop");
   if (!isOn.value) return;
   const pair = pairOf(given) ?? byDefault([0.5, 5] as const, "OpenRLHF", "algo.advantage.is_correction_threshold");
-  const [low, high] = typeof given?.value === "number" ? [null, given.value] : pair.value;
-  const rule = icepop?.value === true ? "icepop" : type.value;
+  const [low, high] = typeof given?.value === "number" ? [0, given.value] : pair.value;
+  const kind = icepop?.value === true ? "icepop" : type.value;
   const from = draft.derive(null, "", [isOn, given === null ? pair : given]);
-  if (rule === "icepop" && low !== null) putCorrection(draft, { type: "token-mask", low, high }, from);
-  else if (rule === "tis")
-    putCorrection(draft, { type: "tis", cap: high, ...(low === null ? {} : { floor: low }) }, from);
-  else
+  if (draft.text("actor.policy_loss_type", "ppo").value === "gspo") {
     draft.cannot(
-      { key: "algo.advantage.is_correction_type", value: rule, place: type.origin },
-      "the geometric mean drops sequences there and tokens keep their own weights; geometric-mask here weighs none",
+      { key: "algo.advantage.is_correction_enable", value: true, place: isOn.origin },
+      "with gspo, the ratio is to the server's log-probabilities there; here it stays to the trainer's own",
+    );
+    return;
+  }
+  if (kind === "icepop") putCorrections(draft, [{ rule: { type: "token-mask", low, high }, from }]);
+  else if (kind === "tis") putCorrections(draft, [{ rule: { type: "tis", cap: high, floor: low }, from }]);
+  else if (kind === "seq-mask-tis") {
+    const filter = { rule: { type: "geometric-mask", low, high }, from };
+    putCorrections(draft, [{ rule: { type: "tis", cap: NO_CAP }, from: type }, filter]);
+  } else
+    draft.cannot(
+      { key: "algo.advantage.is_correction_type", value: kind, place: type.origin },
+      "an unknown correction",
     );
 }
 

@@ -177,19 +177,56 @@ export function putAlgorithm(draft: Draft, type: Known<string>, options: Options
   }
 }
 
-/** Writes the weights between trainer and server, where there is such a rule here. */
-export function putCorrection(draft: Draft, rule: Readonly<Record<string, unknown>>, from: Known<unknown>): void {
-  if (!rolloutSchema.shape.correction.safeParse(rule).success) {
+/**
+ * RLOO's advantages under a clipped ratio, which rloo here does not have: R - mean of the others is G / (G - 1) times R - mean, so
+ * it is grpo without the deviation up to that factor.
+ */
+export function putClippedRloo(draft: Draft, estimator: Known<string>, options: Options): void {
+  draft.assume(
+    "RLOO with a clipped ratio is grpo without the deviation: advantages are (G - 1) / G times theirs, which Adam's step does not see",
+  );
+  putAlgorithm(
+    draft,
+    { ...estimator, value: "grpo" },
+    { ...options, std: certain("none", "the mean of the others, no deviation") },
+  );
+}
+
+/** One rule between trainer and server, with the settings it is from. */
+export interface Correction {
+  readonly rule: Readonly<Record<string, unknown>>;
+  readonly from: Known<unknown>;
+}
+
+/** Writes the corrections between trainer and server: one, or a list whose weights are multiplied. */
+export function putCorrections(draft: Draft, corrections: readonly Correction[]): void {
+  const rules = corrections.map(({ rule }) => rule);
+  if (rules.length === 0) return;
+  const value = rules.length === 1 ? rules[0] : rules;
+  const from = draft.derive(
+    value,
+    "",
+    corrections.map((correction) => correction.from),
+  );
+  if (rolloutSchema.shape.correction.safeParse(value).success) draft.set(at("rollout", "correction"), from);
+  else
     draft.cannot(
-      { key: "correction", value: rule, place: from.origin },
-      "no such correction here; rollout.correction: { type: tis } is the nearest",
+      { key: "correction", value, place: from.origin },
+      "no such rules together here; rollout.correction: { type: tis } is the nearest",
     );
-    return;
-  }
-  for (const [key, value] of Object.entries(rule)) {
-    // One sentence for the rule, not one for each of its numbers.
-    if (key === "type") draft.set(at("rollout", "correction", key), { ...from, value });
-    else draft.set(at("rollout", "correction", key), certain(value, from.origin));
+}
+
+/** A critic of its own with the policy's schedule and its own rate; call it after the policy's optimizer is written. */
+export function putCritic(draft: Draft, learningRate: Known<number>, model: Known<string> | null): void {
+  draft.set(at("critic", "weights"), certain("own", "a model of its own, as there"));
+  if (model !== null) draft.set(at("critic", "path"), model);
+  for (const { path, value } of [...draft.entries]) {
+    if (path[2] !== "optimizer") continue;
+    const name = String(path[3]);
+    draft.set(
+      at("critic", "optimizer", name),
+      name === "learningRate" ? learningRate : certain(value, "as the policy's"),
+    );
   }
 }
 

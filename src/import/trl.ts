@@ -10,11 +10,12 @@
 import { assumption, byDefault, certain, type Draft, type Known } from "./draft.ts";
 import {
   at,
+  type Correction,
   type ImportOptions,
   LOCAL_VLLM,
   type Options,
   putAlgorithm,
-  putCorrection,
+  putCorrections,
   putData,
   putLora,
   putModel,
@@ -42,7 +43,8 @@ export function importTrl(draft: Draft, options: ImportOptions): void {
   draft.set(at("type"), certain("rl", "GRPO"));
   putRows(draft);
   putRewards(draft);
-  putObjective(draft);
+  const isMismatch = draft.boolean("vllm_importance_sampling_correction", true).value && isVllm.value;
+  putObjective(draft, isMismatch);
   const batch = putRollout(draft, options, isVllm);
   putOptimizer(draft, batch);
   putCheckpoints(draft, batch.updatesPerStep);
@@ -162,7 +164,7 @@ const AGGREGATIONS: Readonly<Record<string, string>> = {
 /** Types here by loss_type, where the loss is more than an aggregation. */
 const TYPES: Readonly<Record<string, string>> = { sapo: "sapo", cispo: "cispo", vespo: "vespo", luspo: "luspo" };
 
-function putObjective(draft: Draft): void {
+function putObjective(draft: Draft, isMismatch: boolean): void {
   const loss = draft.text("loss_type", "dapo");
   const level = draft.text("importance_sampling_level", "token");
   const scale = draft.optional("scale_rewards") ?? byDefault("group", "TRL", "scale_rewards");
@@ -192,28 +194,30 @@ function putObjective(draft: Draft): void {
   };
   const delta = draft.optionalNumber("delta");
   const beta = draft.number("beta", 0);
+  const isWeighted = draft.boolean("use_bias_correction_kl", false);
   const aggregation = AGGREGATIONS[loss.value];
   const options: Options = {
-    ...(type === "cispo" ? cispoClip(high, draft) : clipOf(type, low, high, draft)),
+    ...(type === "cispo"
+      ? cispoClip(high, draft)
+      : type === "sapo" || type === "vespo"
+        ? {}
+        : clipOf(type, low, high, draft)),
+    ...ownOptions(type, draft, isMismatch),
     dualClip: delta,
     std: std === undefined || type === "drgrpo" ? null : { ...scale, value: std },
     stdEpsilon: type === "drgrpo" ? null : certain(1e-4, "TRL adds 1e-4 to the deviation"),
     "kl.coefficient": beta,
     "kl.estimator": beta.value === 0 ? null : certain("k3", "TRL has this one"),
     "kl.placement": beta.value === 0 ? null : certain("loss", "as there"),
+    "kl.gradient": beta.value === 0 || !isWeighted.value ? null : { ...isWeighted, value: "importance" },
     aggregation: aggregation === undefined || type === "sapo" ? null : { ...loss, value: aggregation },
   };
   putAlgorithm(draft, draft.derive(type, "", isSequence ? [loss, level] : [loss]), options);
   draft.refuse({
     top_entropy_quantile: { idle: [1], reason: "no mask of low-entropy tokens here" },
-    use_bias_correction_kl: { idle: [false], reason: "no KL weighted by the ratio here" },
-    off_policy_mask_threshold: { reason: "no mask of off-policy sequences by advantage here" },
     multi_objective_aggregation: { idle: ["sum_then_normalize"], reason: "rewards are summed, then normalised" },
     entropy_coef: { idle: [0], reason: "no entropy bonus here" },
     use_adaptive_entropy: { idle: [false], reason: "no entropy bonus here" },
-    vespo_k_pos: { reason: "see the options of vespo" },
-    sapo_temperature_pos: { idle: [1], reason: "see the options of sapo" },
-    sapo_temperature_neg: { idle: [1.05], reason: "see the options of sapo" },
   });
   putReference(draft);
 }
@@ -226,10 +230,33 @@ function clipOf(type: string, low: Known<number>, high: Known<number>, draft: Dr
 
 /** min(r, epsilon_high): the cap itself, not an offset from 1; there is no lower bound. */
 function cispoClip(high: Known<number>, draft: Draft): Options {
-  draft.assume(
-    `cispo: TRL's epsilon_high ${high.value} is the largest ratio itself; an offset from 1 here, so ${high.value - 1}`,
+  const absolute = {
+    cap: certain("absolute", "TRL's epsilon_high is the largest ratio itself"),
+    clipLow: certain(null, "no lower bound there"),
+  };
+  if (high.value >= 1) return { ...absolute, clipHigh: high };
+  draft.cannot(
+    { key: "epsilon_high", value: high.value, place: high.origin },
+    "a cap under 1 holds every token's weight down; 5, ScaleRL's, stands in for it",
   );
-  return { clipHigh: { ...high, value: Math.max(0, high.value - 1) } };
+  return absolute;
+}
+
+/** Options of one type alone. */
+function ownOptions(type: string, draft: Draft, isMismatch: boolean): Options {
+  const sapo = {
+    tauPositive: draft.number("sapo_temperature_pos", 1),
+    tauNegative: draft.number("sapo_temperature_neg", 1.05),
+  };
+  const vespo = {
+    kPositive: draft.number("vespo_k_pos", 2),
+    lambdaPositive: draft.number("vespo_lambda_pos", 3),
+    kNegative: draft.number("vespo_k_neg", 3),
+    lambdaNegative: draft.number("vespo_lambda_neg", 2),
+    mismatch: certain(isMismatch, "TRL multiplies its correction into the answer's ratio"),
+  };
+  if (type === "sapo") return sapo;
+  return type === "vespo" ? vespo : {};
 }
 
 function putReference(draft: Draft): void {
@@ -325,17 +352,28 @@ function putMismatch(draft: Draft, isVllm: Known<boolean>): void {
   const isOn = draft.boolean("vllm_importance_sampling_correction", true);
   const mode = draft.text("vllm_importance_sampling_mode", "sequence_mask");
   const cap = draft.number("vllm_importance_sampling_cap", 3);
-  if (!isVllm.value || !isOn.value) return;
-  const rules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-    token_truncate: { type: "tis", cap: cap.value },
-    token_mask: { type: "token-mask", low: 0, high: cap.value },
-    sequence_truncate: { type: "sequence-tis", cap: cap.value },
-    sequence_mask: { type: "sequence-mask", cap: cap.value },
-  };
-  const rule = rules[mode.value];
-  if (rule === undefined)
-    draft.cannot({ key: "vllm_importance_sampling_mode", value: mode.value, place: mode.origin }, "an unknown mode");
-  else putCorrection(draft, rule, draft.derive(null, "", [mode, cap]));
+  const threshold = draft.optionalNumber("off_policy_mask_threshold");
+  const corrections: Correction[] = [];
+  // In vespo it is part of the ratio.
+  if (isVllm.value && isOn.value && draft.text("loss_type", "dapo").value !== "vespo") {
+    const rules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+      token_truncate: { type: "tis", cap: cap.value },
+      token_mask: { type: "token-mask", low: 0, high: cap.value },
+      sequence_truncate: { type: "sequence-tis", cap: cap.value },
+      sequence_mask: { type: "sequence-mask", cap: cap.value },
+    };
+    const rule = rules[mode.value];
+    if (rule !== undefined) corrections.push({ rule, from: draft.derive(null, "", [mode, cap]) });
+    else
+      draft.cannot({ key: "vllm_importance_sampling_mode", value: mode.value, place: mode.origin }, "an unknown mode");
+  }
+  if (threshold !== null) {
+    corrections.push({ rule: { type: "off-policy-mask", delta: threshold.value }, from: threshold });
+    draft.assume(
+      "off_policy_mask_threshold compares the server with the policy that trains there; here, with the policy before the first update",
+    );
+  }
+  putCorrections(draft, corrections);
 }
 
 function putOptimizer(draft: Draft, { totalUpdates }: Batch): void {

@@ -18,7 +18,7 @@ const NO_EQUAL = {
   "data.custom_cls.path": { idle: [], reason: "rows are files here: data.path" },
   "data.apply_chat_template_kwargs": { idle: [], reason: "template.variables, by hand" },
   "data.shuffle": { idle: [true], reason: "rows are always shuffled here, by the seed" },
-  "trainer.critic_warmup": { idle: [0], reason: "see the options of ppo and vc-ppo" },
+  "trainer.critic_warmup": { idle: [0], reason: "pretrainingSteps of the algorithm, by hand" },
   "trainer.val_only": { idle: [false], reason: "grouper eval RECIPE" },
   "trainer.v1.trainer_mode": {
     idle: ["sync"],

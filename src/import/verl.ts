@@ -13,11 +13,14 @@
 import { assumption, byDefault, certain, type Draft, type Known } from "./draft.ts";
 import {
   at,
+  type Correction,
   type ImportOptions,
   LOCAL_VLLM,
   type Options,
   putAlgorithm,
-  putCorrection,
+  putClippedRloo,
+  putCorrections,
+  putCritic,
   putData,
   putLora,
   putModel,
@@ -58,6 +61,11 @@ export function importVerl(draft: Draft, options: ImportOptions): void {
   putRewards(draft, maxTokens);
   putObjective(draft, maxTokens);
   putRollout(draft, maxTokens, options);
+  if (draft.text("algorithm.adv_estimator", "gae").value === "gae") {
+    const model = draft.optionalText("critic.model.path");
+    if (model !== null) draft.assume("critic.model.path names a model's folder: download it if it is on the hub");
+    putCritic(draft, draft.number("critic.optim.lr", 1e-5), model);
+  }
   putEvaluation(draft);
   draft.refuse(verlRefused);
   draft.setAside(verlCircumstances);
@@ -188,16 +196,22 @@ function putObjective(draft: Draft, maxTokens: Known<number>): void {
     );
   const usesStd = own === "grpo" && !isDrgrpo;
   const options: Options = {
-    ...clipOf(draft),
-    dualClip: mode.value === "vanilla" ? dualClipOf(draft) : null,
+    ...ratioOptions(draft, type, mode),
     std: usesStd ? { ...isDivided, value: isDivided.value ? "sample" : "none" } : null,
     stdEpsilon: usesStd && isDivided.value ? certain(1e-6, "verl adds 1e-6 to the deviation") : null,
     ...klOf(draft),
     aggregation: aggregationOf(draft, type, aggregation, scaleFactor, maxTokens),
     gamma: own === "ppo" || own === "reinforce++" ? draft.number("algorithm.gamma", 1) : null,
     lambda: own === "ppo" ? draft.number("algorithm.lam", 1) : null,
+    valueClip: own === "ppo" ? draft.number("critic.cliprange_value", 0.5) : null,
+    pretrainingSteps: own === "ppo" ? criticWarmup(draft) : null,
   };
   const from = mode.value === "vanilla" ? [estimator] : [estimator, mode];
+  if (type === "rloo") {
+    putClippedRloo(draft, estimator, options);
+    tellGroupOfOne(draft, type);
+    return;
+  }
   putAlgorithm(draft, draft.derive(type, "", isDrgrpo ? [...from, isDivided, aggregation] : from), options);
   draft.refuse({
     "algorithm.gamma": { idle: [1], reason: `${type} discounts nothing here` },
@@ -205,6 +219,12 @@ function putObjective(draft: Draft, maxTokens: Known<number>): void {
   });
   if (own !== "ppo") draft.setAside(["critic."]);
   tellGroupOfOne(draft, type);
+}
+
+/** The policy trains from this step on, counted from 1. */
+function criticWarmup(draft: Draft): Known<number> {
+  const from = draft.number("trainer.critic_warmup", 0);
+  return from.value === 0 ? from : draft.derive(from.value - 1, `the policy trains from step ${from.value} on`, [from]);
 }
 
 /** clip_ratio counts only where low or high is null, and neither is by default. */
@@ -221,8 +241,41 @@ function clipOf(draft: Draft): Options {
   return { clipLow: low, clipHigh: high };
 }
 
-function dualClipOf(draft: Draft): Known<number | null> {
-  return draft.number(`${ACTOR}.clip_ratio_c`, 3);
+/** Clip ranges and the options of one loss alone. */
+function ratioOptions(draft: Draft, type: string, mode: Known<string>): Options {
+  const clip = clipOf(draft);
+  const cap = draft.number(`${ACTOR}.clip_ratio_c`, 3);
+  const tau = { tauPositive: draft.number(`${ACTOR}.tau_pos`, 1), tauNegative: draft.number(`${ACTOR}.tau_neg`, 1.05) };
+  const policyLoss = `${ACTOR}.policy_loss`;
+  const clipCov = {
+    fraction: draft.number(`${policyLoss}.clip_cov_ratio`, 2e-4),
+    covarianceLow: draft.number(`${policyLoss}.clip_cov_lb`, 1),
+    covarianceHigh: draft.number(`${policyLoss}.clip_cov_ub`, 5),
+  };
+  const klCov = {
+    fraction: draft.number(`${policyLoss}.kl_cov_ratio`, 2e-4),
+    penalty: draft.number(`${policyLoss}.ppo_kl_coef`, 0.1),
+  };
+  switch (type) {
+    case "cispo":
+      return { cap: certain("offset", "verl's bounds are offsets from 1"), ...clip };
+    case "sapo":
+      return tau;
+    case "clip-cov":
+      return { ...clip, ...clipCov };
+    case "kl-cov":
+      return klCov;
+    case "dppo":
+      return {
+        divergence: { ...mode, value: mode.value === "dppo_kl" ? "kl" : "tv" },
+        thresholdLow: clip.clipLow!,
+        thresholdHigh: clip.clipHigh!,
+        anchor: certain("old", "verl's ratios are to the trainer's own log-probabilities"),
+        cap,
+      };
+    default:
+      return mode.value === "vanilla" ? { ...clip, dualClip: cap } : clip;
+  }
 }
 
 /** In the loss, in the reward, or none; both at once have no equal. */
@@ -355,25 +408,28 @@ function putMismatch(draft: Draft): void {
   draft.take(`${prefix}.loss_type`);
   const isOn = (known: Known<string> | null): known is Known<string> =>
     known !== null && !["null", "None", "false"].includes(known.value);
+  const corrections: Correction[] = [];
   if (isOn(weights))
-    putCorrection(draft, weightsOf(weights.value, threshold.value), draft.derive(null, "", [weights, threshold]));
-  if (!isOn(rejection)) return;
-  const origin = rejectionThreshold === null ? [rejection] : [rejection, rejectionThreshold];
-  if (isOn(weights)) {
-    draft.cannot(
-      { key: `${prefix}.rollout_rs`, value: rejection.value, place: rejection.origin },
-      "one correction here: the weights stay, nothing is rejected",
-    );
-    return;
+    corrections.push({
+      rule: weightsOf(weights.value, threshold.value),
+      from: draft.derive(null, "", [weights, threshold]),
+    });
+  if (isOn(rejection)) {
+    const rule = rejectionOf(rejection.value, rejectionThreshold?.value ?? "");
+    const from = rejectionThreshold === null ? rejection : draft.derive(null, "", [rejection, rejectionThreshold]);
+    if (rule === null)
+      draft.cannot(
+        { key: `${prefix}.rollout_rs`, value: rejection.value, place: rejection.origin },
+        "rules that reject without weighing are geometric-mask (seq_mean_k1) alone here",
+      );
+    else {
+      corrections.push({ rule, from });
+      draft.assume(
+        "bounds of k1 hold for the inverse ratio in verl, so they are 1 / high and 1 / low here; what is rejected stays in the denominators here",
+      );
+    }
   }
-  const rule = rejectionOf(rejection.value, rejectionThreshold?.value ?? "");
-  if (rule !== null)
-    putCorrection(draft, rule, draft.derive(null, "bounds of k1 hold for the inverse ratio there", origin));
-  else
-    draft.cannot(
-      { key: `${prefix}.rollout_rs`, value: rejection.value, place: rejection.origin },
-      "no such rejection rule here",
-    );
+  putCorrections(draft, corrections);
 }
 
 function weightsOf(level: string, threshold: string): Readonly<Record<string, unknown>> {
@@ -382,14 +438,12 @@ function weightsOf(level: string, threshold: string): Readonly<Record<string, un
   return low === null ? { type: "tis", cap: high } : { type: "token-mask", low, high };
 }
 
+/** token_k1 and seq_sum_k1 reject and weigh nothing; here, only the geometric mean does. */
 function rejectionOf(rule: string, threshold: string): Readonly<Record<string, unknown>> | null {
   const [low, high] = boundsOf(threshold);
-  if (!Number.isFinite(high)) return null;
+  if (rule !== "seq_mean_k1" || !Number.isFinite(high)) return null;
   // One number is the upper bound, and its inverse the lower.
-  const bounds = { low: 1 / high, high: low === null ? high : 1 / low };
-  if (rule === "token_k1") return { type: "token-mask", ...bounds };
-  if (rule === "seq_mean_k1") return { type: "geometric-mask", ...bounds };
-  return null;
+  return { type: "geometric-mask", low: 1 / high, high: low === null ? high : 1 / low };
 }
 
 /** "2.0" is an upper bound, "0.5_5.0" both. */

@@ -127,6 +127,50 @@ describe("TRL", () => {
     expect(stageOf(trl(lines)).algorithm).toMatchObject(algorithm);
   });
 
+  it.each([
+    // The cap itself: min(r, 5), without a lower bound.
+    [
+      "loss_type: cispo\nepsilon_high: 5.0",
+      { type: "cispo", cap: "absolute", clipLow: null, clipHigh: 5, aggregation: "token-mean" },
+    ],
+    [
+      "loss_type: sapo\nsapo_temperature_neg: 1.1",
+      { type: "sapo", tauPositive: 1, tauNegative: 1.1, stdEpsilon: 1e-4 },
+    ],
+    [
+      "loss_type: luspo\nimportance_sampling_level: sequence\nepsilon: 0.002\nepsilon_high: 0.0025",
+      { type: "luspo", clipLow: 0.002, clipHigh: 0.0025 },
+    ],
+    [
+      "loss_type: grpo\nimportance_sampling_level: sequence\nepsilon: 3e-4\nepsilon_high: 4e-4",
+      { type: "gspo", clipLow: 3e-4, clipHigh: 4e-4, aggregation: "seq-mean-token-mean" },
+    ],
+    // TRL's default aggregation is not the paper's.
+    ["importance_sampling_level: sequence\nepsilon: 3e-4", { type: "gspo", clipHigh: 3e-4, aggregation: "token-mean" }],
+    [
+      "loss_type: vespo\nuse_vllm: true\nvespo_k_pos: 2.5",
+      { type: "vespo", kPositive: 2.5, lambdaPositive: 3, kNegative: 3, lambdaNegative: 2, mismatch: true },
+    ],
+    [
+      "beta: 0.01\nuse_bias_correction_kl: true",
+      { kl: { coefficient: 0.01, estimator: "k3", placement: "loss", gradient: "importance" } },
+    ],
+  ])("%s: one loss more", (lines, algorithm) => {
+    const result = trl(lines);
+    expect(stageOf(result).algorithm).toMatchObject(algorithm);
+    expect(result.unknown).toEqual([]);
+  });
+
+  it("with vLLM and nothing said, products above 3 are masked; in vespo they are in the ratio", () => {
+    expect(stageOf(trl("use_vllm: true")).rollout.correction).toEqual({ type: "sequence-mask", cap: 3, floor: 0 });
+    expect(stageOf(trl("use_vllm: true\nloss_type: vespo")).rollout.correction).toBeUndefined();
+    const both = trl("use_vllm: true\nvllm_importance_sampling_mode: token_truncate\noff_policy_mask_threshold: 0.5");
+    expect(stageOf(both).rollout.correction).toEqual([
+      { type: "tis", cap: 3, floor: 0 },
+      { type: "off-policy-mask", delta: 0.5 },
+    ]);
+  });
+
   it("a constant schedule has no warm-up there, a linear one ends at 0", () => {
     const constant = trl("lr_scheduler_type: constant\nwarmup_ratio: 0.1\nmax_steps: 200");
     expect(stageOf(constant).optimizer).toMatchObject({ schedule: "constant", warmupSteps: 0 });
@@ -275,6 +319,92 @@ describe("verl", () => {
     );
   });
 
+  it.each([
+    [
+      "gspo",
+      `${actor}.clip_ratio_low=3e-4 ${actor}.clip_ratio_high=4e-4`,
+      { type: "gspo", clipLow: 3e-4, clipHigh: 4e-4, aggregation: "seq-mean-token-mean" },
+    ],
+    ["cispo", "", { type: "cispo", cap: "offset", clipLow: 0.2, clipHigh: 0.2 }],
+    ["sapo", `${actor}.tau_neg=1.2`, { type: "sapo", tauPositive: 1, tauNegative: 1.2 }],
+    [
+      "geo_mean",
+      `${actor}.clip_ratio_low=0.4 ${actor}.clip_ratio_high=0.4`,
+      { type: "gmpo", clipLow: 0.4, clipHigh: 0.4 },
+    ],
+    [
+      "clip_cov",
+      `${actor}.policy_loss.clip_cov_ratio=3e-4`,
+      { type: "clip-cov", fraction: 3e-4, covarianceLow: 1, covarianceHigh: 5 },
+    ],
+    ["kl_cov", "", { type: "kl-cov", fraction: 2e-4, penalty: 0.1 }],
+    ["dppo_tv", "", { type: "dppo", divergence: "tv", thresholdLow: 0.2, thresholdHigh: 0.2, anchor: "old", cap: 3 }],
+    ["dppo_kl", `${actor}.clip_ratio_c=20`, { type: "dppo", divergence: "kl", cap: 20 }],
+  ])("loss_mode %s", (mode, overrides, algorithm) => {
+    const result = verl(`${actor}.policy_loss.loss_mode=${mode} ${overrides}`);
+    expect(stageOf(result).algorithm).toMatchObject(algorithm);
+    expect(result.notRepresented).toEqual([]);
+  });
+
+  it("gae is ppo with a critic of its own: rates, value clip, and a policy that waits", () => {
+    const base = "algorithm.adv_estimator=gae algorithm.lam=0.95 critic.optim.lr=2e-5 trainer.critic_warmup=20";
+    const stage = stageOf(verl(`${base} actor_rollout_ref.rollout.n=1`));
+    // critic_warmup 20: the policy trains from step 20 on.
+    expect(stage.algorithm).toMatchObject({
+      type: "ppo",
+      gamma: 1,
+      lambda: 0.95,
+      valueClip: 0.5,
+      dualClip: 3,
+      pretrainingSteps: 19,
+    });
+    expect(stage.critic).toMatchObject({
+      weights: "own",
+      optimizer: { learningRate: 2e-5, weightDecay: 0.01, schedule: "constant" },
+    });
+    expect(stage.optimizer.learningRate).toBe(1e-6);
+  });
+
+  it("rloo with verl's clipped ratio is grpo without the deviation, and that is said", () => {
+    const result = verl("algorithm.adv_estimator=rloo");
+    expect(stageOf(result).algorithm).toMatchObject({
+      type: "grpo",
+      std: "none",
+      dualClip: 3,
+      aggregation: "token-mean",
+    });
+    expect(result.assumed.join("\n")).toMatch(/\(G - 1\) \/ G times theirs/);
+  });
+
+  const corrected = "algorithm.rollout_correction";
+  it.each([
+    [
+      `${corrected}.rollout_is=token ${corrected}.rollout_is_threshold=0.5_5.0`,
+      { type: "token-mask", low: 0.5, high: 5 },
+    ],
+    [`${corrected}.rollout_is=sequence`, { type: "sequence-tis", cap: 2, floor: 0 }],
+    // The bounds hold for the inverse: 0.8 and 2 reject ratios outside 1/2 and 1/0.8.
+    [
+      `${corrected}.rollout_rs=seq_mean_k1 ${corrected}.rollout_rs_threshold=0.8_2.0`,
+      { type: "geometric-mask", low: 0.5, high: 1.25 },
+    ],
+    [
+      `${corrected}.rollout_is=token ${corrected}.rollout_rs=seq_mean_k1 ${corrected}.rollout_rs_threshold=1.25`,
+      [
+        { type: "tis", cap: 2, floor: 0 },
+        { type: "geometric-mask", low: 0.8, high: 1.25 },
+      ],
+    ],
+  ])("%s", (overrides, correction) => {
+    expect(stageOf(verl(overrides)).rollout.correction).toEqual(correction);
+  });
+
+  it("a rejection that weighs nothing, by token or by product, has no equal", () => {
+    const result = verl(`${corrected}.rollout_rs=token_k1 ${corrected}.rollout_rs_threshold=2.0`);
+    expect(stageOf(result).rollout.correction).toBeUndefined();
+    expect(keysOf(result.notRepresented)).toEqual([`${corrected}.rollout_rs`]);
+  });
+
   it("weights between trainer and server: an upper bound, per token", () => {
     const stage = stageOf(
       verl("algorithm.rollout_correction.rollout_is=token algorithm.rollout_correction.rollout_is_threshold=2.0"),
@@ -380,6 +510,47 @@ describe("OpenRLHF", () => {
       clipHigh: 0.1,
       dualClip: 4,
       kl: { coefficient: 1e-3, estimator: "k3", placement: "loss" },
+    });
+  });
+
+  const correct = "--algo.advantage.is_correction_enable --algo.advantage.is_correction_type";
+  it.each([
+    [`${correct} tis`, { type: "tis", cap: 5, floor: 0.5 }],
+    [
+      `${correct} icepop --algo.advantage.is_correction_threshold 0.99 1.01`,
+      { type: "token-mask", low: 0.99, high: 1.01 },
+    ],
+    [
+      `${correct} seq-mask-tis --algo.advantage.is_correction_threshold 0.999 1.002`,
+      [
+        // Above e^20, where ratios are held: the token's own weight.
+        { type: "tis", cap: 5e8, floor: 0 },
+        { type: "geometric-mask", low: 0.999, high: 1.002 },
+      ],
+    ],
+  ])("%s", (flags, correction) => {
+    expect(stageOf(openrlhf(flags)).rollout.correction).toEqual(correction);
+  });
+
+  it("gae is ppo, with the critic's own rate", () => {
+    const stage = stageOf(openrlhf("--algo.advantage.estimator gae --algo.advantage.lambd 0.95"));
+    expect(stage.algorithm).toMatchObject({
+      type: "ppo",
+      lambda: 0.95,
+      kl: { coefficient: 0.01, estimator: "k1", placement: "reward" },
+    });
+    expect(stage.critic?.optimizer).toMatchObject({
+      learningRate: 9e-6,
+      schedule: "cosine",
+      minLearningRateRatio: 0.1,
+      beta2: 0.95,
+    });
+  });
+
+  it("dr_grpo is the advantage alone: losses stay means over all tokens", () => {
+    expect(stageOf(openrlhf("--algo.advantage.estimator dr_grpo")).algorithm).toMatchObject({
+      type: "drgrpo",
+      aggregation: "token-mean",
     });
   });
 

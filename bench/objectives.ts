@@ -33,7 +33,7 @@ const ref = outputsOf(0.3);
 const current = outputsOf(0.1).flat();
 
 console.log(`${numGroups * groupSize * numTokens} tokens, node ${process.version}, ${cpus()[0]?.model}`);
-console.log("objective    advantages s    losses s    ns/token");
+console.log("objective              advantages s    losses s    ns/token");
 for (const type of objectiveTypes) {
   const objective = createObjective({ type } as ObjectiveSpec);
   const assembling: number[] = [];
@@ -57,7 +57,7 @@ for (const type of objectiveTypes) {
   const seconds = median(losing);
   const perToken = (seconds * 1e9) / (numGroups * groupSize * numTokens);
   console.log(
-    `${type.padEnd(12)}${median(assembling).toFixed(3).padStart(13)}${seconds.toFixed(3).padStart(12)}${perToken.toFixed(0).padStart(12)}`,
+    `${type.padEnd(22)}${median(assembling).toFixed(3).padStart(13)}${seconds.toFixed(3).padStart(12)}${perToken.toFixed(0).padStart(12)}`,
   );
 }
 
@@ -85,6 +85,7 @@ function groupOf(index: number): ScoredGroup {
       },
     })),
     rewards: totals.map((total) => ({ total, outcomes: {} })),
+    greedyReward: 0,
   };
 }
 

@@ -38,6 +38,8 @@ export interface LoggedRollout {
   readonly returns?: Float32Array;
   /** Reward of the prompt's greedy completion, where one was sampled. */
   readonly greedyReward?: number | null;
+  /** By reward name: what the rewards were weighed with, where a recipe scored them. */
+  readonly rewardWeights?: Readonly<Record<string, number>>;
 }
 
 const TRAINING = ["advantages", "oldLogprobs", "refLogprobs", "logprobs", "entropies", "values", "returns"] as const;
@@ -87,7 +89,7 @@ async function* gzipMembers(
 
 /** The prompt stands in the first line of its group alone. */
 function linesOf(
-  { prompt, rollouts, rewards, greedyReward }: ScoredGroup,
+  { prompt, rollouts, rewards, rewardWeights, greedyReward }: ScoredGroup,
   group: number,
   trained: readonly TrainedRollout[],
 ): string {
@@ -103,6 +105,7 @@ function linesOf(
             answer: prompt.answer,
             promptTokenIds: base64(sequence.tokenIds.subarray(0, start)),
             greedyReward,
+            rewardWeights,
           }
         : {}),
       completion: completion.text,
@@ -176,6 +179,7 @@ const lineSchema = z.object({
   answer: z.string().nullable().exactOptional(),
   promptTokenIds: z.string().exactOptional(),
   greedyReward: z.number().nullable().exactOptional(),
+  rewardWeights: z.record(z.string(), z.number()).exactOptional(),
   completion: z.string(),
   finishReason: z.enum(["stop", "length"]),
   policyVersion: z.number(),
@@ -193,7 +197,7 @@ const lineSchema = z.object({
 });
 
 type Line = z.infer<typeof lineSchema>;
-type Shared = Pick<LoggedRollout, "prompt" | "answer" | "promptTokenIds" | "greedyReward">;
+type Shared = Pick<LoggedRollout, "prompt" | "answer" | "promptTokenIds" | "greedyReward" | "rewardWeights">;
 
 function parseLine(text: string): Line {
   let value: unknown;
@@ -208,7 +212,7 @@ function parseLine(text: string): Line {
   throw new Error(`does not fit: ${issue!.path.join(".") || "the line"}: ${issue!.message}`);
 }
 
-function sharedOf({ prompt, answer, promptTokenIds, greedyReward }: Line): Shared {
+function sharedOf({ prompt, answer, promptTokenIds, greedyReward, rewardWeights }: Line): Shared {
   if (prompt === undefined || answer === undefined || promptTokenIds === undefined)
     throw new Error("begins a group and has no prompt");
   return {
@@ -216,6 +220,7 @@ function sharedOf({ prompt, answer, promptTokenIds, greedyReward }: Line): Share
     answer,
     promptTokenIds: new Int32Array(bytes(promptTokenIds, "promptTokenIds")),
     ...(greedyReward === undefined ? {} : { greedyReward }),
+    ...(rewardWeights === undefined ? {} : { rewardWeights }),
   };
 }
 

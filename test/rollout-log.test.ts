@@ -33,7 +33,7 @@ function groupOf(g: number): ScoredGroup {
     { total: 1, outcomes: { accuracy: { status: "scored" as const, score: 1 } } },
     { total: null, outcomes: { accuracy: { status: "failed" as const, error: "no gold" } } },
   ];
-  return { prompt, rollouts, rewards };
+  return { prompt, rollouts, rewards, rewardWeights: { accuracy: 0.5 + g } };
 }
 
 const groups = Array.from({ length: 9 }, (_, g) => groupOf(g));
@@ -76,6 +76,7 @@ describe("the rollout log", () => {
       expect(logged.values).toEqual(values?.subarray(3));
       expect(logged.reward).toBe(rewards[n % 2]!.total);
       expect(logged.outcomes).toEqual(rewards[n % 2]!.outcomes);
+      expect(logged.rewardWeights).toEqual({ accuracy: 0.5 + logged.group });
     });
   });
 

@@ -76,6 +76,7 @@ describe("scoreGroups with weights a 1, b 0.5, c 0", () => {
     const scored = await scoreGroups(groups, pool, specs, 100, { maxFailedShare: 1 });
     expect(scored.flatMap(({ rewards }) => rewards.map(({ total }) => total))).toEqual(rows.map(([, total]) => total));
     expect(Object.keys(scored[0]!.rewards[0]!.outcomes)).toEqual(["a", "b", "c"]);
+    expect(scored.map(({ rewardWeights }) => rewardWeights)).toEqual(Array(2).fill({ a: 1, b: 0.5, c: 0 }));
     expect(scored[1]!.rewards[0]!.outcomes["b"]).toMatchObject({
       status: "failed",
       error: expect.stringContaining("no number for b"),

@@ -65,7 +65,8 @@ export function exampleStep({ rewards: { functions } }: RlStage): LoggedStep {
       values: over((t) => 0.3 + 0.1 * t),
     };
   });
-  return { groups: [{ prompt, rollouts, rewards, greedyReward: 0 }], trained: [trained] };
+  const rewardWeights = Object.fromEntries(specs.map((spec) => [rewardLabel(spec), spec.weight]));
+  return { groups: [{ prompt, rollouts, rewards, rewardWeights, greedyReward: 0 }], trained: [trained] };
 }
 
 /** nats */

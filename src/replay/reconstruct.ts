@@ -29,7 +29,7 @@ export function reconstruct(log: readonly LoggedRollout[]): LoggedStep {
 }
 
 function groupOf(logged: readonly LoggedRollout[]): ScoredGroup {
-  const { promptId, prompt, answer, promptTokenIds, greedyReward } = logged[0]!;
+  const { promptId, prompt, answer, promptTokenIds, greedyReward, rewardWeights } = logged[0]!;
   const rendered = { id: promptId, text: prompt, tokenIds: [...promptTokenIds], prefill: "", answer, fields: {} };
   return {
     prompt: rendered,
@@ -44,6 +44,7 @@ function groupOf(logged: readonly LoggedRollout[]): ScoredGroup {
     ),
     rewards: logged.map(({ reward, outcomes }) => ({ total: reward, outcomes })),
     ...(greedyReward === undefined ? {} : { greedyReward }),
+    ...(rewardWeights === undefined ? {} : { rewardWeights }),
   };
 }
 

@@ -65,16 +65,22 @@ function exactGradient(answers: readonly Answer[]): number[] {
 }
 
 /** [P] Minus the expected gradient of the objective's loss over all ordered groups of answers. */
-function expectedGradient(spec: ObjectiveSpec, answers: readonly Answer[], groupSize = GROUP_SIZE): number[] {
+function expectedGradient(
+  spec: ObjectiveSpec,
+  answers: readonly Answer[],
+  groupSize = GROUP_SIZE,
+  greedyReward = 0,
+): number[] {
   const objective = createObjective(spec);
   let groups: Answer[][] = [[]];
   for (let i = 0; i < groupSize; i++) groups = groups.flatMap((group) => answers.map((answer) => [...group, answer]));
   expect(groups).toHaveLength(answers.length ** groupSize);
   return sumOver(groups, (members) => {
-    const group = groupOf(
+    const scored = groupOf(
       members.map(({ reward }) => reward),
       members.map(({ tokens }) => tokens.length),
     );
+    const group = { ...scored, greedyReward };
     const outputs: TokenOutputs[] = members.map(({ logprobs }) => ({ logprobs: withPrompt(logprobs) }));
     const advantages = objective.advantages([group], [outputs], undefined)[0]!;
     const examples = group.rollouts.map(
@@ -175,6 +181,58 @@ describe.each(Object.entries(LOGIT_TABLES))("expected gradients over every group
   });
 });
 
+/** p: what is expected of the rewards, i.e. the probability of a right answer. */
+function rightShare(answers: readonly Answer[]): number {
+  return answers.reduce((sum, { probability, reward }) => sum + probability * reward, 0);
+}
+
+describe.each(Object.entries(LOGIT_TABLES))("expected gradients of other estimators, %s policy", (_, logits) => {
+  const answers = answersOf(logits, rewardOf);
+  const exact = exactGradient(answers);
+  const sums = { aggregation: "seq-mean-token-sum" } as const;
+  const expectFactor = (spec: ObjectiveSpec, expected: number, greedyReward = 0) => {
+    const { min, max } = factors(expectedGradient(spec, answers, GROUP_SIZE, greedyReward), exact);
+    expect(min).toBeCloseTo(expected, 4);
+    expect(max).toBeCloseTo(expected, 4);
+  };
+
+  it("remax: exactly the gradient of the expected reward, whatever the greedy answer earns", () => {
+    expectFactor({ type: "remax" }, 1, 0);
+    expectFactor({ type: "remax" }, 1, 1);
+    expectFactor({ type: "remax" }, 1, -0.3);
+  });
+
+  it("gpg: (G - 1) / G of it where lengths do not divide", () => {
+    expectFactor({ type: "gpg", ...sums }, (GROUP_SIZE - 1) / GROUP_SIZE);
+  });
+
+  it("bnpo: that of division by std, with TRL's epsilon", () => {
+    expectFactor({ type: "bnpo", ...sums }, 1.1545);
+  });
+
+  it("grpo-passk: 1 / G of the gradient of pass@G, which is 1 - (1 - p)^G", () => {
+    const wrong = 1 - rightShare(answers);
+    expectFactor({ type: "grpo-passk", std: "none", ...sums }, wrong ** (GROUP_SIZE - 1));
+  });
+
+  it("maxrl: (1 - (1 - p)^G) / p - (1 - p)^(G - 1) times that of p", () => {
+    const p = rightShare(answers);
+    // With K right of G: 1/K sum of the right answers' scores less 1/G sum of all, where K > 0. The first has the expectation
+    // P(K > 0) dp / p; the second, as all scores together expect 0, that of the scores where K = 0, -(1 - p)^(G - 1) dp.
+    expectFactor({ type: "maxrl", ...sums }, (1 - (1 - p) ** GROUP_SIZE) / p - (1 - p) ** (GROUP_SIZE - 1));
+  });
+
+  it.each<ObjectiveSpec>([
+    { type: "opo" },
+    { type: "reinforce++", ...noKl, ...sums },
+    { type: "reinforce++-baseline", ...noKl, ...sums },
+  ])("$type: statistics that know the lengths turn the direction a little", (spec) => {
+    const direction = cosine(expectedGradient(spec, answers), exact);
+    expect(direction).toBeLessThan(1 - 1e-5);
+    expect(direction).toBeGreaterThan(0.98);
+  });
+});
+
 describe("two prompts of different difficulty, answers of one token of which token 1 is right, groups of four", () => {
   /** The factor by which the expected gradient is the exact one for a prompt that is answered right with probability p. */
   const factorAt = (spec: ObjectiveSpec, p: number) => {
@@ -195,5 +253,27 @@ describe("two prompts of different difficulty, answers of one token of which tok
     expect(factorAt(std, 0.1)).toBeCloseTo(byHand(0.1), 5);
     expect(factorAt(std, 0.5)).toBeCloseTo(byHand(0.5), 5);
     expect(byHand(0.1) - byHand(0.5)).toBeGreaterThan(0.05);
+  });
+
+  it("opo is drgrpo where all answers are of one length", () => {
+    for (const p of [0.1, 0.5]) expect(factorAt({ type: "opo" }, p)).toBeCloseTo(3 / 4, 5);
+  });
+
+  it("whitening one group of answers of one token is division by its std", () => {
+    const byHand = (p: number) => 1.5 * (p ** 2 + (1 - p) ** 2) + Math.sqrt(3) * 1.5 * p * (1 - p);
+    for (const type of ["reinforce++", "reinforce++-baseline"] as const) {
+      for (const p of [0.1, 0.5]) {
+        expect(factorAt({ type, ...noKl, aggregation: "seq-mean-token-sum" }, p)).toBeCloseTo(byHand(p), 5);
+      }
+    }
+  });
+
+  it("maxrl favours the harder one more than division by std does, grpo-passk too", () => {
+    const sums = { aggregation: "seq-mean-token-sum" } as const;
+    const preference = (spec: ObjectiveSpec) => factorAt(spec, 0.1) / factorAt(spec, 0.5);
+    // By hand: (1 - .9^4) / .1 - .9^3 = 2.71 and (1 - .5^4) / .5 - .5^3 = 1.75; (.9 / .5)^3 = 5.832
+    expect(preference({ type: "maxrl", ...sums })).toBeCloseTo(2.71 / 1.75, 4);
+    expect(preference({ type: "grpo-passk", std: "none", ...sums })).toBeCloseTo(5.832, 4);
+    expect(preference({ type: "bnpo", ...sums })).toBeLessThan(2.71 / 1.75);
   });
 });

@@ -11,6 +11,7 @@
  * off: every z_k adds up to 0 in its group. By token there is, and it moves the answers of groups of equal rewards away from 0.
  */
 import { z } from "zod";
+import { RecipeError } from "../../errors.ts";
 import { sampleStd } from "../../math/statistics.ts";
 import type { RewardOutcome, ScoredGroup } from "../../types.ts";
 import type { Formula } from "../objective.ts";
@@ -54,7 +55,7 @@ export const decoupledProblem = {
   message: "expected total, or std: sample without KL in the reward: decoupled rewards are standardised one by one",
 };
 
-/** [groups][G][L] Throws where a group does not hold its rewards' weights. */
+/** [groups][G][L] Throws RecipeError where a group does not hold its rewards' weights. */
 export function decoupledAdvantages(
   objective: string,
   groups: readonly ScoredGroup[],
@@ -80,8 +81,8 @@ function weightedSums(
 ): number[][] {
   return groups.map(({ rewards, rewardWeights }, g) => {
     if (rewardWeights === undefined) {
-      throw new Error(
-        `${objective} with decoupled rewards needs their weights, and group ${g} was scored without them`,
+      throw new RecipeError(
+        `Expected the weights of the rewards for ${objective} with decoupled rewards, got none with group ${g}. Score the rollouts with a recipe, or use rewards: total.`,
       );
     }
     const sums = rewards.map(() => 0);

@@ -24,6 +24,7 @@ const { createPromptSource } = (await import(
   `${dist}dataset/prompt-source.js`
 )) as typeof import("../src/dataset/prompt-source.ts");
 const { firstContext } = (await import(`${dist}context-schedule.js`)) as typeof import("../src/context-schedule.ts");
+const { noControls } = (await import(`${dist}objectives/control.js`)) as typeof import("../src/objectives/control.ts");
 const { createObjective } = (await import(
   `${dist}objectives/create.js`
 )) as typeof import("../src/objectives/create.ts");
@@ -226,6 +227,7 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
         numTokens: 0,
         prompts: source.state(),
         context: firstContext,
+        controls: noControls,
         bestScore: null,
       },
     );

@@ -15,6 +15,8 @@ import type { Engine, SamplingParams } from "./engine/engine.ts";
 import { RecipeError } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { rolloutMetrics } from "./metrics.ts";
+import { type Controls, coefficientMetrics, controlledSpec, nextControls } from "./objectives/control.ts";
+import { createObjective } from "./objectives/create.ts";
 import type { Objective } from "./objectives/objective.ts";
 import type { Reporter } from "./progress.ts";
 import { createRandom, seedFrom } from "./random.ts";
@@ -36,6 +38,8 @@ export interface LoopState {
   /** Where the data stand, and what is known of them. */
   readonly prompts: PromptSourceState;
   readonly context: ContextState;
+  /** Coefficients that follow what they act on. */
+  readonly controls: Controls;
   /** Best evaluation so far. */
   readonly bestScore: number | null;
 }
@@ -112,6 +116,11 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
       numSamples: state.numSamples + collected.evidence.numRollouts + collected.greedy.length,
       numTokens: state.numTokens + update.numTokens,
       ...after,
+      controls: nextControls(stage.algorithm, state.controls, {
+        entropy: update.metrics["entropy"],
+        kl: update.metrics["kl"],
+        numCompletions: collected.groups.reduce((sum, { rollouts }) => sum + rollouts.length, 0),
+      }),
       bestScore: state.bestScore,
     };
     const metrics = {
@@ -204,12 +213,14 @@ function nextContext(
 }
 
 async function trainOn(
-  { stage, seed, engine, criticEngine, objective, params }: TrainContext,
+  { stage, seed, engine, criticEngine, objective: plain, params }: TrainContext,
   state: LoopState,
   groups: readonly ScoredGroup[],
   { maxTokens }: Context,
 ): Promise<Update> {
   const { updatesPerBatch, epochsPerBatch, optimizer, refreshReferenceEverySteps } = stage;
+  const spec = controlledSpec(stage.algorithm, state.controls);
+  const objective = spec === stage.algorithm ? plain : createObjective(spec);
   const random = createRandom(seedFrom(seed, "updates", state.step));
   const criticRandom = createRandom(seedFrom(seed, "critic-updates", state.step));
   const pretrainingSteps = objective.critic?.pretrainingSteps ?? 0;
@@ -232,7 +243,7 @@ async function trainOn(
   // An objective that reads no reference is trained without one.
   const hasReference = objective.needs.includes("refLogprobs");
   if (hasReference && isDue(refreshReferenceEverySteps ?? 0, state.step + 1)) await engine.refreshReference();
-  return update;
+  return { ...update, metrics: { ...update.metrics, ...coefficientMetrics(spec) } };
 }
 
 /** Evaluates where the stage says so: before the first step, every so many, after the last. */

@@ -16,6 +16,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/objectives/terms/"],
   ["src/objectives/"],
   ["src/objectives/create.ts"],
+  ["src/objectives/control.ts"],
   ["src/engine/engine.ts"],
   ["src/engine/"],
   ["src/server/server.ts"],

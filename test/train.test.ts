@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { firstContext } from "../src/context-schedule.ts";
 import { createPromptSource } from "../src/dataset/prompt-source.ts";
 import type { Evaluation } from "../src/evaluate.ts";
+import { noControls } from "../src/objectives/control.ts";
 import { createObjective, type ObjectiveSpec } from "../src/objectives/create.ts";
 import type { Objective } from "../src/objectives/objective.ts";
 import { silentReporter } from "../src/progress.ts";
@@ -115,6 +116,7 @@ function setUp({ algorithm = { type: "grpo" }, stage = {}, rollout = {}, context
         numTokens: 0,
         prompts: source.state(),
         context: firstContext,
+        controls: noControls,
         bestScore: null,
       },
     );
@@ -443,6 +445,64 @@ describe("the loop chooses prompts a batch ahead", () => {
       expect([...first.trained, ...second.trained]).toEqual(whole.trained);
       expect(second.state.prompts).toEqual(whole.state.prompts);
     }
+  });
+});
+
+describe("the loop's controllers", () => {
+  const algorithm: ObjectiveSpec = {
+    type: "grpo",
+    kl: { coefficient: 0.1, adaptive: { target: 1e-5, horizon: 100 } },
+    entropy: { adaptive: { target: 100, step: 0.25, max: 0.6 } },
+  };
+
+  it("move coefficients by what the step before measured, and say what acted", async () => {
+    const { run, records } = setUp({ algorithm });
+    const { state } = await run();
+    // far under the target: up by .25 each step, to .6
+    expect(records.map((record) => record["entropy_coef"])).toEqual([0, 0.25, 0.5, 0.6]);
+    expect(state.controls.entropy).toEqual({ coefficient: 0.6, acts: true });
+    // the policy is its reference in the first step (a fall by 20 % of 16 / 100), and far from it later
+    const kl = records.map((record) => Number(record["kl"]));
+    expect(kl[0]).toBe(0);
+    expect(Math.min(...kl.slice(1))).toBeGreaterThan(1.2e-5);
+    const [down, up] = [1 - (0.2 * 16) / 100, 1 + (0.2 * 16) / 100];
+    const coefficients = [0.1, 0.1 * down, 0.1 * down * up, 0.1 * down * up * up];
+    expect(records.map((record) => record["kl_coef"])).toEqual(coefficients.map((value) => expect.closeTo(value, 12)));
+    expect(state.controls.klCoefficient).toBeCloseTo(0.1 * down * up ** 3, 12);
+  });
+
+  it("act on the weights: an entropy far under its target rises, and without control it does not", async () => {
+    const entropyAt = async (entropy: NonNullable<ObjectiveSpec["entropy"]>) => {
+      const optimizer = rlStage.shape.optimizer.parse({ learningRate: 60, maxGradNorm: 0.05 });
+      const { run, records } = setUp({
+        algorithm: { type: "dapo", entropy },
+        stage: { steps: 20, optimizer },
+      });
+      await run();
+      return [Number(records[0]!["entropy"]), Number(records.at(-1)!["entropy"])] as const;
+    };
+    const [start, free] = await entropyAt({ coefficient: 1e-9 });
+    const [same, held] = await entropyAt({ adaptive: { target: 2.2, step: 0.5, max: 5 } });
+    expect(same).toBeCloseTo(start, 6);
+    expect(free).toBeLessThan(start);
+    expect(held).toBeGreaterThan(start + 0.1);
+  });
+
+  it("go on from a saved state with the numbers of a whole run", async () => {
+    const strip = (records: readonly Readonly<Record<string, unknown>>[]) =>
+      records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !name.startsWith("time/"))));
+    const whole = setUp({ algorithm });
+    await whole.run();
+    let steps = 0;
+    const reporter = { ...silentReporter, step: () => void steps++ };
+    const first = setUp({ algorithm, context: { reporter, stopRequested: () => steps >= 2 } });
+    await first.run();
+    // as a checkpoint keeps it
+    const state: LoopState = JSON.parse(JSON.stringify(first.saved.at(-1)!.state));
+    const second = setUp({ algorithm, engine: first.engine, start: state });
+    await second.run();
+    expect(strip([...first.records, ...second.records])).toEqual(strip(whole.records));
+    expect(await first.engine.weightsHash()).toBe(await whole.engine.weightsHash());
   });
 });
 

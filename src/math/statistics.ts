@@ -28,6 +28,16 @@ export function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
 
+/** The value under which a `share` from 0 to 1 of the values lies, between two of them by the straight line; of at least one value. */
+export function quantile(values: Float64Array, share: number): number {
+  if (values.length === 0) throw new Error("the quantile of nothing");
+  const sorted = Float64Array.from(values).sort();
+  const place = share * (sorted.length - 1);
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
+}
+
 /** True when no two values differ; exact, so that rounding in a mean cannot turn equal rewards into tiny advantages. */
 export function allEqual(values: readonly number[]): boolean {
   return values.every((value) => value === values[0]);

@@ -27,39 +27,41 @@ import { remax, remaxSchema } from "./remax.ts";
 import { rloo, rlooSchema } from "./rloo.ts";
 import { sapo, sapoSchema } from "./sapo.ts";
 import { requireGroupSize } from "./terms/baseline.ts";
+import { withEntropy, withEntropyOption } from "./terms/entropy.ts";
+import { parseOptions } from "./terms/options.ts";
 import { vapo, vapoSchema } from "./vapo.ts";
 import { vcPpo, vcPpoSchema } from "./vc-ppo.ts";
 import { vespo, vespoSchema } from "./vespo.ts";
 
 export const objectiveSchema = z
   .discriminatedUnion("type", [
-    reinforceSchema,
-    remaxSchema,
-    rlooSchema,
-    opoSchema,
-    gpgSchema,
-    reinforcePlusPlusSchema,
-    reinforcePlusPlusBaselineSchema,
-    grpoSchema,
-    drgrpoSchema,
-    bnpoSchema,
-    dapoSchema,
-    clipCovSchema,
-    klCovSchema,
-    maxrlSchema,
-    grpoPasskSchema,
-    ppoSchema,
-    orzSchema,
-    vcPpoSchema,
-    vapoSchema,
-    gspoSchema,
-    gmpoSchema,
-    cispoSchema,
-    sapoSchema,
-    luspoSchema,
-    vespoSchema,
-    dppoSchema,
-    ipoSchema,
+    withEntropyOption(reinforceSchema),
+    withEntropyOption(remaxSchema),
+    withEntropyOption(rlooSchema),
+    withEntropyOption(opoSchema),
+    withEntropyOption(gpgSchema),
+    withEntropyOption(reinforcePlusPlusSchema),
+    withEntropyOption(reinforcePlusPlusBaselineSchema),
+    withEntropyOption(grpoSchema),
+    withEntropyOption(drgrpoSchema),
+    withEntropyOption(bnpoSchema),
+    withEntropyOption(dapoSchema),
+    withEntropyOption(clipCovSchema),
+    withEntropyOption(klCovSchema),
+    withEntropyOption(maxrlSchema),
+    withEntropyOption(grpoPasskSchema),
+    withEntropyOption(ppoSchema),
+    withEntropyOption(orzSchema),
+    withEntropyOption(vcPpoSchema),
+    withEntropyOption(vapoSchema),
+    withEntropyOption(gspoSchema),
+    withEntropyOption(gmpoSchema),
+    withEntropyOption(cispoSchema),
+    withEntropyOption(sapoSchema),
+    withEntropyOption(luspoSchema),
+    withEntropyOption(vespoSchema),
+    withEntropyOption(dppoSchema),
+    withEntropyOption(ipoSchema),
   ])
   .describe("The objective. A type without options is the published algorithm.");
 
@@ -71,8 +73,20 @@ export type ObjectiveSpec = z.input<typeof objectiveSchema>;
 /** As parsed: every option has its value. */
 export type ResolvedObjectiveSpec = z.output<typeof objectiveSchema>;
 
+type WithoutEntropy<Spec> = Spec extends unknown ? Omit<Spec, "entropy"> : never;
+type VariantSpec = WithoutEntropy<ObjectiveSpec>;
+
 /** The objective of a recipe's `algorithm`. Throws RecipeError where an option does not fit. */
-export function createObjective(options: ObjectiveSpec): Objective {
+export function createObjective(spec: ObjectiveSpec): Objective {
+  const { entropy, ...options } = spec;
+  const objective = createVariant(options);
+  if (entropy === undefined) return objective;
+  const parsed = parseOptions(objectiveSchema, spec);
+  return parsed.entropy === undefined ? objective : withEntropy(objective, parsed.entropy, parsed.aggregation);
+}
+
+/** The objective by its own file, without what all share. */
+function createVariant(options: VariantSpec): Objective {
   const type: string = options.type;
   switch (options.type) {
     case "reinforce":

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { firstContext } from "../context-schedule.ts";
 import { createPromptSource } from "../dataset/prompt-source.ts";
 import { evaluate } from "../evaluate.ts";
+import { noControls } from "../objectives/control.ts";
 import { createObjective } from "../objectives/create.ts";
 import { seedFrom } from "../random.ts";
 import type { RlStage } from "../recipe/schema.ts";
@@ -29,6 +30,10 @@ const loopSchema = z.object({
     ledger: z.object({ index: counts, samples: counts, passes: counts, lastSamples: counts, lastPasses: counts }),
   }),
   context: z.object({ numEntered: z.int(), truncatedShares: z.array(z.number()) }),
+  controls: z.object({
+    entropy: z.object({ coefficient: z.number(), acts: z.boolean() }).nullable(),
+    klCoefficient: z.number().nullable(),
+  }),
   bestScore: z.number().nullable(),
 });
 
@@ -62,6 +67,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
     numTokens: 0,
     prompts: source.state(),
     context: firstContext,
+    controls: noControls,
     bestScore: null,
   };
 

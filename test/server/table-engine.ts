@@ -87,8 +87,12 @@ export class TableEngine implements Engine {
         const probabilities = this.#probabilities(tokenIds[t - 1]!, temperature, this.logits);
         const row = tokenIds[t - 1]! * this.info.model.vocabSize;
         const d = result.gradient.dLogprobs[t]! / temperature;
+        // d H / d logit_v = -p_v (log p_v + H)
+        const dEntropy = (result.gradient.dEntropies?.[t] ?? 0) / temperature;
+        const entropy = probabilities.reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log(p)), 0);
         probabilities.forEach((p, v) => {
           this.#gradient[row + v]! += d * ((v === tokenIds[t] ? 1 : 0) - p);
+          if (p > 0) this.#gradient[row + v]! -= dEntropy * p * (Math.log(p) + entropy);
         });
       }
       return result;

@@ -17,7 +17,7 @@
  *
  * A `+` behind a name keeps its value and takes k2's direct gradient, as in verl.
  *
- * In the reward, coefficient * sum_t kl_t of the old policy is taken off the completion's reward before the baseline.
+ * With `adaptive` the coefficient itself follows the divergence: control.ts. In the reward, coefficient * sum_t kl_t of the old policy is taken off the completion's reward before the baseline.
  */
 import { z } from "zod";
 import { clamp } from "../../math/statistics.ts";
@@ -40,9 +40,18 @@ export interface Kl {
   readonly estimator: KlEstimator;
   readonly placement: "loss" | "reward";
   readonly gradient: KlGradient;
+  readonly adaptive?: AdaptiveKl | undefined;
 }
 
-export function klOption(defaults: Omit<Kl, "gradient">) {
+const adaptiveKl = z
+  .strictObject({
+    target: z.number().positive().describe("Divergence per token to hold; nats, as the metric kl shows it. Verl: 0.1."),
+    horizon: z.number().positive().default(10_000).describe("Completions over which the coefficient may move by 20 %."),
+  })
+  .describe("Multiplies the coefficient after every rollout batch, up where the divergence is above the target.");
+export type AdaptiveKl = z.output<typeof adaptiveKl>;
+
+export function klOption(defaults: Omit<Kl, "gradient" | "adaptive">) {
   return z
     .strictObject({
       coefficient: z
@@ -68,8 +77,13 @@ export function klOption(defaults: Omit<Kl, "gradient">) {
         .describe(
           "In the loss. direct: the estimate's own derivative (DeepSeekMath, TRL, verl). score-function: and that of drawing the token (NeMo-RL). importance: the estimate times the ratio (DeepSeek-V3.2; TRL's use_bias_correction_kl).",
         ),
+      adaptive: adaptiveKl.optional(),
     })
     .refine(gradientFits, gradientProblem)
+    .refine(({ coefficient, adaptive }) => adaptive === undefined || coefficient > 0, {
+      path: ["coefficient"],
+      message: "expected a coefficient above 0, which adaptive multiplies",
+    })
     .prefault({})
     .describe("Divergence from the frozen (or refreshed) reference policy.");
 }

@@ -9,7 +9,7 @@ export interface CriticReport {
 }
 
 /** Options of a critic that only a model of its own has. */
-const OF_ITS_OWN = ["path", "optimizer", "updatesPerBatch", "epochsPerBatch"] as const;
+const OF_ITS_OWN = ["path", "device", "optimizer", "updatesPerBatch", "epochsPerBatch"] as const;
 
 /** `at` is the stage's path. */
 export function checkCritic(stage: RlStage, at: Path, report: CriticReport): void {

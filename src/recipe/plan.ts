@@ -183,6 +183,7 @@ type Shape = Omit<ModelInit, "maxPositionEmbeddings" | "ropeTheta" | "initialize
 const KNOWN_SHAPES: Readonly<Record<string, Shape>> = {
   "Qwen2.5-0.5B": qwen25(896, 4864, 24, 14, 2, 151_936, true),
   "Qwen2.5-1.5B": qwen25(1536, 8960, 28, 12, 2, 151_936, true),
+  "Qwen2.5-32B": qwen25(5120, 27_648, 64, 40, 8, 152_064, false),
   "Qwen2.5-7B": qwen25(3584, 18_944, 28, 28, 4, 152_064, false),
 };
 

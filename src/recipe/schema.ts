@@ -65,13 +65,12 @@ export const model = z
   })
   .describe("The policy: either `path` or `init`.");
 
+const device = z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N");
+
 export const engine = z
   .strictObject({
     type: z.enum(["native"]).default("native"),
-    device: z
-      .string()
-      .regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N")
-      .default("auto"),
+    device: device.default("auto"),
     maxTokensPerMicroBatch: count().default(16_384).describe("Token budget of one packed forward and backward pass."),
     activationCheckpointing: z.boolean().default(false).describe("Recompute activations in the backward pass."),
     bf16Moments: z.boolean().default(false).describe("Keep Adam's moments in bfloat16."),
@@ -346,6 +345,7 @@ export const critic = z
       .describe(
         "Model folder that a critic of its own starts from. Default: what the policy of the stage starts from.",
       ),
+    device: device.optional().describe("Where a critic of its own computes, e.g. cuda:1. Default: the engine's."),
     optimizer: optimizer.optional().describe("Of a critic of its own. Default: the stage's."),
     updatesPerBatch: count()
       .optional()

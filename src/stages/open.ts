@@ -65,13 +65,13 @@ export async function openModel(
 export async function openCritic(
   recipe: Recipe,
   dir: string | null,
-  { path }: CriticSpec,
+  { path, device }: CriticSpec,
   { tokenizer }: OpenModel,
   stack: Closers,
 ): Promise<NativeEngine> {
-  const modelDir = path ?? dir ?? recipe.model.path;
+  const shared = engineOptions(recipe, path ?? dir ?? recipe.model.path, tokenizer);
   const engine = stack.use(
-    await openNativeEngine({ ...engineOptions(recipe, modelDir, tokenizer), valueHead: true, role: "critic" }),
+    await openNativeEngine({ ...shared, device: device ?? shared.device, valueHead: true, role: "critic" }),
   );
   demandFit(tokenizer, engine.info.model.vocabSize);
   return engine;

@@ -30,17 +30,20 @@ function numbersOf(recipe: Recipe): Readonly<Record<string, number>> {
 }
 
 describe("every recipe", () => {
-  it("there are nine", () => {
+  it("there are twelve", () => {
     expect(files.sort()).toEqual([
       "countdown.yaml",
       "dapo-qwen2.5-7b.yaml",
       "knights-knaves.yaml",
       "open-r1-qwen2.5-1.5b.yaml",
+      "orz-7b.yaml",
       "ppo-quickstart.yaml",
+      "ppo-qwen2.5-1.5b-gsm8k.yaml",
       "quickstart-grpo.yaml",
       "quickstart.yaml",
       "r1-zero-qwen2.5-1.5b-gsm8k.yaml",
       "r1-zero-qwen2.5-7b-math.yaml",
+      "vapo-32b.yaml",
     ]);
   });
 
@@ -142,6 +145,53 @@ describe("numbers of the papers", () => {
       { name: "soft-overlong", weight: 1, params: { maxTokens: 20_480, bufferTokens: 4096 } },
     ]);
     expect(rl.eval?.sampling).toEqual({ temperature: 1, topP: 0.7 });
+  });
+
+  it("Open-Reasoner-Zero (arXiv 2503.24290): 128 x 64, one policy update and 12 of the critic, 1e-6 and 5e-6, 8,000 tokens, cut off is wrong", () => {
+    const recipe = load("orz-7b");
+    const rl = rlOf(recipe);
+    expect(numbersOf(recipe)).toMatchObject({
+      completionsPerStep: 8192,
+      completionsPerUpdate: 8192,
+      updatesPerStep: 1,
+    });
+    expect(rl.algorithm).toMatchObject({ type: "orz", gamma: 1, lambda: 1, clipHigh: 0.2, kl: { coefficient: 0 } });
+    expect(createObjective(rl.algorithm).needs).toEqual(["values"]);
+    expect(rl.critic).toMatchObject({
+      weights: "own",
+      updatesPerBatch: 12,
+      optimizer: { learningRate: 5e-6, beta2: 0.95 },
+    });
+    expect(rl.optimizer).toMatchObject({
+      learningRate: 1e-6,
+      warmupSteps: 50,
+      beta1: 0.9,
+      beta2: 0.95,
+      weightDecay: 0,
+    });
+    expect(rl.rollout.sampling).toMatchObject({ temperature: 1, topP: 1, maxTokens: 8000 });
+    expect(rl.rewards.functions[0]).toMatchObject({ name: "accuracy", params: { requireStop: true } });
+    expect(planOf(recipe, null).trainingBytes).toBe(2 * 12 * 7_615_616_512);
+  });
+
+  it("VAPO (arXiv 2504.05118): 512 x 16 in updates of 512, and the seven switches at their defaults", () => {
+    const recipe = load("vapo-32b");
+    const rl = rlOf(recipe);
+    expect(numbersOf(recipe)).toMatchObject({
+      completionsPerStep: 8192,
+      completionsPerUpdate: 512,
+      updatesPerStep: 16,
+    });
+    expect(rl.algorithm).toMatchObject({
+      pretrainingSteps: 50,
+      lambdaCritic: 1,
+      lengthAdaptiveAlpha: 0.05,
+      clipLow: 0.2,
+      clipHigh: 0.28,
+      aggregation: "token-mean",
+      positiveNll: 0.1,
+    });
+    expect(rl.rollout.groupSize).toBe(16);
   });
 
   it("Oat-Zero (arXiv 2503.20783): Dr. GRPO, 8 per prompt, batch 128, 1e-6 constant, 1,024 + 3,000 tokens, cut off is wrong", () => {

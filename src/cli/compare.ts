@@ -42,12 +42,13 @@ export async function runCompare(
     throw new RecipeError("Expected --jobs 1, since a policy server holds the weights of one run at a time.");
   const { numJobs, numThreads } = chooseConcurrency(arms, arms.length * args.seeds, args.jobs);
   const command = commandOf(args);
+  const own = { command, ...provenance(), cpu: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}` };
   await using study = await openStudy({
     dir: join(arms[0]!.recipe.outputDir, `compare-${studyName(args.name, arms)}`),
     arms,
     numSeeds: args.seeds,
     numThreads,
-    provenance: { command, ...provenance(), cpu: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}` },
+    provenance: own,
   });
   const warnings = unfairness(arms);
   const expectation = await expectationOf(arms, args.seeds, await judgeSoFar(study));
@@ -59,7 +60,17 @@ export async function runCompare(
   const interrupt = listenForInterrupts(reporter);
   try {
     const { stop, kill } = interrupt;
-    const options = { study, numJobs, target: args.target, expectation, warnings, reporter, stop, kill };
+    const options = {
+      study,
+      numJobs,
+      provenance: own,
+      target: args.target,
+      expectation,
+      warnings,
+      reporter,
+      stop,
+      kill,
+    };
     const { interrupted, result, pagePath } = await runStudy(options);
     reporter.close();
     if (args.json) {

@@ -1,5 +1,7 @@
 /** A study from its first run to its page: complete the runs, ask the final models, judge, write. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "../files.ts";
 import type { Expectation } from "./expectation.ts";
 import { type Job, planRuns, type RunJob } from "./jobs.ts";
@@ -14,6 +16,8 @@ import type { Study } from "./study.ts";
 export interface RunStudyOptions {
   readonly study: Study;
   readonly numJobs: number;
+  /** Of the code that trains what is left, kept in the recipe.json of each run that begins. */
+  readonly provenance: Readonly<Record<string, unknown>>;
   /** Default: the lowest of the recipes' mean final scores. */
   readonly target: number | undefined;
   /** What was said before the start. */
@@ -34,9 +38,8 @@ export interface StudyOutcome {
 }
 
 export async function runStudy(options: RunStudyOptions): Promise<StudyOutcome> {
-  const { study, numJobs, target, reporter, stop, kill } = options;
-  const runJobsOf = (jobs: readonly Job[]) =>
-    runJobs(jobs, { numJobs, provenance: study.provenance, reporter, stop, kill });
+  const { study, numJobs, provenance, target, reporter, stop, kill } = options;
+  const runJobsOf = (jobs: readonly Job[]) => runJobs(jobs, { numJobs, provenance, reporter, stop, kill });
   const jobs = planRuns(study);
   const ends = await runJobsOf(jobs);
   const result = await judgeRuns(study, jobs, ends, target);
@@ -56,9 +59,21 @@ export async function runStudy(options: RunStudyOptions): Promise<StudyOutcome> 
 
   await writeFileAtomic(join(study.dir, "result.json"), `${JSON.stringify(withoutCurves(result), null, 2)}\n`);
   const pagePath = join(study.dir, "compare.html");
-  await writeFileAtomic(pagePath, renderPage({ ...options, result, samples, sampleSeed: seed }));
+  const warnings = [...options.warnings, ...(await differentCode(jobs))];
+  await writeFileAtomic(pagePath, renderPage({ ...options, warnings, result, samples, sampleSeed: seed }));
   return { interrupted: false, result, pagePath };
 }
+
+/** A sentence where runs were begun by different commits, as a study is that goes on after the code has changed. */
+async function differentCode(jobs: readonly RunJob[]): Promise<string[]> {
+  const begun = await Promise.all(
+    jobs.map(({ path }) => readFile(join(path, "recipe.json"), "utf8").catch(() => "{}")),
+  );
+  const commits = new Set(begun.flatMap((text) => provenanceSchema.parse(JSON.parse(text)).commit ?? []));
+  return commits.size < 2 ? [] : [`The runs were begun by different commits of Grouper: ${[...commits].join(", ")}.`];
+}
+
+const provenanceSchema = z.looseObject({ commit: z.string().nullish() });
 
 /** What the complete runs of a study say so far. */
 export async function judgeSoFar(study: Study): Promise<StudyResult> {

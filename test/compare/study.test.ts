@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -52,6 +52,15 @@ describe("a study's folder", () => {
     const described = { ...dapo, recipe: { ...dapo.recipe, description: "better words", outputDir: "/elsewhere" } };
     await using study = await openStudy({ ...options("described"), arms: [grpo, described] });
     expect(study.continued).toBe(true);
+  });
+
+  it("takes a key that an older Grouper did not know for no change", async () => {
+    await begin("older");
+    const path = join(work, "older", "study.json");
+    const file = JSON.parse(readFileSync(path, "utf8"));
+    for (const { recipe } of file.arms) delete recipe.engine.bf16Moments;
+    writeFileSync(path, JSON.stringify(file));
+    expect(await begin("older")).toMatchObject({ continued: true });
   });
 
   it("refuses other recipes, fewer seeds, and a file of something else", async () => {

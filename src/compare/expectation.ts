@@ -33,15 +33,25 @@ export async function expectationOf(
     };
   }
   const numComparisons = (arms.length * (arms.length - 1)) / 2;
-  const found = (std: number) => minimumDetectableEffect(std, numSeeds, ALPHA / numComparisons);
-  const say = (effect: number | null, basis: string): Expectation => ({
-    effect,
-    sentence: `With ${numSeeds} seeds a difference of ${points(effect ?? Number.NaN)} points is found four times out of five, a smaller one less often (${basis}; level ${ALPHA}${numComparisons > 1 ? ` shared by ${numComparisons} comparisons` : ""}). More seeds, or more held-out samples, see smaller ones.`,
-  });
+  const effectOf = (std: number) => minimumDetectableEffect(std, numSeeds, ALPHA / numComparisons);
+  const say = (effect: number | null, basis: string): Expectation => {
+    const shared = numComparisons > 1 ? ` shared by ${numComparisons} comparisons` : "";
+    const found =
+      effect === null || effect >= 1
+        ? "not even the largest difference is found four times out of five"
+        : `a difference of ${points(effect)} points is found four times out of five, a smaller one less often`;
+    return {
+      effect,
+      sentence: `With ${numSeeds} seeds ${found} (${basis}; level ${ALPHA}${shared}). More seeds, or more held-out samples, see smaller ones.`,
+    };
+  };
   const measured = earlier.comparisons.flatMap(({ final }) => final?.std || []);
   if (measured.length > 0) {
     const std = Math.max(...measured);
-    return say(found(std), `differences of the runs that are there have a standard deviation of ${points(std)} points`);
+    return say(
+      effectOf(std),
+      `differences of the runs that are there have a standard deviation of ${points(std)} points`,
+    );
   }
   const sizes = await Promise.all(arms.map(({ recipe }) => numSamplesOf(recipe)));
   const smallest = sizes.includes(null) ? null : Math.min(...sizes.map((size) => size ?? 0));
@@ -52,7 +62,7 @@ export async function expectationOf(
     };
   }
   return say(
-    found(pairStd(ASSUMED_SPREAD, smallest)),
+    effectOf(pairStd(ASSUMED_SPREAD, smallest)),
     `assuming a spread of ${points(ASSUMED_SPREAD)} points between seeds, beside the noise of ${smallest} held-out samples at 50 % right`,
   );
 }

@@ -21,7 +21,7 @@ export interface PairedDifference {
   readonly mean: number;
   /** Of the differences, n - 1; null for one seed. */
   readonly std: number | null;
-  /** 95 % interval of Student; null for one seed. */
+  /** 95 % interval of Student; null for one seed, and where all differences are equal, whose width of 0 would be no knowledge. */
   readonly interval: readonly [number, number] | null;
   /** Two-sided, of the t test; null for one seed. Where all differences are equal, which has no t, the sign-flip test's. */
   readonly p: number | null;
@@ -41,7 +41,8 @@ export function pairedDifference(differences: readonly number[]): PairedDifferen
   // Equal differences leave nothing to divide by; their rounding must not pass for certainty.
   const isFlat = error <= 1e-12 * Math.abs(center) || error === 0;
   const p = isFlat ? signFlipP : twoSidedP(center / error, numSeeds - 1);
-  return { numSeeds, mean: center, std, interval: [center - reach, center + reach], p, signFlipP };
+  const interval = isFlat ? null : ([center - reach, center + reach] as const);
+  return { numSeeds, mean: center, std: isFlat ? 0 : std, interval, p, signFlipP };
 }
 
 /** Seeds up to which all sign patterns are counted. */

@@ -166,20 +166,21 @@ function withVerdict(pair: MeasuredPair & { readonly adjustedP: number | null },
   });
   if (final === null) return say("noVerdict", `No verdict on ${a} and ${b}: no seed has a complete run of both.`);
   const difference = `${points(final.mean)} points`;
-  if (final.interval === null || final.p === null || adjustedP === null) {
+  if (final.p === null || adjustedP === null) {
     return say(
       "noVerdict",
       `No verdict on ${a} and ${b}: one seed gives a difference, ${difference}, and no interval around it. Use --seeds 5.`,
     );
   }
-  const [low, high] = final.interval;
-  const measured = `${difference} [${points(low)}, ${points(high)}]`;
+  const bounds = final.interval;
+  const measured =
+    bounds === null ? `${difference} in every seed` : `${difference} [${points(bounds[0])}, ${points(bounds[1])}]`;
   const test = `${final.numSeeds} seeds, p = ${shownP(adjustedP)}${numTests > 1 ? ` after Holm for ${numTests} comparisons` : ""}`;
   if (adjustedP < ALPHA)
     return say("better", `${a} is better than ${b} by ${measured} of final held-out score (${test}).`);
   const unseen =
     effect === null
-      ? "All differences were equal, so nothing says how far others would lie."
+      ? "So the spread that decides what could have been seen is not known."
       : `With ${final.numSeeds} seeds and the spread that was measured, a difference under ${points(effect)} points could not have been seen reliably (four times out of five).`;
   const alone = final.p < ALPHA ? " Alone, this comparison would count; among so many it does not." : "";
   return say(

@@ -58,6 +58,13 @@ describe("a verdict", () => {
     expect(comparison!.sentence).toContain("one seed gives a difference, 80.0 points, and no interval");
   });
 
+  it("of equal differences has no interval, and claims nothing", () => {
+    const [comparison] = study({ a: [0.6, 0.7], b: [0.5, 0.6] }).comparisons;
+    expect(comparison!.sentence).toMatch(
+      /^No difference shown between a and b: 10\.0 points in every seed \(2 seeds, p = 0\.500\)/,
+    );
+  });
+
   it("leaves out the pair of a failed run, and scores it nowhere", () => {
     const { comparisons, summaries } = study({ a: [0.9, null, 0.9, 0.8], b: [0.5, 0.1, 0.6, 0.5] });
     expect(comparisons[0]!.final).toMatchObject({ numSeeds: 3 });

@@ -10,6 +10,7 @@
 import { assumption, byDefault, certain, type Draft, type Known } from "./draft.ts";
 import { openrlhfCircumstances, openrlhfRefused } from "./openrlhf-names.ts";
 import {
+  algorithmOf,
   at,
   type ImportOptions,
   LOCAL_VLLM,
@@ -52,7 +53,7 @@ export function importOpenrlhf(draft: Draft, options: ImportOptions): void {
   putRewards(draft, maxTokens);
   putObjective(draft);
   putRollout(draft, maxTokens, options);
-  if (draft.text("algo.advantage.estimator", "gae").value === "gae") {
+  if (algorithmOf(draft) === "ppo") {
     putCritic(draft, draft.number("critic.adam.lr", 9e-6), draft.optionalText("critic.model_name_or_path"));
   }
   putEvaluation(draft);
@@ -156,6 +157,7 @@ function putObjective(draft: Draft): void {
     aggregation: isSequence ? null : certain("token-mean", "as there, whatever the estimator"),
     gamma: hasReturns ? gamma : null,
     lambda: own === "ppo" ? lambda : null,
+    variance: own?.startsWith("reinforce++") === true ? certain("population", "OpenRLHF divides by the tokens") : null,
     valueClip: own === "ppo" ? draft.number("critic.value_clip", 0.5) : null,
     pretrainingSteps: own === "ppo" ? frozenSteps(draft) : null,
   };

@@ -216,6 +216,11 @@ export function putCorrections(draft: Draft, corrections: readonly Correction[])
     );
 }
 
+/** The type of the objective that was written. */
+export function algorithmOf({ entries }: Draft): unknown {
+  return entries.find(({ path }) => path[2] === "algorithm" && path[3] === "type")?.value;
+}
+
 /** A critic of its own with the policy's schedule and its own rate; call it after the policy's optimizer is written. */
 export function putCritic(draft: Draft, learningRate: Known<number>, model: Known<string> | null): void {
   draft.set(at("critic", "weights"), certain("own", "a model of its own, as there"));

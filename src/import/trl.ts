@@ -176,14 +176,17 @@ function putObjective(draft: Draft, isMismatch: boolean): void {
     false: "none",
   };
   const std = stdKinds[String(scale.value)];
-  if (std === undefined)
+  const isMaxrl = String(scale.value) === "mean";
+  if (isMaxrl) draft.assume("scale_rewards mean is maxrl; what is added to the mean is 1e-6 here");
+  if (std === undefined && !isMaxrl)
     draft.cannot(
       { key: "scale_rewards", value: scale.value, place: scale.origin },
       "advantages here are divided by a deviation of the group, of the batch, or not",
     );
   const isSequence = level.value === "sequence" && loss.value !== "luspo";
   // What TRL calls dr_grpo is the aggregation alone: by default it still divides by the deviation.
-  const plain = loss.value === "dr_grpo" && std === "none" ? "drgrpo" : loss.value === "dapo" ? "dapo" : "grpo";
+  const named = loss.value === "dapo" || loss.value === "bnpo" ? loss.value : "grpo";
+  const plain = isMaxrl ? "maxrl" : loss.value === "dr_grpo" && std === "none" ? "drgrpo" : named;
   const type = isSequence ? "gspo" : (TYPES[loss.value] ?? plain);
   if (loss.value === "bnpo")
     draft.assume("bnpo divides by the tokens of one device's batch; here, by those of the whole optimizer step");
@@ -194,6 +197,7 @@ function putObjective(draft: Draft, isMismatch: boolean): void {
   };
   const delta = draft.optionalNumber("delta");
   const beta = draft.number("beta", 0);
+  const decoupled = draft.text("multi_objective_aggregation", "sum_then_normalize");
   const isWeighted = draft.boolean("use_bias_correction_kl", false);
   const aggregation = AGGREGATIONS[loss.value];
   const options: Options = {
@@ -204,8 +208,9 @@ function putObjective(draft: Draft, isMismatch: boolean): void {
         : clipOf(type, low, high, draft)),
     ...ownOptions(type, draft, isMismatch),
     dualClip: delta,
+    rewards: decoupled.value === "normalize_then_sum" ? { ...decoupled, value: "decoupled-by-answer" } : null,
     std: std === undefined || type === "drgrpo" ? null : { ...scale, value: std },
-    stdEpsilon: type === "drgrpo" ? null : certain(1e-4, "TRL adds 1e-4 to the deviation"),
+    stdEpsilon: type === "drgrpo" || type === "maxrl" ? null : certain(1e-4, "TRL adds 1e-4 to the deviation"),
     "kl.coefficient": beta,
     "kl.estimator": beta.value === 0 ? null : certain("k3", "TRL has this one"),
     "kl.placement": beta.value === 0 ? null : certain("loss", "as there"),
@@ -215,7 +220,6 @@ function putObjective(draft: Draft, isMismatch: boolean): void {
   putAlgorithm(draft, draft.derive(type, "", isSequence ? [loss, level] : [loss]), options);
   draft.refuse({
     top_entropy_quantile: { idle: [1], reason: "no mask of low-entropy tokens here" },
-    multi_objective_aggregation: { idle: ["sum_then_normalize"], reason: "rewards are summed, then normalised" },
     entropy_coef: { idle: [0], reason: "no entropy bonus here" },
     use_adaptive_entropy: { idle: [false], reason: "no entropy bonus here" },
   });

@@ -12,6 +12,7 @@
  */
 import { assumption, byDefault, certain, type Draft, type Known } from "./draft.ts";
 import {
+  algorithmOf,
   at,
   type Correction,
   type ImportOptions,
@@ -61,7 +62,7 @@ export function importVerl(draft: Draft, options: ImportOptions): void {
   putRewards(draft, maxTokens);
   putObjective(draft, maxTokens);
   putRollout(draft, maxTokens, options);
-  if (draft.text("algorithm.adv_estimator", "gae").value === "gae") {
+  if (algorithmOf(draft) === "ppo") {
     const model = draft.optionalText("critic.model.path");
     if (model !== null) draft.assume("critic.model.path names a model's folder: download it if it is on the hub");
     putCritic(draft, draft.number("critic.optim.lr", 1e-5), model);
@@ -162,6 +163,8 @@ const ESTIMATORS: Readonly<Record<string, string>> = {
   rloo: "rloo",
   remax: "remax",
   opo: "opo",
+  grpo_passk: "grpo-passk",
+  gdpo: "grpo",
   gpg: "gpg",
   reinforce_plus_plus: "reinforce++",
   reinforce_plus_plus_baseline: "reinforce++-baseline",
@@ -189,16 +192,20 @@ function putObjective(draft: Draft, maxTokens: Known<number>): void {
       { key: "policy_loss.loss_mode", value: mode.value, place: mode.origin },
       `no such loss here; ${type}'s stands in for it`,
     );
-  if (LOSS_MODES[mode.value] !== undefined && own !== "grpo" && own !== undefined)
+  if (LOSS_MODES[mode.value] !== undefined && own !== "grpo" && own !== undefined && own !== type)
     draft.cannot(
       { key: "algorithm.adv_estimator", value: estimator.value, place: estimator.origin },
       `${type} has the group's rewards as advantages here`,
     );
-  const usesStd = own === "grpo" && !isDrgrpo;
+  const usesStd = (own === "grpo" && !isDrgrpo) || own === "grpo-passk";
+  const isGdpo = estimator.value === "gdpo";
   const options: Options = {
     ...ratioOptions(draft, type, mode),
+    rewards: isGdpo ? { ...estimator, value: "decoupled-by-token" } : null,
     std: usesStd ? { ...isDivided, value: isDivided.value ? "sample" : "none" } : null,
-    stdEpsilon: usesStd && isDivided.value ? certain(1e-6, "verl adds 1e-6 to the deviation") : null,
+    stdEpsilon: usesStd && isDivided.value ? certain(isGdpo ? 1e-4 : 1e-6, "as verl adds to the deviation") : null,
+    variance: own?.startsWith("reinforce++") === true ? certain("sample", "verl divides by the tokens less one") : null,
+    ...(type === "gpg" ? { alpha: alphaOf(own, estimator) } : {}),
     ...klOf(draft),
     aggregation: aggregationOf(draft, type, aggregation, scaleFactor, maxTokens),
     gamma: own === "ppo" || own === "reinforce++" ? draft.number("algorithm.gamma", 1) : null,
@@ -207,16 +214,12 @@ function putObjective(draft: Draft, maxTokens: Known<number>): void {
     pretrainingSteps: own === "ppo" ? criticWarmup(draft) : null,
   };
   const from = mode.value === "vanilla" ? [estimator] : [estimator, mode];
-  if (type === "rloo") {
-    putClippedRloo(draft, estimator, options);
-    tellGroupOfOne(draft, type);
-    return;
-  }
-  putAlgorithm(draft, draft.derive(type, "", isDrgrpo ? [...from, isDivided, aggregation] : from), options);
-  draft.refuse({
-    "algorithm.gamma": { idle: [1], reason: `${type} discounts nothing here` },
-    "algorithm.lam": { idle: [1], reason: `${type} has no critic` },
-  });
+  tellUnclipped(draft, type, mode, estimator);
+  if (type === "rloo") putClippedRloo(draft, estimator, options);
+  else putAlgorithm(draft, draft.derive(type, "", isDrgrpo ? [...from, isDivided, aggregation] : from), options);
+  if (options["gamma"] === null)
+    draft.refuse({ "algorithm.gamma": { idle: [1], reason: `${type} discounts nothing here` } });
+  if (options["lambda"] === null) draft.refuse({ "algorithm.lam": { idle: [1], reason: `${type} has no critic` } });
   if (own !== "ppo") draft.setAside(["critic."]);
   tellGroupOfOne(draft, type);
 }
@@ -239,6 +242,31 @@ function clipOf(draft: Draft): Options {
     );
   }
   return { clipLow: low, clipHigh: high };
+}
+
+/** verl's gpg counts scores that are not 0; with another estimator its loss has no such factor. */
+function alphaOf(own: string | undefined, estimator: Known<string>): Known<string> {
+  return own === "gpg"
+    ? { ...estimator, value: "nonzero-scores" }
+    : certain("none", "the estimator has no such factor");
+}
+
+/** Objectives without a ratio here, whose advantages go through the clipped ratio in verl. */
+const WITHOUT_RATIO: ReadonlySet<string> = new Set(["remax", "opo", "gpg"]);
+
+/** At the first update of a batch every ratio is 1, and a clipped ratio has the plain gradient. */
+function tellUnclipped(draft: Draft, type: string, mode: Known<string>, estimator: Known<string>): void {
+  if (!WITHOUT_RATIO.has(type) || mode.value !== "vanilla") return;
+  const updates =
+    (draft.number("data.train_batch_size", 1024).value / draft.number(`${ACTOR}.ppo_mini_batch_size`, 256).value) *
+    draft.number(`${ACTOR}.ppo_epochs`, 1).value;
+  if (updates <= 1)
+    draft.assume(`${type} has no ratio here; with one update per batch verl's is 1, and the gradient the same`);
+  else
+    draft.cannot(
+      { key: "algorithm.adv_estimator", value: estimator.value, place: estimator.origin },
+      `${type} has no ratio and no clip here, verl has both: with ${updates} updates per batch they differ from the second on`,
+    );
 }
 
 /** Clip ranges and the options of one loss alone. */
@@ -274,6 +302,7 @@ function ratioOptions(draft: Draft, type: string, mode: Known<string>): Options 
         cap,
       };
     default:
+      if (WITHOUT_RATIO.has(type)) return {};
       return mode.value === "vanilla" ? { ...clip, dualClip: cap } : clip;
   }
 }

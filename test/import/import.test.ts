@@ -122,7 +122,12 @@ describe("TRL", () => {
       "scale_rewards: batch\nepsilon_high: 0.28\ndelta: 4",
       { type: "dapo", std: "batch", clipLow: 0.2, clipHigh: 0.28, dualClip: 4 },
     ],
-    ["loss_type: bnpo", { aggregation: "token-mean", stdEpsilon: 1e-4 }],
+    ["loss_type: bnpo", { type: "bnpo", aggregation: "token-mean", stdEpsilon: 1e-4 }],
+    ["scale_rewards: mean", { type: "maxrl", aggregation: "token-mean", clipHigh: 0.2 }],
+    [
+      "multi_objective_aggregation: normalize_then_sum",
+      { type: "dapo", rewards: "decoupled-by-answer", std: "sample" },
+    ],
   ])("%s", (lines, algorithm) => {
     expect(stageOf(trl(lines)).algorithm).toMatchObject(algorithm);
   });
@@ -346,6 +351,43 @@ describe("verl", () => {
     expect(result.notRepresented).toEqual([]);
   });
 
+  it.each([
+    [
+      "reinforce_plus_plus",
+      "algorithm.gamma=0.99",
+      { type: "reinforce++", gamma: 0.99, variance: "sample", dualClip: 3 },
+    ],
+    ["reinforce_plus_plus_baseline", "", { type: "reinforce++-baseline", variance: "sample", kl: { coefficient: 0 } }],
+    ["grpo_passk", "", { type: "grpo-passk", std: "sample", stdEpsilon: 1e-6, dualClip: 3 }],
+    ["gdpo", "", { type: "grpo", rewards: "decoupled-by-token", stdEpsilon: 1e-4 }],
+    ["gpg", `${actor}.policy_loss.loss_mode=gpg`, { type: "gpg", alpha: "nonzero-scores", aggregation: "token-mean" }],
+    ["remax", `${actor}.ppo_mini_batch_size=1024`, { type: "remax", aggregation: "token-mean" }],
+    ["opo", `${actor}.ppo_mini_batch_size=1024`, { type: "opo", aggregation: "token-mean" }],
+  ])("estimator %s", (estimator, overrides, algorithm) => {
+    const result = verl(`algorithm.adv_estimator=${estimator} ${overrides}`);
+    expect(stageOf(result).algorithm).toMatchObject(algorithm);
+    expect(result.notRepresented).toEqual([]);
+  });
+
+  it("a loss of groups under verl's default estimator, gae, is said to lose its critic", () => {
+    const result = imported(
+      `python3 -m verl.trainer.main_ppo ${actor}.policy_loss.loss_mode=gspo actor_rollout_ref.rollout.n=4`,
+      {},
+      "run.sh",
+    );
+    expect(stageOf(result).critic).toBeUndefined();
+    expect(result.notRepresented.find(({ key }) => key === "algorithm.adv_estimator")?.reason).toMatch(
+      /gspo has the group's rewards/,
+    );
+  });
+
+  it("an objective without a ratio is verl's with one update per batch, and is said not to be with more", () => {
+    const once = verl(`algorithm.adv_estimator=remax ${actor}.ppo_mini_batch_size=1024`);
+    expect(once.assumed.join("\n")).toMatch(/with one update per batch verl's is 1/);
+    const four = verl("algorithm.adv_estimator=remax");
+    expect(four.notRepresented[0]?.reason).toMatch(/with 4 updates per batch they differ from the second on/);
+  });
+
   it("gae is ppo with a critic of its own: rates, value clip, and a policy that waits", () => {
     const base = "algorithm.adv_estimator=gae algorithm.lam=0.95 critic.optim.lr=2e-5 trainer.critic_warmup=20";
     const stage = stageOf(verl(`${base} actor_rollout_ref.rollout.n=1`));
@@ -545,6 +587,16 @@ describe("OpenRLHF", () => {
       minLearningRateRatio: 0.1,
       beta2: 0.95,
     });
+  });
+
+  it.each([
+    [
+      "reinforce",
+      { type: "reinforce++", gamma: 1, variance: "population", kl: { coefficient: 0.01, placement: "reward" } },
+    ],
+    ["reinforce_baseline", { type: "reinforce++-baseline", variance: "population", clipLow: 0.2 }],
+  ])("%s", (estimator, algorithm) => {
+    expect(stageOf(openrlhf(`--algo.advantage.estimator ${estimator}`)).algorithm).toMatchObject(algorithm);
   });
 
   it("dr_grpo is the advantage alone: losses stay means over all tokens", () => {

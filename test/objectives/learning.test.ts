@@ -8,7 +8,8 @@
 import { describe, expect, it } from "vitest";
 import { anchoredLoss, assemble, makeBatch, onPolicyLoss, splitUpdates } from "../../src/assemble.ts";
 import { addEvidence, evidenceOf, explainNoLearning, noEvidence } from "../../src/diagnosis.ts";
-import { createObjective, type ObjectiveSpec } from "../../src/objectives/create.ts";
+import { controlledSpec, nextControls, noControls } from "../../src/objectives/control.ts";
+import { createObjective, type ObjectiveSpec, objectiveSchema } from "../../src/objectives/create.ts";
 import type { Reward, ScoredGroup } from "../../src/types.ts";
 import { forward, sample, type TabularPolicy, uniform, update } from "./tabular-policy.ts";
 import { variants, withoutKl } from "./variants.ts";
@@ -191,4 +192,44 @@ describe("the pull to the reference", () => {
     expect(some! - much!, `${divergences}`).toBeGreaterThan(0.1);
     expect(divergence(warmPolicy(), warmPolicy())).toBe(0);
   });
+});
+
+describe("entropy control", () => {
+  const TARGET = 0.4;
+
+  /** Mean entropy per token of each step's samples, from the first step on. */
+  const entropiesOf = (policy: TabularPolicy, spec: ObjectiveSpec, numSteps: number, random: () => number) => {
+    const resolved = objectiveSchema.parse(spec);
+    let controls = noControls;
+    return Array.from({ length: numSteps }, () => {
+      const groups = Array.from({ length: 8 }, () => groupOf(policy, Math.floor(random() * NUM_PROMPTS), random));
+      const outputs = groups.flatMap((group) => group.rollouts.map(({ sequence }) => forward(policy, sequence)));
+      const ofTokens = outputs.flatMap(({ entropies }) => [...entropies!].slice(1));
+      const entropy = ofTokens.reduce((a, b) => a + b) / ofTokens.length;
+      const objective = createObjective(controlledSpec(resolved, controls));
+      const examples = assemble(groups, undefined, undefined, objective);
+      update(policy, examples, onPolicyLoss(objective, makeBatch(examples, MAX_LENGTH)), 200);
+      controls = nextControls(resolved, controls, { entropy, kl: undefined, numCompletions: examples.length });
+      return entropy;
+    });
+  };
+
+  it.each([1, 2])(
+    "an entropy below its target rises and stays in a band; without control it falls, seed %i",
+    (seed) => {
+      const random = uniform(seed);
+      const policy = warmPolicy();
+      const before = entropiesOf(policy, { type: "drgrpo" }, 200, random);
+      const meanOf = (entropies: readonly number[]) => entropies.reduce((a, b) => a + b) / entropies.length;
+      expect(meanOf(before.slice(-50))).toBeLessThan(0.75 * TARGET);
+      const copy = { ...policy, logits: Float64Array.from(policy.logits) };
+      const free = entropiesOf(copy, { type: "drgrpo" }, 300, random);
+      const entropy = { adaptive: { target: TARGET, step: 0.002, max: 0.5 } };
+      const held = entropiesOf(policy, { type: "drgrpo", entropy }, 300, random);
+      const end = (entropies: readonly number[]) => entropies.slice(-100);
+      expect(meanOf(end(free))).toBeLessThan(meanOf(before.slice(-50)) - 0.05);
+      expect(Math.min(...end(held))).toBeGreaterThan(TARGET - 0.15);
+      expect(Math.max(...end(held))).toBeLessThan(TARGET + 0.15);
+    },
+  );
 });

@@ -2,7 +2,7 @@
  * REINFORCE++-baseline: answers judged against their siblings, then on one scale with all tokens of the batch.
  *
  *   A_i  = R_i - mean(R)                                                              laid on every token of answer i
- *   A_t <- (A_t - mean(A)) / sqrt(var(A) + 1e-8)                                      over all trained tokens of the rollout batch
+ *   A_i <- (A_i - mean(A)) / sqrt(var(A) + 1e-8)                                      over all trained tokens of the rollout batch
  *   l_t  = max(-A r_t, -A clip(r_t, 1 - clipLow, 1 + clipHigh)) + beta k_t            r_t = exp(logp_t - old_t), k_t: k2
  *   L    = 1/N sum_i sum_t l_t
  *
@@ -70,7 +70,7 @@ export function reinforcePlusPlusBaseline(options: ReinforcePlusPlusBaselineOpti
     formula: [
       ...rewardFormula(kl),
       centeredFormula,
-      whitenedFormula(variance),
+      whitenedFormula(variance, "A_i"),
       ratioFormula,
       clippedFormula(clip),
       ...klFormula(kl),

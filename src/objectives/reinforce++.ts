@@ -66,7 +66,7 @@ export function reinforcePlusPlus(options: ReinforcePlusPlusOptions = {}): Objec
       ...returnsFormula(gamma, kl),
       whitenedFormula(variance),
       ratioFormula,
-      clippedFormula(clip),
+      clippedFormula(clip, "A_t"),
       ...klFormula(kl),
       aggregationFormula(aggregation, tokenTerm(kl)),
     ],

@@ -321,6 +321,34 @@ describe("every estimator", () => {
     }
   });
 
+  it.each<[ObjectiveSpec, readonly string[]]>([
+    [{ type: "remax" }, ["A_i = R_i - reward of the greedy answer", "l_t = -A_i logp_t"]],
+    [{ type: "gpg" }, ["A_i = alpha (R_i - mean(R))"]],
+    [
+      { type: "reinforce++", gamma: 0.9 },
+      [
+        "R_t = reward_i on the last token, else 0, less 0.01 k1(old_t, ref_t)",
+        "A_t = sum over s >= t of 0.9^(s-t) R_s",
+        "A_t = (A_t - mean(A)) / sqrt(var(A) + 1e-8) over all trained tokens of the rollout batch",
+        "l_t = max(-A_t r_t, -A_t clip(r_t, 0.8, 1.2))",
+      ],
+    ],
+    [{ type: "reinforce++-baseline" }, ["A_i = R_i - mean(R)", "l_t = max(-A_i r_t, -A_i clip(r_t, 0.8, 1.2))"]],
+    [{ type: "maxrl" }, ["A_i = (R_i - mean(R)) / (mean(R) + 0.000001)"]],
+    [{ type: "grpo-passk", std: "none" }, ["A_i = R_i - second largest R for the best answer, else 0"]],
+    [
+      { type: "bnpo", rewards: "decoupled-by-answer" },
+      [
+        "z_ik = (R_ik - mean(R_k)) / (std(R_k) + 0.0001)",
+        "A_i = sum_k weight_k z_ik",
+        "A_i = A_i / (std(A) + 0.0001) over all answers of the rollout batch",
+      ],
+    ],
+  ])("says what it computes: %j", (spec, lines) => {
+    const formula = createObjective(spec).formula.map(({ symbol, expression }) => `${symbol} = ${expression}`);
+    for (const line of lines) expect(formula).toContain(line);
+  });
+
   it("defaults are the published ones", () => {
     const kl = (coefficient: number) => ({ coefficient });
     const published: [ObjectiveSpec["type"], object][] = [

@@ -51,6 +51,6 @@ export function alphaFormula(kind: AlphaKind, compared: Formula): Formula[] {
   const left = kind === "mixed-groups" ? "answers in groups of unequal rewards" : "answers whose reward is not 0";
   return [
     { symbol: "alpha", expression: `answers of the rollout batch / ${left}`, source },
-    { symbol: compared.symbol, expression: `alpha ${compared.expression}`, source },
+    { symbol: compared.symbol, expression: `alpha (${compared.expression})`, source },
   ];
 }

@@ -5,7 +5,7 @@
  *   z_ik = (R_ik - mean(R_k)) / (std(R_k) + stdEpsilon)      over the group's answers that reward k scored; std over their number less one
  *   A_i  = sum_k weight_k z_ik                               weights: the recipe's
  *   A_i <- A_i / (std(A) + 1e-4)                             decoupled-by-answer: over the answers of the rollout batch, as in TRL
- *   A_t <- (A_t - mean(A)) / sqrt(var(A) + 1e-8)             decoupled-by-token: over its trained tokens, as in verl
+ *   A_i <- (A_i - mean(A)) / sqrt(var(A) + 1e-8)             decoupled-by-token: over its trained tokens, as in verl
  *
  * GDPO; TRL's multi_objective_aggregation normalize_then_sum, verl's gdpo. Its stdEpsilon is 1e-4. By answer there is no mean to take
  * off: every z_k adds up to 0 in its group. By token there is, and it moves the answers of groups of equal rewards away from 0.
@@ -87,7 +87,6 @@ function weightedSums(
     }
     const sums = rewards.map(() => 0);
     for (const [name, weight] of Object.entries(rewardWeights)) {
-      if (weight === 0) continue;
       const scores = rewards.map(({ outcomes }, i) => (totals[g]![i] === null ? null : scoreOf(outcomes[name])));
       if (countedOf(scores).length === 0) continue;
       const [standardized] = standardizedRewards([scores], "sample", stdEpsilon);
@@ -110,7 +109,7 @@ export function comparedFormula(kind: RewardKind, std: StdKind, stdEpsilon: numb
     { symbol: "z_ik", expression: `(R_ik - mean(R_k)) / (std(R_k) + ${stdEpsilon})`, source: "GDPO" },
     { symbol: "A_i", expression: "sum_k weight_k z_ik", source: "GDPO" },
   ];
-  if (kind === "decoupled-by-token") return [...lines, whitenedFormula("sample")];
+  if (kind === "decoupled-by-token") return [...lines, whitenedFormula("sample", "A_i")];
   const expression = `A_i / (std(A) + ${BATCH_EPSILON}) over all answers of the rollout batch`;
   return [...lines, { symbol: "A_i", expression, source: "TRL's normalize_then_sum" }];
 }

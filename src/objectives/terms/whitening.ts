@@ -28,12 +28,12 @@ export function varianceOption() {
     );
 }
 
-/** The formula of `finishedAdvantages` with whitening. */
-export function whitenedFormula(variance: Variance): Formula {
+/** The formula of `finishedAdvantages` with whitening; `A` is "A_i" where one number lies on all tokens of an answer. */
+export function whitenedFormula(variance: Variance, A: "A_i" | "A_t" = "A_t"): Formula {
   const name = variance === "sample" ? "var" : "var_population";
   return {
-    symbol: "A_t",
-    expression: `(A_t - mean(A)) / sqrt(${name}(A) + 1e-8) over all trained tokens of the rollout batch`,
+    symbol: A,
+    expression: `(${A} - mean(A)) / sqrt(${name}(A) + 1e-8) over all trained tokens of the rollout batch`,
     source: variance === "sample" ? "verl's masked_whiten" : "OpenRLHF",
   };
 }

@@ -29,6 +29,7 @@ import { sapo, sapoSchema } from "./sapo.ts";
 import { requireGroupSize } from "./terms/baseline.ts";
 import { withEntropy, withEntropyOption } from "./terms/entropy.ts";
 import { parseOptions } from "./terms/options.ts";
+import { topr, toprSchema } from "./topr.ts";
 import { vapo, vapoSchema } from "./vapo.ts";
 import { vcPpo, vcPpoSchema } from "./vc-ppo.ts";
 import { vespo, vespoSchema } from "./vespo.ts";
@@ -62,6 +63,7 @@ export const objectiveSchema = z
     withEntropyOption(vespoSchema),
     withEntropyOption(dppoSchema),
     withEntropyOption(ipoSchema),
+    withEntropyOption(toprSchema),
   ])
   .describe("The objective. A type without options is the published algorithm.");
 
@@ -143,6 +145,8 @@ function createVariant(options: VariantSpec): Objective {
       return dppo(options);
     case "ipo":
       return ipo(options);
+    case "topr":
+      return topr(options);
     default:
       options satisfies never;
       throw unknownType(type);

@@ -10,7 +10,8 @@
  * for several updates per batch (the paper's four). s_i is differentiated directly, d s_i / d logp_t = s_i / |o_i|. The paper's
  * GSPO-token, sg(s_i) exp(logp_t - sg(logp_t)), which verl and SkyRL ship, has the same value and the same gradient, since A is the
  * same on every token. They part with token weights: here an answer's loss is multiplied by the mean of its tokens' weights, as in TRL;
- * in GSPO-token each token's gradient by its own. A correction by products puts the product on every token, as NeMo-RL does.
+ * in GSPO-token each token's gradient by its own. So a masked token lowers its answer's weight and still moves with it. A correction
+ * by products puts the product on every token, as NeMo-RL does.
  * Departures: S counts the whole optimizer step; std as in grpo.ts; the log of s_i is held at +-20 (verl: at most 10).
  */
 import { z } from "zod";

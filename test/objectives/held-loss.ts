@@ -97,3 +97,12 @@ export function nearAnchor(threshold: number): Held["weights"] {
       return Math.abs(p - q) > threshold ? 0 : p / q;
     });
 }
+
+/** TOPR: 1, or at most 1 where the advantage is negative. */
+export function tapered(anchor: "old" | "sampling", isOfAnswer: boolean): Held["weights"] {
+  return (example, held) => {
+    const ratios = Array.from(held, (logp, t) => Math.exp(logp - anchorOf(example, anchor)[t]!));
+    const product = trained(example).reduce((w, t) => w * ratios[t]!, 1);
+    return ratios.map((ratio, t) => (example.advantages[t]! < 0 ? Math.min(isOfAnswer ? product : ratio, 1) : 1));
+  };
+}

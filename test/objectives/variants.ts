@@ -10,6 +10,7 @@ import {
   heldCases,
   inRegion,
   nearAnchor,
+  tapered,
   totalVariation,
 } from "./held-loss.ts";
 
@@ -277,6 +278,16 @@ const facts: Readonly<Record<Type, Facts>> = {
     hasRatio: true,
     gradientCases: heldCases([
       { type: "ipo", options: {}, weights: nearAnchor(0.1), drift: { weight: 1e-3, anchor: "sampling" } },
+    ]),
+  },
+  topr: {
+    learningRate: 25,
+    comparesSiblings: true,
+    isRelative: true,
+    hasRatio: true,
+    gradientCases: heldCases([
+      { type: "topr", options: {}, weights: tapered("sampling", true) },
+      { type: "topr", options: { taper: "token", anchor: "old" }, weights: tapered("old", false) },
     ]),
   },
 };

@@ -83,6 +83,7 @@ describe("a ratio to the sampler", () => {
     { type: "vespo" },
     { type: "dppo", anchor: "old" },
     { type: "ipo", anchor: "old" },
+    { type: "topr", anchor: "old" },
   ])("$type to the old policy takes the weight", (spec) => {
     const examples = assemble(groups, outputs, undefined, createObjective(spec), { correction: tis });
     expect(examples[0]!.weights[1]).toBeCloseTo(Math.exp(-1), 6);
@@ -191,5 +192,32 @@ describe("sapo", () => {
     expect(at(3, 1)).toBeCloseTo(-1.259923, 5);
     expect(at(3, -1)).toBeCloseTo(1.166336, 5);
     expect(Math.abs(at(1000, 1))).toBeLessThan(1e-12);
+  });
+});
+
+describe("topr", () => {
+  // token ratios 3, .5 and .25 to the sampler: the answer's is .375
+  const row: Row = {
+    logp: [-1, -2, -3],
+    old: [-1, -2, -3],
+    sampling: [-1 - Math.log(3), -2 + Math.log(2), -3 + Math.log(4)],
+    advantage: 1,
+  };
+  const close = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 5));
+  const weights = (options: object, advantage: number) =>
+    weightsOf({ type: "topr", aggregation: "token-mean", ...options }, { ...row, advantage });
+
+  it("a good answer counts in full, a bad one as far as the policy still gives it", () => {
+    expect(weights({}, 2)).toEqual(close([1, 1, 1]));
+    expect(weights({}, -2)).toEqual(close([0.375, 0.375, 0.375]));
+    expect(weights({ taper: "token" }, -2)).toEqual(close([1, 0.5, 0.25]));
+    expect(weights({ anchor: "old" }, -2)).toEqual(close([1, 1, 1]));
+  });
+
+  it("an answer that became likelier counts once, and reports its weight", () => {
+    const likelier: Row = { logp: [-1], old: [-1], sampling: [-9], advantage: -1 };
+    const { gradient, metrics } = step({ type: "topr" }, likelier);
+    expect(gradient[0]![1]).toBe(1);
+    expect(metrics[0]).toMatchObject({ "topr/negative_weight_mean": { sum: 1, count: 1 } });
   });
 });

@@ -278,6 +278,15 @@ describe("rules", () => {
     expect(warningsOf([], {}, text(4))).toEqual([]);
   });
 
+  it("ratios to the sampler weigh a batch ahead and the server's numerics themselves", () => {
+    const named = (set: readonly string[]) => namesOf(warningsOf(set));
+    const ahead = [vllm, "stage.rollout.prefetch=1"];
+    expect(named([...ahead, "stage.algorithm={type: dppo}"])).not.toContain("off-policy");
+    expect(named([vllm, "stage.algorithm={type: dppo}"])).not.toContain("uncorrected-server");
+    expect(named([...ahead, "stage.algorithm={type: dppo, anchor: old}"])).toContain("off-policy");
+    expect(named([vllm, "stage.algorithm={type: dppo, anchor: old}"])).toContain("uncorrected-server");
+  });
+
   it("a name that no warning has is refused, with the one that was meant", () => {
     expect(() => warningsOf(["ignoreWarnings=[off-polcy]"])).toThrow(/got "off-polcy"; did you mean off-policy\?/);
   });

@@ -249,6 +249,11 @@ describe("problems", () => {
     ],
     ["a group of one", good.replace("groupSize: 8", "groupSize: 1"), "stages.0.rollout.groupSize: "],
     [
+      "a correction with an objective whose ratios are to the server",
+      good.replace("type: grpo", "type: dppo").replace("groupSize: 8", "groupSize: 8\n    correction: { type: tis }"),
+      "stages.0.rollout.correction: Expected no importance weight with dppo",
+    ],
+    [
       "updates that do not divide the batch",
       good.replace("steps: 10", "steps: 10\n  updatesPerBatch: 5"),
       "expected a divisor of the 32 completions of a step (4 prompts x 8), got 5",

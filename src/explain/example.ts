@@ -25,7 +25,7 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { tokens: ["4", "<end>"], score: 1, finishReason: "stop", ratios: [1.5, 0.9] },
-  { tokens: ["so", "4", "<end>"], score: 1, finishReason: "stop", ratios: [1, 1.1, 0.7] },
+  { tokens: ["so", "4", "<end>"], score: 0.5, finishReason: "stop", ratios: [1, 1.1, 0.7] },
   { tokens: ["hm", "5", "<end>"], score: 0, finishReason: "stop", ratios: [0.6, 12, 1] },
   { tokens: ["hm", "so", "hm", "…"], score: 0, finishReason: "length", ratios: [1, 0.95, 1.05, 1] },
   { tokens: ["…", "<end>"], score: null, finishReason: "stop", ratios: [1, 1] },

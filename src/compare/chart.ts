@@ -18,6 +18,8 @@ export interface ChartOptions {
   readonly xLabel: string;
   readonly series: readonly Series[];
   readonly format: (y: number) => string;
+  /** What y can be: a band of deviations does not leave it. */
+  readonly limits?: readonly [number, number] | undefined;
 }
 
 const WIDTH = 480;
@@ -30,9 +32,9 @@ const BOTTOM = 40;
 const MAX_POINTS = 150;
 
 /** The chart with its title, and its numbers as a table; null where no series has a point. */
-export function lineChart({ title, xLabel, series, format }: ChartOptions): Html | null {
+export function lineChart({ title, xLabel, series, format, limits }: ChartOptions): Html | null {
   const thinned = series.map(({ label, seeds }) => ({ label, seeds: seeds.map(thin) }));
-  const bands = thinned.map(({ seeds }) => bandOf(seeds));
+  const bands = thinned.map(({ seeds }) => bandOf(seeds, limits));
   const points = thinned.flatMap(({ seeds }) => seeds.flat());
   if (points.length === 0) return null;
   const xs = points.map(({ x }) => x);
@@ -78,12 +80,20 @@ interface BandPoint {
 }
 
 /** As long as the shortest seed. */
-function bandOf(seeds: readonly (readonly Point[])[]): BandPoint[] {
+function bandOf(
+  seeds: readonly (readonly Point[])[],
+  [least, most]: readonly [number, number] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+): BandPoint[] {
   const length = seeds.length === 0 ? 0 : Math.min(...seeds.map((seed) => seed.length));
   return Array.from({ length }, (_, i) => {
     const ys = seeds.map((seed) => seed[i]!.y);
     const [middle, std] = [mean(ys), sampleStd(ys)];
-    return { x: mean(seeds.map((seed) => seed[i]!.x)), middle, low: middle - std, high: middle + std };
+    return {
+      x: mean(seeds.map((seed) => seed[i]!.x)),
+      middle,
+      low: Math.max(least, middle - std),
+      high: Math.min(most, middle + std),
+    };
   });
 }
 

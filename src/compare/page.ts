@@ -110,8 +110,16 @@ function comparisons({ comparisons: all }: StudyResult): Html {
     )}</tbody></table></div>`;
 }
 
-const CHARTS: readonly { title: string; metric: string | null; format: (y: number) => string }[] = [
-  { title: "Held-out score (pass@1)", metric: null, format: (y) => `${Math.round(1000 * y) / 10} %` },
+interface ChartSpec {
+  readonly title: string;
+  /** null: the evaluations. */
+  readonly metric: string | null;
+  readonly format: (y: number) => string;
+  readonly limits?: readonly [number, number];
+}
+
+const CHARTS: readonly ChartSpec[] = [
+  { title: "Held-out score (pass@1)", metric: null, format: (y) => `${Math.round(1000 * y) / 10} %`, limits: [0, 1] },
   { title: "Reward of the rollouts", metric: "reward", format: short },
   { title: "Completion length, tokens", metric: "completions/mean_length", format: short },
   { title: "Entropy, nats per token", metric: "entropy", format: short },
@@ -125,11 +133,12 @@ function curves(result: StudyResult): Html {
   const perStep = labels.flatMap((label) => complete(label).map(({ cost, steps }) => cost.samples / steps.length));
   const bySamples = Math.max(...perStep) > 1.02 * Math.min(...perStep);
   const xLabel = bySamples ? "samples" : "step";
-  const charts = CHARTS.map(({ title, metric, format }) =>
+  const charts = CHARTS.map(({ title, metric, format, limits }) =>
     lineChart({
       title,
       xLabel,
       format,
+      limits,
       series: labels.map((label) => ({
         label,
         seeds: complete(label).map((run) =>

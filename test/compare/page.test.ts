@@ -131,6 +131,16 @@ describe("a chart", () => {
     expect(chart.length).toBeLessThan(10_000);
   });
 
+  it("keeps the band of a share within 0 and 1, and the lines where they are", () => {
+    const seeds = [0, 1].map((y) => [0, 1].map((x) => ({ x, y })));
+    const options = { title: "T", xLabel: "step", format, series: [{ label: "a", seeds }] };
+    const labels = (text: string) =>
+      [...text.matchAll(/text-anchor="end">([^<]*)</g)].map(([, label]) => Number(label));
+    // Mean 0.5, standard deviation 0.71: without limits the band reaches from -0.21 to 1.21.
+    expect(labels(lineChart({ ...options, limits: [0, 1] })!.text).every((y) => y >= 0 && y <= 1)).toBe(true);
+    expect(labels(lineChart(options)!.text).some((y) => y < 0)).toBe(true);
+  });
+
   it("of nothing is none; of one value it is finite", () => {
     expect(lineChart({ title: "T", xLabel: "step", format, series: [{ label: "a", seeds: [] }] })).toBeNull();
     const flat = lineChart({

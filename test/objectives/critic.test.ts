@@ -274,7 +274,7 @@ describe("VAPO's switches", () => {
       "R_t = reward_i on the last token, else 0",
       "d_t = R_t + V_{t+1} - V_t",
       "A_t = d_t + max(0, 1 - 1/(0.05 l)) A_{t+1}",
-      "A_t = (A_t - mean(A)) / sqrt(var(A) + 1e-8)",
+      "A_t = (A_t - mean(A)) / sqrt(var(A) + 1e-8) over all trained tokens of the rollout batch",
       "r_t = exp(logp_t - old_t)",
       "l_t = max(-A_t r_t, -A_t clip(r_t, 0.8, 1.28))",
       "L = 1/N sum_i sum_t w_t l_t + 0.1/N+ sum_{i: reward_i > 0} sum_t w_t (-logp_t)",
@@ -282,6 +282,14 @@ describe("VAPO's switches", () => {
       "Lv = 1/N sum_i sum_t 1/2 max((V_t - G_t)^2, (clip(V_t, Vold_t - 0.5, Vold_t + 0.5) - G_t)^2)",
     ]);
   });
+});
+
+it("a divergence in the reward stands in the formula with its own estimator", () => {
+  const lines = createObjective({ type: "ppo", kl: { coefficient: 0.05, estimator: "k3" } }).formula;
+  expect(lines.slice(0, 2).map(({ symbol, expression }) => `${symbol} = ${expression}`)).toEqual([
+    "k_t = exp(ref_t - old_t) - (ref_t - old_t) - 1",
+    "R_t = reward_i on the last token, else 0, less 0.05 k_t",
+  ]);
 });
 
 it("an example without trained tokens has neither loss nor gradient", () => {

@@ -18,7 +18,7 @@ import { z } from "zod";
 import type { Floats, ScoredGroup, Sequence, TokenOutputs } from "../../types.ts";
 import type { Formula } from "../objective.ts";
 import { countTrained } from "./aggregation.ts";
-import { type Kl, klEstimate } from "./kl.ts";
+import { type Kl, klEstimate, rewardFormula } from "./kl.ts";
 import { whitenedFormula } from "./whitening.ts";
 
 export function gammaOption() {
@@ -143,11 +143,13 @@ function valuesOf(outputs: TokenOutputs | undefined): Floats {
 }
 
 /** The lines from the reward to the advantage; `lambda` as it shall be read, e.g. "0.95" or "max(0, 1 - 1/(0.05 l))". */
-export function gaeFormula(gamma: number, lambda: string, { coefficient, placement }: Kl, whiten: boolean): Formula[] {
-  const paid = coefficient > 0 && placement === "reward" ? `, less ${coefficient} (old_t - ref_t)` : "";
+export function gaeFormula(gamma: number, lambda: string, kl: Kl, whiten: boolean): Formula[] {
+  const divergence = rewardFormula(kl).filter(({ symbol }) => symbol === "k_t");
+  const paid = divergence.length > 0 ? `, less ${kl.coefficient} k_t` : "";
   const [discount, decay] = [gamma === 1 ? "" : `${gamma} `, gamma === 1 ? lambda : `${gamma} ${lambda}`];
   const source = "GAE, arXiv 1506.02438, eq. 16";
   return [
+    ...divergence,
     {
       symbol: "R_t",
       expression: `reward_i on the last token, else 0${paid}`,

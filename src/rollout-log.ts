@@ -240,7 +240,7 @@ function loggedOf(record: Line, shared: Shared | undefined, before: LoggedRollou
     advantages: floats("advantages"),
     ...Object.fromEntries(present.map((name) => [name, floats(name)])),
   };
-  // On-policy they are written once.
+  // On-policy they are written once; a rollout that was left out of training has those from before.
   const { oldLogprobs, logprobs = oldLogprobs } = training;
   return {
     ...{ group, index, promptId, ...shared, completion, finishReason, policyVersion, reward, outcomes, tokenIds },

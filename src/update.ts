@@ -86,7 +86,7 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
       ...learned?.metrics,
       ...(critic === undefined ? {} : criticMetrics(examples)),
     },
-    trained: trainedRollouts(groups, examples, policy.outputs),
+    trained: trainedRollouts(groups, examples, policy.outputs, old, ref),
     numUpdates: policy.numUpdates,
     numSkipped: policy.gradNorms.length - policy.numUpdates,
     numTokens: makeBatch(examples, maxCompletionTokens).numTokens,
@@ -226,17 +226,28 @@ function copyOf({ logprobs, entropies }: TokenOutputs, withEntropies: boolean): 
   return withEntropies && entropies !== undefined ? { ...copied, entropies: Float32Array.from(entropies) } : copied;
 }
 
-/** In the order of the rollouts; advantages of zero for those that are no examples. */
+/** In the order of the rollouts; those that are no examples have advantages of zero, and what their siblings' advantages read. */
 function trainedRollouts(
   groups: readonly ScoredGroup[],
   examples: readonly Example[],
   outputs: ReadonlyMap<Sequence, TokenOutputs>,
+  before: readonly (readonly TokenOutputs[])[] | undefined,
+  ref: readonly (readonly TokenOutputs[])[] | undefined,
 ): TrainedRollout[][] {
   const bySequence = new Map(examples.map((example) => [example.sequence, example]));
-  return groups.map(({ rollouts }) =>
-    rollouts.map(({ sequence }): TrainedRollout => {
+  return groups.map(({ rollouts }, g) =>
+    rollouts.map(({ sequence }, i): TrainedRollout => {
       const example = bySequence.get(sequence);
-      if (example === undefined) return { advantages: new Float32Array(sequence.lossMask.length) };
+      if (example === undefined) {
+        const own = before?.[g]?.[i];
+        const hasLogprobs = own !== undefined && !own.logprobs.some(Number.isNaN);
+        return {
+          advantages: new Float32Array(sequence.lossMask.length),
+          ...(hasLogprobs ? { oldLogprobs: own.logprobs } : {}),
+          ...(ref === undefined ? {} : { refLogprobs: ref[g]![i]!.logprobs }),
+          ...(own?.values === undefined ? {} : { values: own.values }),
+        };
+      }
       const { logprobs: trained, entropies } = outputs.get(sequence) ?? {};
       // On-policy, the pass that trained is the one before the update.
       const old = example.old.logprobs.some(Number.isNaN) ? trained : example.old.logprobs;

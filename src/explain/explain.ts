@@ -1,4 +1,5 @@
 /** What a recipe minimises, and how the numbers of one batch come about: of a step that a run trained on, or of a made-up one. */
+import { RecipeError } from "../errors.ts";
 import { createObjective } from "../objectives/create.ts";
 import { createRandom } from "../random.ts";
 import type { Recipe, RlStage } from "../recipe/schema.ts";
@@ -39,7 +40,13 @@ export function explainRecipe(recipe: Recipe, stage: RlStage, placeOf: (path: Pa
 }
 
 /** A real step, against what the run recorded. Throws RecipeError when the loss needs what the log does not have. */
-export function explainStep(stage: RlStage, { step, logged, options, recorded }: RunStep): BatchReport {
+export function explainStep(stage: RlStage, { step, logged, algorithm, options, recorded }: RunStep): BatchReport {
+  const pretrainingSteps = options.objective.critic?.pretrainingSteps ?? 0;
+  if (step <= pretrainingSteps) {
+    throw new RecipeError(
+      `Expected a step in which the policy learned, got ${step}: in the first ${pretrainingSteps} the critic learns alone.`,
+    );
+  }
   const recomputed = recompute(logged, options);
   const { updatesPerBatch, epochsPerBatch } = options;
   const notes: string[] = [];
@@ -51,7 +58,11 @@ export function explainStep(stage: RlStage, { step, logged, options, recorded }:
     notes.push(`The loss is the mean of ${updatesPerBatch} updates, each with the policy that it began with.`);
   }
   if (recorded === null) notes.push("metrics.jsonl has no line of this step, so there is nothing to compare with.");
-  const comparisons = ["policy_loss", "loss"].flatMap((name): Comparison[] => {
+  // The value loss needs the values of the pass that trained, which the log does not have.
+  const hasValueLoss = stage.critic?.weights === "shared";
+  if (hasValueLoss)
+    notes.push("The run's loss holds the value loss of the shared critic, too; compared is the policy's.");
+  const comparisons = (hasValueLoss ? ["policy_loss"] : ["policy_loss", "loss"]).flatMap((name): Comparison[] => {
     const [was, is] = [recorded?.[name], recomputed.metrics[name]];
     if (was === undefined || is === undefined || epochsPerBatch > 1) return [];
     return [
@@ -65,7 +76,7 @@ export function explainStep(stage: RlStage, { step, logged, options, recorded }:
     comparisons,
     notes,
     advantagesAgree: advantagesAgree(logged, options),
-    anatomy: anatomyOf(logged, recomputed, anatomyOptions(stage.algorithm, stage.rollout.maskTruncated)),
+    anatomy: anatomyOf(logged, recomputed, anatomyOptions(algorithm, stage.rollout.maskTruncated)),
   };
 }
 

@@ -79,8 +79,9 @@ export interface AnatomyOptions {
 
 /** How to look at the tokens of this objective. */
 export function anatomyOptions(spec: ResolvedObjectiveSpec, maskTruncated: boolean): AnatomyOptions {
+  const { adaptive: _, ...kl } = spec.kl;
   return {
-    policyOnly: createObjective("kl" in spec ? { ...spec, kl: { ...spec.kl, coefficient: 0 } } : spec),
+    policyOnly: createObjective({ ...spec, kl: { ...kl, coefficient: 0 } }),
     hasDualClip: "dualClip" in spec && spec.dualClip !== null,
     maskTruncated,
   };

@@ -71,11 +71,12 @@ function afterPrompt(values: Float32Array, start: number): Float32Array {
 
 /** [groups][G] what the trainer said before the first update; NaN where the log has nothing, which cannot pass for a number. */
 export function oldOutputs({ groups, trained }: LoggedStep): TokenOutputs[][] {
+  const hasValues = trained.some((group) => group.some(({ values }) => values !== undefined));
   return groups.map(({ rollouts }, g) =>
     rollouts.map(({ sequence }, i) => {
-      const { oldLogprobs, values } = trained[g]![i]!;
-      const logprobs = oldLogprobs ?? absent(sequence.tokenIds.length);
-      return values === undefined ? { logprobs } : { logprobs, values };
+      const none = absent(sequence.tokenIds.length);
+      const { oldLogprobs: logprobs = none, values = none } = trained[g]![i]!;
+      return hasValues ? { logprobs, values } : { logprobs };
     }),
   );
 }

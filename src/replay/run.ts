@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { RecipeError } from "../errors.ts";
-import { createObjective } from "../objectives/create.ts";
+import { createObjective, type ResolvedObjectiveSpec } from "../objectives/create.ts";
 import { stageName } from "../pipeline.ts";
 import { createRandom, seedFrom } from "../random.ts";
 import { type Recipe, type RlStage, recipe as recipeSchema } from "../recipe/schema.ts";
@@ -22,6 +22,8 @@ export interface RunStep {
   /** As the file has it, in order. */
   readonly log: readonly LoggedRollout[];
   readonly logged: LoggedStep;
+  /** The stage's algorithm, with the coefficients that acted on this step. */
+  readonly algorithm: ResolvedObjectiveSpec;
   /** What it was trained with; `random` is that of the step's own updates and may be drawn from once. */
   readonly options: RecomputeOptions;
   /** Numbers of the step in metrics.jsonl; null where the run was cut before it wrote them. */
@@ -78,13 +80,15 @@ export async function readStep(run: LoggedRun, stage: RlStage, step: number): Pr
   const log = await readRolloutLog(path);
   if (log.length === 0) throw new RecipeError(`Expected a rollout log at ${path}, but it holds no completions.`);
   const recorded = await recordedMetrics(run.path, name, step);
+  const algorithm = actingSpec(stage.algorithm, recorded ?? {});
   const random = createRandom(seedFrom(seedFrom(run.recipe.seed, name), "updates", step - 1));
   return {
     step,
     log,
     logged: reconstruct(log),
+    algorithm,
     options: {
-      objective: createObjective(stage.algorithm),
+      objective: createObjective(algorithm),
       maskTruncated: stage.rollout.maskTruncated,
       correction: stage.rollout.correction,
       // A context schedule raises the limit within the stage, and says so.
@@ -95,6 +99,18 @@ export async function readStep(run: LoggedRun, stage: RlStage, step: number): Pr
     },
     recorded,
   };
+}
+
+/** Coefficients that follow a target are recorded as they acted (objectives/control.ts). */
+function actingSpec(
+  spec: ResolvedObjectiveSpec,
+  { kl_coef, entropy_coef }: Readonly<Record<string, number>>,
+): ResolvedObjectiveSpec {
+  const { kl, entropy } = spec;
+  const withKl =
+    kl.adaptive === undefined || kl_coef === undefined ? spec : { ...spec, kl: { ...kl, coefficient: kl_coef } };
+  if (entropy?.adaptive === undefined || entropy_coef === undefined) return withKl;
+  return { ...withKl, entropy: { ...entropy, coefficient: entropy_coef } };
 }
 
 /** Lines of evaluations have the step, too, but no count of samples. */

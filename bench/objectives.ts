@@ -2,8 +2,9 @@
  * What the losses cost: `npm run build && npx jiti bench/objectives.ts`.
  *
  * One million trained tokens in sequences of 1,000, groups of 8, with entropies, old and reference log-probabilities, through
- * each objective with its published defaults: seconds on one core for advantages, and for losses, gradients and metrics, the
- * critic's included where there is one; median of five passes after one that warms up.
+ * each objective with its published defaults: seconds on one core for advantages, for what depends on the whole step, and for losses,
+ * gradients and metrics, the critic's included where there is one; median of five passes after one that warms up. A word behind the
+ * command measures the objectives whose names have it.
  *
  * The measured code is that of dist/, loaded by Node itself: through a transpiling loader every call between modules looks its
  * function up again, and the same loops take about seven times as long.
@@ -33,15 +34,23 @@ const ref = outputsOf(0.3);
 const current = outputsOf(0.1).flat();
 
 console.log(`${numGroups * groupSize * numTokens} tokens, node ${process.version}, ${cpus()[0]?.model}`);
-console.log("objective              advantages s    losses s    ns/token");
-for (const type of objectiveTypes) {
-  const objective = createObjective({ type } as ObjectiveSpec);
+console.log("objective              advantages s   prepare s    losses s    ns/token");
+const [only = ""] = process.argv.slice(2);
+const measured: (readonly [string, ObjectiveSpec])[] = [
+  ...objectiveTypes.map((type) => [type, { type } as ObjectiveSpec] as const),
+  ["dapo, entropy terms", { type: "dapo", entropy: { coefficient: 0.001, topQuantile: 0.2 } }],
+];
+for (const [name, spec] of measured.filter((one) => one[0].includes(only))) {
+  const objective = createObjective(spec);
   const assembling: number[] = [];
+  const preparing: number[] = [];
   const losing: number[] = [];
   for (let pass = 0; pass <= numPasses; pass++) {
     const start = performance.now();
-    const examples = assemble(groups, old, ref, objective);
+    const plain = assemble(groups, old, ref, objective);
     const assembled = performance.now();
+    const examples = objective.prepare?.(plain, current, () => 0.5) ?? plain;
+    const prepared = performance.now();
     const batch = makeBatch(examples, numTokens, objective.positiveReward);
     const loss = anchoredLoss(objective, batch);
     const { critic } = objective;
@@ -52,12 +61,13 @@ for (const type of objectiveTypes) {
     if (!losses.every((one) => Number.isFinite(one.loss)) || !("ppo_kl" in merged)) throw new Error("no loss");
     if (pass === 0) continue;
     assembling.push((assembled - start) / 1000);
-    losing.push((done - assembled) / 1000);
+    preparing.push((prepared - assembled) / 1000);
+    losing.push((done - prepared) / 1000);
   }
   const seconds = median(losing);
   const perToken = (seconds * 1e9) / (numGroups * groupSize * numTokens);
   console.log(
-    `${type.padEnd(22)}${median(assembling).toFixed(3).padStart(13)}${seconds.toFixed(3).padStart(12)}${perToken.toFixed(0).padStart(12)}`,
+    `${name.padEnd(22)}${median(assembling).toFixed(3).padStart(13)}${median(preparing).toFixed(3).padStart(12)}${seconds.toFixed(3).padStart(12)}${perToken.toFixed(0).padStart(12)}`,
   );
 }
 

@@ -195,7 +195,10 @@ class ChildEngine implements NativeEngine {
           const gradients = indices.map((index, i) => lossOf(index, outputs[i]!));
           await this.#child.call("backward", {
             dLogprobs: packTokens(
-              gradients.map((gradient) => gradient.dLogprobs),
+              // A critic's are all 0: it needs no backward pass through the vocabulary.
+              gradients.map(({ dLogprobs }) =>
+                dLogprobs.some((derivative) => derivative !== 0) ? dLogprobs : undefined,
+              ),
               lengths,
               indices,
             ),

@@ -88,6 +88,28 @@ describe("replay", () => {
     expect(only!.scale).toBeCloseTo(1.5 * 8, 5);
   });
 
+  it("while nothing has moved, cispo and luspo are dapo, and gspo, gmpo and sapo are grpo", () => {
+    const step = stepOf([
+      { reward: 1, ratios: [1] },
+      { reward: 0.5, ratios: [1, 1, 1] },
+      { reward: 0, ratios: [1, 1] },
+    ]);
+    const types = ["dapo", "cispo", "luspo", "grpo", "gspo", "gmpo", "sapo"] as const;
+    const { replayed } = replay(
+      step,
+      types.map((type) => candidate({ type, kl: noKl })),
+      options,
+    );
+    const norms = replayed.map(({ gradientNorm }) => gradientNorm);
+    expect(alignments(types, norms, cosines(replayed)).map(({ a, b }) => `${b} = ${a}`)).toEqual([
+      "cispo = dapo",
+      "luspo = dapo",
+      "gspo = grpo",
+      "gmpo = grpo",
+      "sapo = grpo",
+    ]);
+  });
+
   it("clip shares, moving share and effective sample size are those worked by hand", () => {
     const step = stepOf([
       { reward: 1, ratios: [1.5, 1, 1.2], rhos: [3, 1, 1] },

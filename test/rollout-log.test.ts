@@ -125,6 +125,7 @@ describe("the rollout log", () => {
         /line 2 has tokenIds of 2 bytes, which are no 32-bit numbers\.$/,
       ],
       ["a missing line", ([, ...rest]) => rest, /line 1 is completion 1 of group 0, out of order\.$/],
+      ["a missing group", (lines) => lines.slice(2), /line 1 is completion 0 of group 1, out of order\.$/],
       [
         "a group without its prompt",
         (lines) => edited(lines, 2, { prompt: undefined }),

@@ -1,6 +1,7 @@
 /** `critic` in a recipe: where it belongs, which options go together, and what it takes. */
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { diffRecipes } from "../../src/compare/recipe-diff.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { planOf } from "../../src/recipe/plan.ts";
 
@@ -67,5 +68,32 @@ describe("critic", () => {
       /The critic is a model of its own, with 12 optimizer steps per step; it learns alone for the first 50 steps\.$/,
     );
     expect(shared.stages[1]!.sentence).toMatch(/The critic is a head on the policy\.$/);
+  });
+});
+
+describe("the recipe of VAPO", () => {
+  const vapo = resolve(import.meta.dirname, "../../recipes/vapo-32b.yaml");
+  const full = loadRecipe(vapo).recipe;
+
+  it.each<[string, string[], string[]]>([
+    ["value pretraining", ["algorithm.pretrainingSteps=0"], ["rl.algorithm.pretrainingSteps"]],
+    ["decoupled GAE", ["algorithm.lambdaCritic=0.95"], ["rl.algorithm.lambdaCritic"]],
+    ["length-adaptive GAE", ["algorithm.lengthAdaptiveAlpha=null"], ["rl.algorithm.lengthAdaptiveAlpha"]],
+    ["clip-higher", ["algorithm.clipHigh=0.2"], ["rl.algorithm.clipHigh"]],
+    ["the token-level loss", ["algorithm.aggregation=seq-mean-token-mean"], ["rl.algorithm.aggregation"]],
+    ["likelihood of right answers", ["algorithm.positiveNll=0"], ["rl.algorithm.positiveNll"]],
+    [
+      "group sampling",
+      ["rollout.groupSize=1", "rollout.promptsPerStep=8192"],
+      ["rl.rollout.groupSize", "rl.rollout.promptsPerStep"],
+    ],
+  ])("without %s differs in that alone, and loads", (_, set, keys) => {
+    const without = loadRecipe(vapo, { set: set.map((change) => `stages.rl.${change}`) }).recipe;
+    const differing = diffRecipes([full, without]).map(({ key }) => key);
+    expect(differing.sort()).toEqual(keys);
+    expect(planOf(without, null).stages[0]!.numbers).toMatchObject({
+      completionsPerStep: 8192,
+      completionsPerUpdate: 512,
+    });
   });
 });

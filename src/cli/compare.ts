@@ -43,15 +43,17 @@ export async function runCompare(
   const { numJobs, numThreads } = chooseConcurrency(arms, arms.length * args.seeds, args.jobs);
   const command = commandOf(args);
   const own = { command, ...provenance(), cpu: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}` };
+  const before = await expectationOf(arms, args.seeds, null);
   await using study = await openStudy({
     dir: join(arms[0]!.recipe.outputDir, `compare-${studyName(args.name, arms)}`),
     arms,
     numSeeds: args.seeds,
     numThreads,
+    expectation: before.sentence,
     provenance: own,
   });
   const warnings = unfairness(arms);
-  const expectation = await expectationOf(arms, args.seeds, await judgeSoFar(study));
+  const expectation = study.continued ? await expectationOf(arms, args.seeds, await judgeSoFar(study)) : before;
   reporter.note(
     `Study folder: ${study.dir}. ${study.continued ? "Going on with it." : "If it is stopped, the same command goes on with it."} ${numJobs} run${numJobs === 1 ? "" : "s"} at a time.`,
   );

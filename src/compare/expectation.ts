@@ -19,11 +19,11 @@ export interface Expectation {
   readonly sentence: string;
 }
 
-/** Throws RecipeError where the held-out data cannot be read. */
+/** `earlier` is what complete runs of the study say; null: there are none. Throws RecipeError where the held-out data cannot be read. */
 export async function expectationOf(
   arms: readonly Arm[],
   numSeeds: number,
-  earlier: StudyResult,
+  earlier: StudyResult | null,
 ): Promise<Expectation> {
   if (numSeeds < 2) {
     return {
@@ -45,7 +45,7 @@ export async function expectationOf(
       sentence: `With ${numSeeds} seeds ${found} (${basis}; level ${ALPHA}${shared}). More seeds, or more held-out samples, see smaller ones.`,
     };
   };
-  const measured = earlier.comparisons.flatMap(({ final }) => final?.std || []);
+  const measured = earlier?.comparisons.flatMap(({ final }) => final?.std || []) ?? [];
   if (measured.length > 0) {
     const std = Math.max(...measured);
     return say(

@@ -4,7 +4,6 @@
  */
 import { basename } from "node:path";
 import { count, lineChart, type Point } from "./chart.ts";
-import type { Expectation } from "./expectation.ts";
 import { Html, html } from "./html.ts";
 import { pageStyle } from "./page-style.ts";
 import type { PairedDifference } from "./paired.ts";
@@ -17,7 +16,6 @@ import type { Study } from "./study.ts";
 export interface PageContent {
   readonly study: Omit<Study, keyof AsyncDisposable | "continued">;
   readonly numJobs: number;
-  readonly expectation: Expectation;
   readonly warnings: readonly string[];
   readonly result: StudyResult;
   readonly samples: readonly SidedPrompt[];
@@ -52,11 +50,11 @@ const VERDICTS: Readonly<Record<Comparison["verdict"], string>> = {
   noVerdict: "No verdict",
 };
 
-function verdicts({ result, warnings, study, expectation }: PageContent): Html {
+function verdicts({ result, warnings, study }: PageContent): Html {
   const failed = result.runs.filter(({ status }) => status === "failed");
   return html`<section aria-label="Verdict">
     ${result.comparisons.map(({ verdict, sentence }) => html`<p class="verdict ${verdict}"><b>${VERDICTS[verdict]}</b>${sentence}</p>`)}
-    <p class="soft">Said before the start: ${expectation.sentence}</p>
+    <p class="soft">Said before the start: ${study.expectation}</p>
     ${
       study.extendedFrom.length === 0
         ? null

@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../files.ts";
-import type { Expectation } from "./expectation.ts";
 import { type Job, planRuns, type RunJob } from "./jobs.ts";
 import { renderPage } from "./page.ts";
 import { readRun } from "./read-run.ts";
@@ -20,8 +19,6 @@ export interface RunStudyOptions {
   readonly provenance: Readonly<Record<string, unknown>>;
   /** Default: the lowest of the recipes' mean final scores. */
   readonly target: number | undefined;
-  /** What was said before the start. */
-  readonly expectation: Expectation;
   /** What makes the comparison unfair, one sentence each. */
   readonly warnings: readonly string[];
   readonly reporter: JobReporter;

@@ -27,6 +27,8 @@ const studySchema = z.strictObject({
   extendedFrom: z.array(z.int()),
   /** engine.numThreads of every run, or null for the recipes' own: fixed, since sums of other threads round differently. */
   numThreads: z.int().nullable(),
+  /** What it could find, as it was said before the first run. */
+  expectation: z.string(),
   provenance: z.record(z.string(), z.unknown()),
 });
 
@@ -38,6 +40,8 @@ export interface Study extends AsyncDisposable {
   readonly seeds: readonly number[];
   readonly extendedFrom: readonly number[];
   readonly numThreads: number | null;
+  /** Said before the first run. */
+  readonly expectation: string;
   readonly provenance: Readonly<Record<string, unknown>>;
   /** True when the folder was there already. */
   readonly continued: boolean;
@@ -50,6 +54,8 @@ export interface OpenStudyOptions {
   readonly numSeeds: number;
   /** Of a new study; one that exists keeps its own. */
   readonly numThreads: number | null;
+  /** Of a new study. */
+  readonly expectation: string;
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
@@ -86,13 +92,14 @@ async function readStudy(dir: string): Promise<StudyFile | null> {
   );
 }
 
-function newStudy({ arms, numSeeds, numThreads, provenance }: OpenStudyOptions): StudyFile {
+function newStudy({ arms, numSeeds, numThreads, expectation, provenance }: OpenStudyOptions): StudyFile {
   return {
     format: 1,
     arms: arms.map(({ label, recipe }) => ({ label, sha256: hashRecipe(recipe), recipe })),
     seeds: seedsTo(numSeeds),
     extendedFrom: [],
     numThreads,
+    expectation,
     provenance,
   };
 }

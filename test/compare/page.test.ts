@@ -48,10 +48,10 @@ function study(): string {
       seeds: [1, 2, 3],
       extendedFrom: [],
       numThreads: 1,
+      expectation: "With 3 seeds a difference of 10.0 points is found.",
       provenance: { commit: "abc" },
     },
     numJobs: 2,
-    expectation: { effect: 0.1, sentence: "With 3 seeds a difference of 10.0 points is found." },
     warnings: ["dapo gets more samples."],
     result: judge(labels, [1, 2, 3], runs),
     samples: [

@@ -18,6 +18,7 @@ const options = (name: string) => ({
   arms: [grpo, dapo],
   numSeeds: 2,
   numThreads: 1,
+  expectation: "With 2 seeds nothing is found.",
   provenance: { commit: "abc" },
 });
 
@@ -29,7 +30,13 @@ async function begin(name: string) {
 describe("a study's folder", () => {
   it("goes on with what it began with, its threads included", async () => {
     expect(await begin("same")).toMatchObject({ continued: false, seeds: [1, 2] });
-    await using again = await openStudy({ ...options("same"), numThreads: 2, provenance: { commit: "def" } });
+    await using again = await openStudy({
+      ...options("same"),
+      numThreads: 2,
+      expectation: "Said after a look.",
+      provenance: { commit: "def" },
+    });
+    expect(again.expectation).toBe("With 2 seeds nothing is found.");
     expect(again).toMatchObject({ continued: true, seeds: [1, 2], numThreads: 1, provenance: { commit: "abc" } });
     expect(again.arms.map(({ recipe }) => recipe)).toEqual([grpo.recipe, dapo.recipe]);
   });

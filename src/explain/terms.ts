@@ -54,11 +54,13 @@ function rewardTerm({ rewards: { functions } }: RlStage): Formula {
 }
 
 function samplingTerms({ rollout }: RlStage): Formula[] {
-  const { dynamicSampling, maskTruncated, sampling, promptsPerStep, groupSize } = rollout;
+  const { dynamicSampling, maskTruncated, sampling, promptsPerStep, groupSize, contextSchedule } = rollout;
+  const largest = contextSchedule?.at(-1)?.maxTokens;
+  const grows = largest === undefined ? "" : `, growing to ${largest}`;
   const terms: Formula[] = [
     {
       symbol: "i",
-      expression: `${promptsPerStep} prompts x ${groupSize} completions of at most ${sampling.maxTokens} tokens`,
+      expression: `${promptsPerStep} prompts x ${groupSize} completions of at most ${sampling.maxTokens} tokens${grows}`,
       source: "rollout",
     },
   ];
@@ -133,7 +135,7 @@ function correctionTerm(correction: Correction): { expression: string; source: s
 }
 
 function policyTerms(stage: RlStage, hasReference: boolean): Formula[] {
-  const { rollout, updatesPerBatch, epochsPerBatch, refreshReferenceEverySteps } = stage;
+  const { rollout, updatesPerBatch, epochsPerBatch, refreshReferenceEverySteps, critic } = stage;
   const { temperature } = rollout.sampling;
   const at = temperature === 1 || temperature === 0 ? "" : ` at temperature ${temperature}`;
   const numUpdates = updatesPerBatch * epochsPerBatch;
@@ -157,6 +159,10 @@ function policyTerms(stage: RlStage, hasReference: boolean): Formula[] {
       expression: `log-probability by the policy that the stage started from, ${refreshed}`,
       source: "refreshReferenceEverySteps",
     });
+  }
+  if (critic !== undefined) {
+    const whose = critic.weights === "own" ? "by a critic of its own" : "by a head on the policy";
+    terms.push({ symbol: "V_t", expression: `value before token t, in units of reward, ${whose}`, source: "critic" });
   }
   return terms;
 }
@@ -203,8 +209,10 @@ const OPTIONS = [
   ["rollout", "maskTruncated"],
   ["rollout", "correction"],
   ["rollout", "prefetch"],
+  ["rollout", "contextSchedule"],
   ["updatesPerBatch"],
   ["epochsPerBatch"],
+  ["critic"],
   ["refreshReferenceEverySteps"],
   ["optimizer"],
 ] as const;

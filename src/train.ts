@@ -282,7 +282,7 @@ class LearningWatch {
   private evidence = noEvidence;
   private gradNorms: number[] = [];
   private numSteps = 0;
-  private skipsInARow = 0;
+  private readonly skipsInARow = { policy: 0, critic: 0 };
   private said: string | null = null;
   private readonly context: TrainContext;
 
@@ -290,16 +290,12 @@ class LearningWatch {
     this.context = context;
   }
 
-  add({ evidence }: Collected, { gradNorms, learningRate }: Update): void {
-    const { objective, stage, reporter, name } = this.context;
-    for (const norm of gradNorms) this.skipsInARow = Number.isFinite(norm) ? 0 : this.skipsInARow + 1;
-    if (this.skipsInARow >= MAX_SKIPS_IN_A_ROW) {
-      throw new RecipeError(
-        `The gradient was not finite in ${this.skipsInARow} optimizer steps in a row, all of them skipped. Lower the learning rate of stage ${name} and resume from the last checkpoint.`,
-      );
-    }
+  add({ evidence }: Collected, { gradNorms, criticGradNorms, learningRate }: Update): void {
+    const { objective, stage, reporter } = this.context;
+    this.countSkips("policy", gradNorms);
+    this.countSkips("critic", criticGradNorms);
     this.evidence = addEvidence(this.evidence, evidence);
-    this.gradNorms.push(...gradNorms);
+    this.gradNorms.push(...gradNorms, ...criticGradNorms);
     this.numSteps++;
     if (this.numSteps < Math.min(WINDOW, stage.steps)) return;
     const { comparesSiblings } = objective;
@@ -316,5 +312,14 @@ class LearningWatch {
     this.evidence = noEvidence;
     this.gradNorms = [];
     this.numSteps = 0;
+  }
+
+  private countSkips(whose: "policy" | "critic", gradNorms: readonly number[]): void {
+    for (const norm of gradNorms) this.skipsInARow[whose] = Number.isFinite(norm) ? 0 : this.skipsInARow[whose] + 1;
+    const numSkips = this.skipsInARow[whose];
+    if (numSkips < MAX_SKIPS_IN_A_ROW) return;
+    throw new RecipeError(
+      `The ${whose === "critic" ? "critic's " : ""}gradient was not finite in ${numSkips} optimizer steps in a row, all of them skipped. Lower the learning rate of ${whose === "critic" ? "the critic of " : ""}stage ${this.context.name} and resume from the last checkpoint.`,
+    );
   }
 }

@@ -47,8 +47,10 @@ export interface Update {
   readonly numSkipped: number;
   /** Trained tokens. */
   readonly numTokens: number;
-  /** L2 norms before clipping, one per optimizer step of policy and critic, skipped ones included. */
+  /** L2 norms before clipping, one per optimizer step, skipped ones included. */
   readonly gradNorms: readonly number[];
+  /** The same of a critic of its own. */
+  readonly criticGradNorms: readonly number[];
   /** The policy's; the critic's while it learns alone. */
   readonly learningRate: number;
 }
@@ -90,7 +92,8 @@ export async function updatePolicy(groups: readonly ScoredGroup[], options: Upda
     numUpdates: policy.numUpdates,
     numSkipped: policy.gradNorms.length - policy.numUpdates,
     numTokens: makeBatch(examples, maxCompletionTokens).numTokens,
-    gradNorms: [...policy.gradNorms, ...(learned?.gradNorms ?? [])],
+    gradNorms: policy.gradNorms,
+    criticGradNorms: learned?.gradNorms ?? [],
     learningRate: isPretraining ? (learned?.learningRate ?? 0) : policy.learningRate,
   };
 }

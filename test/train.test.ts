@@ -10,7 +10,7 @@ import { silentReporter } from "../src/progress.ts";
 import { type RlStage, rlStage } from "../src/recipe/schema.ts";
 import type { GroupRequest, PolicyServer } from "../src/server/server.ts";
 import { type LoopState, type TrainContext, train } from "../src/train.ts";
-import type { Completion, Group, Prompt, ScoredGroup } from "../src/types.ts";
+import type { Completion, Group, Prompt, ScoredGroup, TokenOutputs } from "../src/types.ts";
 import { TableEngine } from "./server/table-engine.ts";
 
 const WANTED = 3;
@@ -181,6 +181,34 @@ describe("the loop counts", () => {
     const { state } = await run();
     expect(state).toMatchObject({ step: 4, numUpdates: 3, numSkippedUpdates: 1 });
     expect(records.map((record) => record["learning_rate"])).toEqual([0, 0.1, 0.1, 0.2]);
+  });
+
+  it("a critic whose gradient stays broken stops the run, although the policy's is whole", async () => {
+    const withZeros = <Outputs extends TokenOutputs>(outputs: Outputs) => ({
+      ...outputs,
+      values: new Float32Array(outputs.logprobs.length),
+    });
+    class BrokenCritic extends TableEngine {
+      override async forward(...args: Parameters<TableEngine["forward"]>) {
+        return (await super.forward(...args)).map(withZeros);
+      }
+      override forwardBackward(...[examples, loss]: Parameters<TableEngine["forwardBackward"]>) {
+        return super.forwardBackward(examples, (example, outputs) => loss(example, withZeros(outputs)));
+      }
+      override async optimStep() {
+        return { gradNorm: Number.NaN, skipped: true };
+      }
+    }
+    const { run, records } = setUp({
+      algorithm: { type: "ppo" },
+      stage: { critic: { weights: "own" } },
+      context: { criticEngine: new BrokenCritic({ vocabSize: 10, seed: 6 }) },
+    });
+    await expect(run()).rejects.toThrow(
+      /^The critic's gradient was not finite in 3 optimizer steps in a row.*the critic of stage rl/,
+    );
+    expect(records).toHaveLength(3);
+    expect(records.map((record) => Number.isFinite(record["grad_norm"]))).toEqual([true, true, true]);
   });
 });
 

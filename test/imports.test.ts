@@ -8,6 +8,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/types.ts"],
   ["src/errors.ts"],
   ["src/math/", "src/random.ts", "src/files.ts", "src/paths.ts", "src/run-lock.ts"],
+  ["src/verify/math/"],
   ["src/tokenizer/", "src/verify/"],
   ["src/template/"],
   ["src/reward/reward.ts"],

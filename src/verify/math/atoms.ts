@@ -1,0 +1,391 @@
+/** The atoms of the grammar: numbers, letters, commands, function calls, and everything between brackets. */
+import { accept, at, type Cursor, deeper, enclosed, expect, fail, isOperator, peek } from "./cursor.ts";
+import {
+  call,
+  type Expression,
+  mapChildren,
+  number,
+  type Of,
+  power,
+  product,
+  quotient,
+  squareRoot,
+  sum,
+  symbol,
+} from "./expression.ts";
+import type { Token } from "./lexer.ts";
+import { matrix } from "./matrix-rules.ts";
+import { rational } from "./rational.ts";
+import { ACCENTS } from "./vocabulary.ts";
+
+/** One atom; what follows it (powers, factorials …) is postfix.ts. */
+export function atom(cursor: Cursor): Expression {
+  const token = peek(cursor);
+  if (token === undefined) return fail();
+  switch (token.type) {
+    case "number":
+      return numberAtom(cursor, token);
+    case "name":
+      return nameAtom(cursor, token.name);
+    case "function":
+      cursor.position++;
+      return functionCall(cursor, token.name);
+    case "command":
+      return commandAtom(cursor, token.name);
+    case "text":
+      return textAtom(cursor);
+    case "operator":
+      return bracketAtom(cursor, token.text);
+  }
+  return token satisfies never;
+}
+
+type NumberToken = Extract<Token, { type: "number" }>;
+
+/** A number, or a mixed number: 2\frac13 and 1 1/4. */
+function numberAtom(cursor: Cursor, token: NumberToken): Expression {
+  cursor.position++;
+  const whole = number(token.value, token.decimal);
+  if (token.decimal || token.value.denominator !== 1n) return whole;
+  const next = peek(cursor);
+  if (next?.type === "command" && /^[dtc]?frac$/.test(next.name)) {
+    const start = cursor.position;
+    const fraction = atom(cursor);
+    if (isPlainFraction(fraction)) return sum([whole, fraction]);
+    cursor.position = start;
+    return whole;
+  }
+  const denominator = peek(cursor, 2);
+  if (next?.type === "number" && next.spaced && isOperator(peek(cursor, 1), "/") && denominator?.type === "number") {
+    cursor.position += 3;
+    if (next.decimal || denominator.decimal || denominator.value.numerator === 0n) fail();
+    return sum([whole, number(rational(next.value.numerator, denominator.value.numerator))]);
+  }
+  return whole;
+}
+
+/** Two whole numbers over each other. */
+function isPlainFraction(node: Expression): boolean {
+  if (node.kind === "power") return node.base.kind === "number";
+  return (
+    node.kind === "product" &&
+    node.factors.length === 2 &&
+    node.factors[0]!.kind === "number" &&
+    isPlainFraction(node.factors[1]!)
+  );
+}
+
+const FUNCTION_LETTERS = /^[fghFGH]$/;
+
+function nameAtom(cursor: Cursor, letter: string): Expression {
+  cursor.position++;
+  const name = `${letter}${subscript(cursor)}`;
+  if (name === "e" || name === "i") return { kind: "constant", name };
+  const prime = at(cursor, "'") ? 1 : 0;
+  const opens = isOperator(peek(cursor, prime), "(");
+  // p(x) = … names a function; p(x + 1) elsewhere is a product.
+  const isDefined =
+    peek(cursor, 1)?.type === "name" && isOperator(peek(cursor, 2), ")") && isOperator(peek(cursor, 3), "=");
+  if (opens && (FUNCTION_LETTERS.test(letter) || isDefined)) {
+    cursor.position += prime;
+    const inside = bracketAtom(cursor, "(");
+    const args = inside.kind === "tuple" ? inside.items : [inside];
+    return { kind: "call", name: prime === 1 ? `${name}'` : name, known: false, args };
+  }
+  return symbol(name);
+}
+
+/** "_1", "_{max}" as part of a name; "" where there is none. */
+function subscript(cursor: Cursor): string {
+  if (!accept(cursor, "_")) return "";
+  const isBraced = accept(cursor, "{");
+  let text = "";
+  for (let token = peek(cursor); token !== undefined; token = peek(cursor)) {
+    if (isBraced && isOperator(token, "}")) break;
+    text += token.type === "number" || token.type === "text" || token.type === "operator" ? token.text : token.name;
+    cursor.position++;
+    if (!isBraced) break;
+  }
+  if (text === "" || (isBraced && !accept(cursor, "}"))) fail();
+  return `_${text}`;
+}
+
+const CONSTANTS: Readonly<Record<string, Expression>> = {
+  pi: { kind: "constant", name: "pi" },
+  infty: { kind: "constant", name: "infinity" },
+  emptyset: { kind: "set", items: [] },
+  varnothing: { kind: "set", items: [] },
+  ldots: symbol("\u2026"),
+  imath: { kind: "constant", name: "i" },
+  N: { kind: "symbol", name: "n" },
+};
+
+function commandAtom(cursor: Cursor, name: string): Expression {
+  cursor.position++;
+  if (name.startsWith("mathbb:")) return numberSet(name.slice("mathbb:".length));
+  if (ACCENTS.has(name)) return accented(name, deeper(cursor, atom));
+  switch (name) {
+    case "frac":
+    case "dfrac":
+    case "tfrac":
+    case "cfrac":
+      return quotient(argument(cursor), argument(cursor));
+    case "binom":
+    case "dbinom":
+    case "tbinom":
+      return call("binom", argument(cursor), argument(cursor));
+    case "sqrt":
+      return radical(cursor);
+    case "sum":
+    case "prod":
+      return series(cursor, name === "sum" ? "sum" : "product");
+    case "int":
+      return integral(cursor);
+    case "mathbb":
+    case "lim":
+    case "partial":
+    case "nabla":
+      return fail();
+    default:
+      return CONSTANTS[name] && name !== "N" ? CONSTANTS[name] : symbol(`${name}${subscript(cursor)}`);
+  }
+}
+
+function numberSet(letter: string): Expression {
+  if (letter === "N" || letter === "Z" || letter === "Q" || letter === "R" || letter === "C") {
+    return { kind: "number-set", name: letter };
+  }
+  return symbol(`mathbb ${letter}`);
+}
+
+/** A bar, hat or arrow makes of a letter, or of several, one other symbol; a bar and an overline are the same mark. */
+function accented(mark: string, inner: Expression): Expression {
+  const letters = inner.kind === "product" ? inner.factors : [inner];
+  const names = letters.map((letter) =>
+    letter.kind === "symbol" || letter.kind === "constant" ? letter.name : fail(),
+  );
+  const name = mark === "bar" ? "overline" : mark === "vec" ? "overrightarrow" : mark;
+  return symbol(`${name} ${names.join("")}`);
+}
+
+/** An argument of a command: a group, or one token, of which a number gives only its first digit: \frac12. */
+function argument(cursor: Cursor): Expression {
+  const token = peek(cursor);
+  return token?.type === "number" && token.text.length > 1 ? splitNumber(cursor, token) : deeper(cursor, atom);
+}
+
+/** \frac12 lexes 12 as one number: the first digit is the first argument, the rest stays for the second. */
+function splitNumber(cursor: Cursor, token: NumberToken): Expression {
+  if (!/^\d+$/.test(token.text)) return fail();
+  const rest: Token = {
+    type: "number",
+    text: token.text.slice(1),
+    value: rational(BigInt(token.text.slice(1))),
+    decimal: false,
+    spaced: false,
+  };
+  // The cursor's tokens are its own copy from here on, with the number in two.
+  const tokens = [...cursor.tokens.slice(0, cursor.position), { ...token, text: token.text[0]! }, rest];
+  Object.assign(cursor, { tokens: [...tokens, ...cursor.tokens.slice(cursor.position + 1)] });
+  cursor.position++;
+  return number(BigInt(token.text[0]!));
+}
+
+function radical(cursor: Cursor): Expression {
+  let degree: Expression | null = null;
+  if (at(cursor, "[")) {
+    cursor.position++;
+    degree = enclosed(cursor, cursor.rules.sum);
+    expect(cursor, "]");
+  }
+  const token = peek(cursor);
+  const inside =
+    token?.type === "number" && !token.spaced && token.text.length > 1 ? deeper(cursor, atom) : argument(cursor);
+  return degree === null ? squareRoot(inside) : call("root", inside, degree);
+}
+
+/** `_{i=1}^{n} term`. */
+function series(cursor: Cursor, name: "sum" | "product"): Expression {
+  if (!accept(cursor, "_")) return fail();
+  expect(cursor, "{");
+  const letter = peek(cursor);
+  if (letter?.type !== "name") return fail();
+  cursor.position++;
+  expect(cursor, "=");
+  const from = enclosed(cursor, cursor.rules.sum);
+  expect(cursor, "}");
+  expect(cursor, "^");
+  const to = deeper(cursor, atom);
+  const body = rename(deeper(cursor, cursor.rules.product), letter.name);
+  return { kind: "series", name, variable: letter.name, from, to, body };
+}
+
+/** The index i of a sum is an ordinary letter inside it, not the imaginary unit. */
+function rename(body: Expression, letter: string): Expression {
+  if (letter !== "i" && letter !== "e") return body;
+  const change = (node: Expression): Expression =>
+    node.kind === "constant" && node.name === letter ? symbol(letter) : mapChildren(node, change);
+  return change(body);
+}
+
+/** `_a^b integrand dx`. */
+function integral(cursor: Cursor): Expression {
+  if (!accept(cursor, "_")) return fail();
+  const from = signedAtom(cursor);
+  expect(cursor, "^");
+  const to = signedAtom(cursor);
+  cursor.integrals++;
+  const body = isDifferential(cursor) ? number(1) : deeper(cursor, cursor.rules.sum);
+  cursor.integrals--;
+  if (!isDifferential(cursor)) return fail();
+  const variable = peek(cursor, 1);
+  cursor.position += 2;
+  return variable?.type === "name"
+    ? { kind: "series", name: "integral", variable: variable.name, from, to, body }
+    : fail();
+}
+
+function signedAtom(cursor: Cursor): Expression {
+  return accept(cursor, "-") ? product([number(-1), deeper(cursor, atom)]) : deeper(cursor, atom);
+}
+
+function isDifferential(cursor: Cursor): boolean {
+  const token = peek(cursor);
+  return token?.type === "name" && token.name === "d" && peek(cursor, 1)?.type === "name";
+}
+
+/** sin x, sin^2 x, sin^{-1} x, log_2 8, max(1, 2): without brackets the argument is the product that follows. */
+function functionCall(cursor: Cursor, name: string): Expression {
+  let base: Expression | null = null;
+  let exponent: Expression | null = null;
+  for (;;) {
+    if (accept(cursor, "_")) base = argument(cursor);
+    else if (accept(cursor, "^"))
+      exponent = accept(cursor, "-") ? product([number(-1), deeper(cursor, atom)]) : deeper(cursor, atom);
+    else break;
+  }
+  const args = functionArguments(cursor);
+  const isInverse =
+    exponent?.kind === "number" && exponent.value.numerator === -1n && exponent.value.denominator === 1n;
+  if (isInverse && /^(?:sin|cos|tan|cot|sec|csc|sinh|cosh|tanh)$/.test(name)) return call(`arc${name}`, ...args);
+  const value = applied(name, args, base);
+  return exponent === null ? value : power(value, exponent);
+}
+
+function applied(name: string, args: readonly Expression[], base: Expression | null): Expression {
+  if (base !== null && name !== "log") return fail();
+  if (name === "sqrt" && args.length === 1) return squareRoot(args[0]!);
+  if (name === "cbrt" && args.length === 1) return call("root", args[0]!, number(3));
+  if (name === "exp" && args.length === 1) return power({ kind: "constant", name: "e" }, args[0]!);
+  if (name === "log") return args.length === 2 ? call("log", ...args) : call("log", args[0]!, base ?? number(10));
+  return call(name, ...args);
+}
+
+function functionArguments(cursor: Cursor): readonly Expression[] {
+  if (at(cursor, "(", "[", "\\{")) {
+    const inside = deeper(cursor, atom);
+    return inside.kind === "tuple" || inside.kind === "set" ? inside.items : [inside];
+  }
+  if (at(cursor, "{")) {
+    const inside = deeper(cursor, atom);
+    return inside.kind === "tuple" || inside.kind === "list" ? inside.items : [inside];
+  }
+  const factors: Expression[] = [];
+  const sign = accept(cursor, "-") ? [number(-1)] : [];
+  do {
+    factors.push(deeper(cursor, cursor.rules.power));
+  } while (continuesArgument(cursor));
+  return [product([...sign, ...factors])];
+}
+
+/** sin 2x takes the x; sin x cos x, sin x (y), and sin x dx do not take what follows. */
+function continuesArgument(cursor: Cursor): boolean {
+  const token = peek(cursor);
+  if (token?.type === "name") return !isDifferential(cursor);
+  return token?.type === "command" && token.name !== "ldots";
+}
+
+/** Words that stand as a value: a label before "=", or a text answer in a list. */
+function textAtom(cursor: Cursor): Expression {
+  let words = "";
+  for (let token = peek(cursor); token?.type === "text"; token = peek(cursor)) {
+    words += ` ${token.text}`;
+    cursor.position++;
+  }
+  const name = words.trim().toLowerCase();
+  return at(cursor, "=") ? symbol(name) : { kind: "text", words: name };
+}
+
+function bracketAtom(cursor: Cursor, opening: string): Expression {
+  if (opening.startsWith("begin:")) return matrix(cursor, opening.slice("begin:".length));
+  cursor.position++;
+  switch (opening) {
+    case "{":
+      return group(cursor);
+    case "(":
+    case "[":
+    case "]":
+      return bracketed(cursor, opening);
+    case "\\{":
+      return set(cursor);
+    case "langle": {
+      const inside = enclosed(cursor, cursor.rules.list);
+      expect(cursor, "rangle");
+      return { kind: "tuple", items: inside.kind === "list" ? inside.items : [inside], open: "<", close: ">" };
+    }
+    case "|":
+    case "||": {
+      cursor.bars++;
+      const inside = deeper(cursor, cursor.rules.sum);
+      cursor.bars--;
+      expect(cursor, opening);
+      return call("abs", inside);
+    }
+    case "lfloor":
+    case "lceil": {
+      const inside = enclosed(cursor, cursor.rules.sum);
+      expect(cursor, opening === "lfloor" ? "rfloor" : "rceil");
+      return call(opening === "lfloor" ? "floor" : "ceil", inside);
+    }
+    default:
+      return fail();
+  }
+}
+
+/** A LaTeX group: {…}, with {a \over b} and {n \choose k}. */
+function group(cursor: Cursor): Expression {
+  if (accept(cursor, "}")) return fail();
+  const first = enclosed(cursor, cursor.rules.list);
+  if (accept(cursor, "}")) return first;
+  const infix = expect(cursor, "over", "choose");
+  const second = enclosed(cursor, cursor.rules.list);
+  expect(cursor, "}");
+  return infix === "over" ? quotient(first, second) : call("binom", first, second);
+}
+
+/** Round or square brackets: one expression in brackets is itself; several are a tuple, or with bounds an interval. */
+function bracketed(cursor: Cursor, open: "(" | "[" | "]"): Expression {
+  const inside = enclosed(cursor, cursor.rules.list);
+  const close = expect(cursor, ")", "]", ...(open === "(" || inside.kind === "list" ? ["["] : []));
+  if (inside.kind !== "list") {
+    const matches = (open === "(" && close === ")") || (open === "[" && close === "]");
+    return matches ? inside : fail();
+  }
+  if (close !== ")" && close !== "]" && close !== "[") return fail();
+  const tuple: Of<"tuple"> = { kind: "tuple", items: inside.items, open, close };
+  return tuple;
+}
+
+/** \{1, 2\}, \{\}, \{x : x > 0\}. */
+function set(cursor: Cursor): Expression {
+  if (accept(cursor, "\\}")) return { kind: "set", items: [] };
+  const first = enclosed(cursor, cursor.rules.list, true);
+  if (at(cursor, "|", ":", "mid")) {
+    cursor.position++;
+    const condition = enclosed(cursor, cursor.rules.list);
+    expect(cursor, "\\}");
+    return { kind: "set-builder", subject: first, condition };
+  }
+  expect(cursor, "\\}");
+  return { kind: "set", items: first.kind === "list" ? first.items : [first] };
+}

@@ -1,0 +1,54 @@
+/**
+ * `equalMath`: is the predicted answer the gold answer? The gold comes first, and the two are not alike: an inequality as gold is
+ * met by the interval it describes, while an interval as gold is not met by an inequality, which may only echo the question.
+ */
+import { createRandom } from "../../random.ts";
+import { equalExpressions } from "./answers.ts";
+import { createBudget, LimitReached } from "./budget.ts";
+import { type Expression, freeSymbols } from "./expression.ts";
+import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
+import { lowerCase, type Parsed } from "./parse.ts";
+
+export type { EqualOptions, Verdict } from "./options.ts";
+
+const SEED = 20_250_122;
+
+/** Total and deterministic: limits end in `equal: false` with the limit as the reason, never in an exception. */
+export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}): Verdict {
+  const mode = options.mode ?? "lenient";
+  const context: Context = {
+    mode,
+    floatRounding: options.floatRounding ?? 6,
+    units: options.units ?? (mode === "lenient" ? "drop" : "compare"),
+    percent: options.percent ?? "value",
+    allowSetRelation: options.allowSetRelation ?? false,
+    budget: createBudget(),
+    random: createRandom(SEED),
+  };
+  if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
+  if (gold.expression.kind === "text" && pred.expression.kind === "text") return different("different words");
+  const [a, b] = unifyCase(gold.expression, pred.expression);
+  try {
+    return equalExpressions(a, b, context);
+  } catch (error) {
+    if (error instanceof LimitReached) return different(`the comparison reached its limit of ${error.what}`);
+    if (error instanceof RangeError) return different("the comparison reached the limit of large numbers");
+    throw error;
+  }
+}
+
+/** Words are compared without case, formulas with it: the two letters of R - r are two. */
+function sameCase(gold: Parsed, pred: Parsed): boolean {
+  return (
+    gold.expression.kind === "text" || pred.expression.kind === "text" || gold.source.trim() === pred.source.trim()
+  );
+}
+
+/** As in Math-Verify case does not count; but where one side has both A and a they are two symbols. */
+function unifyCase(gold: Expression, pred: Expression): readonly [Expression, Expression] {
+  const isAmbiguous = [gold, pred].some((side) => {
+    const names = freeSymbols(side);
+    return new Set([...names].map((name) => name.toLowerCase())).size < names.size;
+  });
+  return isAmbiguous ? [gold, pred] : [lowerCase(gold), lowerCase(pred)];
+}

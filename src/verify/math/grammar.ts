@@ -1,0 +1,203 @@
+/**
+ * From tokens to an expression tree, by recursive descent. From loose to tight:
+ *
+ *   list        relation ("," ";" "and" "or" relation)*
+ *   relation    union (("=" "<" "in" ...) union)* ["(mod n)"]
+ *   union       sum (("cup" "cap" "setminus") sum)*
+ *   sum         ["+" "-" "+-"] product (("+" "-" "+-") product)*
+ *   product     power (["*" "/" ":" "mod"] power)* [unit]
+ *   power       atom ("^" exponent | "_" base | "!" | "%" | degrees)*       (postfix.ts, atoms.ts)
+ *
+ * Throws LimitReached for what is no expression ("syntax") and for what nests deeper than MAX_DEPTH.
+ */
+import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
+import { call, type Expression, negative, product, quotient, type Relation, sum } from "./expression.ts";
+import type { Token } from "./lexer.ts";
+import { power } from "./postfix.ts";
+
+/** All tokens as one expression; throws LimitReached where they are none. */
+export function parseTokens(tokens: readonly Token[]): Expression {
+  const rules = { list, relation, sum: sumRule, product: productRule, power };
+  const cursor: Cursor = { tokens, rules, position: 0, depth: 0, bars: 0, inBraces: false, integrals: 0 };
+  const result = list(cursor);
+  return cursor.position === cursor.tokens.length ? result : fail();
+}
+
+const SEPARATORS = [",", ";", "and", "or", "newline"] as const;
+
+function list(cursor: Cursor): Expression {
+  /** Groups between semicolons of items between commas. */
+  const groups: Expression[][] = [[]];
+  let joiner: "," | "and" | "or" = ",";
+  let lastSeparator = "";
+  for (;;) {
+    groups.at(-1)!.push(relation(cursor));
+    let separated = false;
+    while (at(cursor, ...SEPARATORS)) {
+      const token = peek(cursor);
+      const text = token?.type === "operator" ? token.text : ",";
+      if (text === "or" || (text === "and" && joiner !== "or")) joiner = text;
+      if (!separated) lastSeparator = text;
+      separated = true;
+      cursor.position++;
+    }
+    if (!separated || peek(cursor) === undefined || at(cursor, "}", ")", "]") || isEnd(peek(cursor))) break;
+    if (lastSeparator === ";" || lastSeparator === "newline") groups.push([]);
+  }
+  const full = groups.filter((group) => group.length > 0);
+  // a,b;c,d is a list of pairs, a;b and a,b are lists.
+  const isNested = full.length > 1 && full.every((group) => group.length > 1);
+  const items: Expression[] = isNested
+    ? full.map((group) => ({ kind: "tuple", items: group, open: "(", close: ")" }))
+    : full.flat();
+  return items.length === 1 ? items[0]! : { kind: "list", items, joiner };
+}
+
+function isEnd(token: Token | undefined): boolean {
+  return token?.type === "operator" && token.text.startsWith("end:");
+}
+
+const RELATIONS: ReadonlyMap<string, Relation> = new Map(
+  ["=", "<", ">", "<=", ">=", "!=", "in", "notin", "subset", "approx", "equiv"].map((text) => [text, text as Relation]),
+);
+
+function relationAt(cursor: Cursor): Relation | undefined {
+  // An alignment mark before the sign: x &= 1.
+  const isAligned = at(cursor, "&") && isOperator(peek(cursor, 1), ...RELATIONS.keys());
+  if (isAligned) cursor.position++;
+  const token = peek(cursor);
+  return token?.type === "operator" ? RELATIONS.get(token.text) : undefined;
+}
+
+function relation(cursor: Cursor): Expression {
+  const sides = [deeper(cursor, unionRule)];
+  const operators: Relation[] = [];
+  for (let operator = relationAt(cursor); operator !== undefined; operator = relationAt(cursor)) {
+    cursor.position++;
+    operators.push(operator);
+    sides.push(deeper(cursor, unionRule));
+  }
+  const modulus = congruenceModulus(cursor);
+  if (modulus !== null) {
+    if (sides.length === 1) return call("mod", sides[0]!, modulus);
+    return { kind: "congruence", left: sides[0]!, right: sides.at(-1)!, modulus };
+  }
+  return operators.length === 0 ? sides[0]! : { kind: "relation", sides, operators };
+}
+
+/** `\pmod{7}`, `(mod 7)`. */
+function congruenceModulus(cursor: Cursor): Expression | null {
+  if (accept(cursor, "pmod")) return deeper(cursor, power);
+  if (!(at(cursor, "(") && isOperator(peek(cursor, 1), "mod"))) return null;
+  cursor.position += 2;
+  const modulus = deeper(cursor, sumRule);
+  if (!accept(cursor, ")")) fail();
+  return modulus;
+}
+
+function unionRule(cursor: Cursor): Expression {
+  let left = sumRule(cursor);
+  while (at(cursor, "union", "intersection", "difference")) {
+    const token = peek(cursor);
+    const name = token?.type === "operator" ? token.text : "";
+    cursor.position++;
+    const right = deeper(cursor, sumRule);
+    if (name !== "union" && name !== "intersection" && name !== "difference") fail();
+    const sides: Expression[] =
+      left.kind === "set-operation" && left.name === name && name !== "difference"
+        ? [...left.sides, right]
+        : [left, right];
+    left = { kind: "set-operation", name, sides };
+  }
+  return left;
+}
+
+function sumRule(cursor: Cursor): Expression {
+  const terms: Expression[] = [];
+  for (;;) {
+    if (accept(cursor, "-")) terms.push(negative(productRule(cursor)));
+    else if (accept(cursor, "+-")) terms.push({ kind: "plus-minus", value: productRule(cursor), opposite: false });
+    else if (accept(cursor, "-+")) terms.push({ kind: "plus-minus", value: productRule(cursor), opposite: true });
+    else if (accept(cursor, "+") || terms.length === 0) terms.push(productRule(cursor));
+    else break;
+    if (!at(cursor, "+", "-", "+-", "-+")) break;
+  }
+  return terms.length === 1 ? terms[0]! : withCommonUnit(terms);
+}
+
+/** 3 m + 4 m and 5 + 3 m are sums with the unit of the last term. */
+function withCommonUnit(terms: readonly Expression[]): Expression {
+  const last = terms.at(-1)!;
+  if (last.kind !== "with-unit") return sum(terms);
+  const values = terms.map((term) => (term.kind === "with-unit" && term.unit === last.unit ? term.value : term));
+  return { kind: "with-unit", value: sum(values), unit: last.unit };
+}
+
+function productRule(cursor: Cursor): Expression {
+  const signed = (): Expression => {
+    if (accept(cursor, "-")) return negative(deeper(cursor, signed));
+    if (accept(cursor, "+")) return deeper(cursor, signed);
+    return power(cursor);
+  };
+  let left = signed();
+  for (;;) {
+    if (accept(cursor, "*")) left = product([left, signed()]);
+    else if (accept(cursor, "/")) left = quotient(left, signed());
+    else if (accept(cursor, "mod")) left = call("mod", left, signed());
+    else if (!cursor.inBraces && at(cursor, ":") && peek(cursor, 1) !== undefined) left = ratio(cursor, left, signed);
+    else if (startsFactor(cursor)) left = product([left, power(cursor)]);
+    else break;
+  }
+  return withUnit(cursor, left);
+}
+
+function ratio(cursor: Cursor, first: Expression, signed: () => Expression): Expression {
+  const parts = [first];
+  while (accept(cursor, ":")) parts.push(signed());
+  return parts.length === 2 ? quotient(parts[0]!, parts[1]!) : { kind: "ratio", parts };
+}
+
+/** True where a factor follows without an operator. Two numbers side by side are no product, and words are no factor. */
+function startsFactor(cursor: Cursor): boolean {
+  const token = peek(cursor);
+  if (token === undefined) return false;
+  if (token.type === "number") return cursor.tokens[cursor.position - 1]?.type !== "number";
+  if (token.type === "name") {
+    return !(cursor.integrals > 0 && token.name === "d" && peek(cursor, 1)?.type === "name");
+  }
+  if (token.type === "function" || token.type === "command") return true;
+  if (isOperator(token, "(")) return !isOperator(peek(cursor, 1), "mod");
+  if (isOperator(token, "|")) return cursor.bars === 0 && !cursor.inBraces;
+  return isOperator(token, "{", "lfloor", "lceil");
+}
+
+/** Words after a value are its unit, with powers and quotients of units: 5 km/h, 9.8 m/s^2, 3 cubic feet. */
+function withUnit(cursor: Cursor, value: Expression): Expression {
+  if (peek(cursor)?.type !== "text" || value.kind === "text") return value;
+  let unit = "";
+  for (;;) {
+    const token = peek(cursor);
+    const next = peek(cursor, 1);
+    if (token?.type === "text") unit += ` ${token.text}`;
+    else if (isOperator(token, "/") && (next?.type === "text" || next?.type === "name")) unit += "/";
+    else if (token?.type === "name" && (unit.endsWith("/") || next?.type === "text")) unit += ` ${token.name}`;
+    else if (isOperator(token, "^")) {
+      const exponent = unitExponent(cursor);
+      if (exponent === "") break;
+      unit += `^${exponent}`;
+    } else break;
+    cursor.position++;
+  }
+  return { kind: "with-unit", value, unit: unit.trim() };
+}
+
+/** Moves to the last token of ^2 or ^{-1} and gives its digits; stays and gives "" for any other exponent. */
+function unitExponent(cursor: Cursor): string {
+  const isBraced = isOperator(peek(cursor, 1), "{");
+  const start = isBraced ? 2 : 1;
+  const isNegative = isOperator(peek(cursor, start), "-");
+  const token = peek(cursor, start + (isNegative ? 1 : 0));
+  if (token?.type !== "number" || token.text.length > 1) return "";
+  cursor.position += start + (isNegative ? 1 : 0) + (isBraced ? 1 : 0);
+  return `${isNegative ? "-" : ""}${token.text}`;
+}

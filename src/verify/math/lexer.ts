@@ -1,0 +1,338 @@
+/**
+ * From the text of an answer, LaTeX or plain, to tokens: one pass, each step of which moves on, so that the time is linear.
+ *
+ * What depends on spelling alone is settled here: numbers with thousands and decimals, commands and words that mean the same,
+ * marks without meaning. Throws LimitReached where a number or the whole is too long.
+ */
+import { LimitReached } from "./budget.ts";
+import { power, type Rational, rational } from "./rational.ts";
+import { isUnitWord } from "./units.ts";
+import {
+  ANSWER_WORDS,
+  CHARACTERS,
+  COMMAND_ONLY,
+  COMMAND_OPERATORS,
+  FUNCTION_ALIASES,
+  FUNCTIONS,
+  IGNORED_COMMANDS,
+  TEXT_COMMANDS,
+} from "./vocabulary.ts";
+
+/** `spaced`: white space stands before the token. */
+export type Token = { readonly spaced: boolean } & (
+  | { readonly type: "number"; readonly value: Rational; readonly decimal: boolean; readonly text: string }
+  /** A letter or a Greek letter. */
+  | { readonly type: "name"; readonly name: string }
+  | { readonly type: "function"; readonly name: string }
+  /** A LaTeX command that the parser knows (frac, sum …) or a symbol of that name. */
+  | { readonly type: "command"; readonly name: string }
+  | { readonly type: "operator"; readonly text: string }
+  /** Words. */
+  | { readonly type: "text"; readonly text: string }
+);
+
+/** How a comma between digits is read, and nothing else: `plain` text may have decimal commas, LaTeX has lists. */
+export type Notation = "latex" | "plain";
+
+export const MAX_LENGTH = 10_000;
+const MAX_DIGITS = 3_000;
+const MAX_SCIENTIFIC_EXPONENT = 5_000;
+
+const THOUSANDS = /\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ )\d{3})+(?!\d)(?!,\d)/y;
+const BLANK_THOUSANDS = /\d{1,3}(?: \d{3})+(?![\d/])(?! \d)/y;
+const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3})+(?!\d)/y;
+const DIGITS = /\d+/y;
+const LETTERS = /[A-Za-z]+/y;
+const COMMAND = /\\(?:[A-Za-z]+|[\s\S])/y;
+const ELLIPSIS = /\.{3,}|\\(?:ldots|dots|cdots)(?![a-zA-Z])/y;
+
+/** Throws LimitReached past MAX_LENGTH characters or MAX_DIGITS digits of a number. */
+export function lex(source: string, notation: Notation): Token[] {
+  if (source.length > MAX_LENGTH) throw new LimitReached("length");
+  const text = toAscii(source);
+  const tokens: Token[] = [];
+  let position = 0;
+  let spaced = false;
+  /** Open brackets: inside them a comma always separates. */
+  let depth = 0;
+
+  const matchAt = (pattern: RegExp, at = position): string | null => {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] ?? null;
+  };
+  const push = (token: TokenBody) => {
+    tokens.push({ ...token, spaced });
+    spaced = false;
+  };
+  const operator = (name: string) => {
+    if (name === "(" || name === "[" || name === "\\{") depth++;
+    if (name === ")" || name === "]" || name === "\\}") depth--;
+    push({ type: "operator", text: name });
+  };
+  /** The text inside braces from here, or the next character; moves past it. Unclosed braces reach to the end. */
+  const argument = (): string => {
+    while (text[position] === " ") position++;
+    if (text[position] !== "{") return text[position++] ?? "";
+    let open = 0;
+    const start = position + 1;
+    for (; position < text.length; position++) {
+      if (text[position] === "\\") position++;
+      else if (text[position] === "{") open++;
+      else if (text[position] === "}" && --open === 0) break;
+    }
+    position++;
+    return text.slice(start, position - 1);
+  };
+
+  while (position < text.length) {
+    const char = text[position]!;
+    if (/\s|~|\$|"|`/.test(char)) {
+      spaced = true;
+      position++;
+    } else if (/\d/.test(char) || (char === "." && /\d/.test(text[position + 1] ?? ""))) {
+      const read = readNumber(text, position, notation, depth > 0);
+      position = read.end;
+      push({ type: "number", value: read.value, decimal: read.decimal, text: text.slice(read.start, read.end) });
+    } else if (/[A-Za-z]/.test(char)) {
+      const run = matchAt(LETTERS)!;
+      position += run.length;
+      const last = tokens.at(-1);
+      const afterValue =
+        last !== undefined && (last.type === "number" || (last.type === "operator" && /^[)}\]]$/.test(last.text)));
+      for (const token of readWord(run, text.slice(position, position + 2), afterValue)) {
+        push(token);
+      }
+    } else if (char === "\\") {
+      if (matchAt(ELLIPSIS) !== null) {
+        position += matchAt(ELLIPSIS)!.length;
+        push({ type: "command", name: "ldots" });
+        continue;
+      }
+      const name = matchAt(COMMAND)!.slice(1);
+      position += name.length + 1;
+      if (name === "\\") {
+        // A doubled backslash before a command is a slip; elsewhere it ends a row.
+        if (/[A-Za-z]/.test(text[position] ?? "") && !text.includes("\\begin")) position--;
+        else operator("newline");
+      } else if (/\s/.test(name)) spaced = true;
+      else if (TEXT_COMMANDS.has(name)) {
+        const words = argument();
+        for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);
+        spaced = true;
+      } else if (name === "begin" || name === "end") push({ type: "operator", text: `${name}:${argument().trim()}` });
+      else if (name === "mathbb" || name === "Bbb") push({ type: "command", name: `mathbb:${argument().trim()}` });
+      else if (IGNORED_COMMANDS.has(name)) {
+        if ((name === "left" || name === "right") && text[position] === ".") position++;
+        if (name === "," || name === ";" || name === ":" || name === "quad" || name === "qquad") spaced = true;
+      } else if (name === "tag" || name === "label" || name === "hspace" || name === "vspace" || name === "phantom")
+        argument();
+      else if (COMMAND_OPERATORS.has(name)) operator(COMMAND_OPERATORS.get(name)!);
+      else if (
+        FUNCTIONS.has(FUNCTION_ALIASES.get(name) ?? name) &&
+        name !== "sqrt" &&
+        name !== "binom" &&
+        name !== "gamma"
+      ) {
+        push({ type: "function", name: FUNCTION_ALIASES.get(name) ?? name });
+      } else push({ type: "command", name });
+    } else if (matchAt(ELLIPSIS) !== null) {
+      position += matchAt(ELLIPSIS)!.length;
+      push({ type: "command", name: "ldots" });
+    } else {
+      const two = text.slice(position, position + 2);
+      const pair = TWO_CHARACTERS.get(two);
+      if (pair !== undefined) {
+        position += 2;
+        operator(pair);
+      } else {
+        position++;
+        operator(char);
+      }
+    }
+  }
+  return tokens;
+}
+
+type TokenBody = Token extends infer T ? (T extends Token ? Omit<T, "spaced"> : never) : never;
+
+const TWO_CHARACTERS: ReadonlyMap<string, string> = new Map([
+  ["**", "^"],
+  ["<=", "<="],
+  [">=", ">="],
+  ["!=", "!="],
+  ["==", "="],
+  ["=<", "<="],
+  ["=>", ";"],
+  ["->", "->"],
+  ["~=", "approx"],
+  ["||", "||"],
+]);
+
+const SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
+const SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089";
+
+function toAscii(source: string): string {
+  if (/^[\x00-\x7f]*$/.test(source)) return source;
+  return source
+    .replaceAll(/[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+/g, (run) => {
+      return `^{${[...run].map((char) => (char === "\u207b" ? "-" : SUPERSCRIPTS.indexOf(char))).join("")}}`;
+    })
+    .replaceAll(/[\u2080-\u2089]+/g, (run) => `_{${[...run].map((char) => SUBSCRIPTS.indexOf(char)).join("")}}`)
+    .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? char.normalize("NFKC"));
+}
+
+interface ReadNumber {
+  readonly start: number;
+  readonly end: number;
+  readonly value: Rational;
+  readonly decimal: boolean;
+}
+
+/** Digits with thousands, decimals, repeating decimals and an exponent. `inBrackets`: a comma is a separator. */
+function readNumber(text: string, start: number, notation: Notation, inBrackets: boolean): ReadNumber {
+  const match = (pattern: RegExp, at: number): string => {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] ?? "";
+  };
+  let whole = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start);
+  if (whole === "") whole = inBrackets ? "" : match(BLANK_THOUSANDS, start);
+  if (whole === "") whole = match(DIGITS, start);
+  let end = start + whole.length;
+  const digits = whole.replaceAll(/\D/g, "");
+
+  let fraction = "";
+  let decimal = false;
+  const comma =
+    notation === "plain" &&
+    !inBrackets &&
+    whole.length === digits.length &&
+    /^,\d+(?![\d,])/.test(text.slice(end, end + 24));
+  const point = text.startsWith("{.}", end) ? 3 : 1;
+  if (text[end] === "." || comma || point === 3) {
+    const after = match(DIGITS, end + point);
+    if (after !== "" || (text[end + 1] !== "." && /^\.(?:[^.\\a-zA-Z]|$|\\[a-z])/.test(text.slice(end, end + 3)))) {
+      fraction = after;
+      end += point + after.length;
+      decimal = after !== "";
+    }
+  }
+  if (digits.length + fraction.length > MAX_DIGITS) throw new LimitReached("digits");
+
+  const repeating = decimal || text[end - 1] === "." ? readRepetend(text, end, fraction) : null;
+  if (repeating !== null) {
+    const { repetend, length, prefix } = repeating;
+    // 0.1(6) = (16 - 1) / 90.
+    const all = BigInt(digits + prefix + repetend || "0");
+    const before = BigInt(digits + prefix || "0");
+    const denominator = (10n ** BigInt(repetend.length) - 1n) * 10n ** BigInt(prefix.length);
+    return { start, end: end + length, value: rational(all - before, denominator), decimal: false };
+  }
+
+  const exponent = /^[eE]([-+]?\d{1,5})(?![\d.])/.exec(text.slice(end, end + 8));
+  let value = rational(BigInt(digits + fraction || "0"), 10n ** BigInt(fraction.length));
+  if (exponent !== null) {
+    if (Math.abs(Number(exponent[1])) > MAX_SCIENTIFIC_EXPONENT) throw new LimitReached("digits");
+    const scale = power(rational(10n), BigInt(exponent[1]!));
+    value = rational(value.numerator * scale.numerator, value.denominator * scale.denominator);
+    end += exponent[0].length;
+  }
+  return { start, end, value, decimal };
+}
+
+/** What repeats after the digits of `fraction`: \overline{3}, (3), or an ellipsis after digits that visibly repeat. */
+function readRepetend(
+  text: string,
+  at: number,
+  fraction: string,
+): { prefix: string; repetend: string; length: number } | null {
+  const rest = text.slice(at, at + 80);
+  const marked =
+    /^\s?\\(?:overline|bar|dot|overbar)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))/.exec(rest) ?? /^\((\d{1,30})\)/.exec(rest);
+  if (marked !== null) return { prefix: fraction, repetend: marked[1] ?? marked[2]!, length: marked[0].length };
+  const dots = /^(?:\.{3,6}|\\(?:ldots|dots|cdots)(?![a-zA-Z]))/.exec(rest);
+  if (dots === null) return null;
+  for (let period = 1; period * 2 <= fraction.length && period <= 30; period++) {
+    const repetend = fraction.slice(-period);
+    const copies = period === 1 ? 3 : 2;
+    if (!fraction.endsWith(repetend.repeat(copies))) continue;
+    return { prefix: fraction, repetend, length: dots[0].length };
+  }
+  return null;
+}
+
+/** Words of plain text that are an operator, a function or a constant; every other run is words or single letters. */
+function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
+  const meaning = PLAIN_WORDS.get(run) ?? (run.length > 2 ? PLAIN_WORDS.get(run.toLowerCase()) : undefined);
+  if (meaning !== undefined) return [meaning];
+  const functionName = functionOf(run);
+  if (functionName !== null && !(afterValue && run === "min" && !next.trimStart().startsWith("("))) {
+    return [{ type: "function", name: functionName }];
+  }
+  if (run.length > 1 && afterValue && isUnitWord(run)) return [{ type: "text", text: run }];
+  if (run.length > 3 && next.startsWith("(")) {
+    // "xsin(" and the like: a function glued to letters.
+    for (let cut = 1; cut <= 2; cut++) {
+      const tail = functionOf(run.slice(cut));
+      if (tail !== null) return [...lettersOf(run.slice(0, cut)), { type: "function", name: tail }];
+    }
+  }
+  for (const name of ["sin", "cos", "tan", "log", "ln"]) {
+    const tail = run.slice(name.length);
+    if (run.startsWith(name) && tail.length === 1) return [{ type: "function", name }, ...lettersOf(tail)];
+  }
+  if (run.length > 3 || ANSWER_WORDS.has(run.toLowerCase())) return [{ type: "text", text: run }];
+  return lettersOf(run);
+}
+
+function functionOf(word: string): string | null {
+  const name = FUNCTION_ALIASES.get(word) ?? word;
+  return FUNCTIONS.has(name) && !COMMAND_ONLY.has(word) && !COMMAND_ONLY.has(name) && word.length > 1 ? name : null;
+}
+
+function lettersOf(run: string): TokenBody[] {
+  return [...run].map((name) => ({ type: "name", name }));
+}
+
+const PLAIN_WORDS: ReadonlyMap<string, TokenBody> = new Map<string, TokenBody>([
+  ["pi", { type: "command", name: "pi" }],
+  ["inf", { type: "command", name: "infty" }],
+  ["oo", { type: "command", name: "infty" }],
+  ["infty", { type: "command", name: "infty" }],
+  ["infinity", { type: "command", name: "infty" }],
+  ["and", { type: "operator", text: "and" }],
+  ["or", { type: "operator", text: "or" }],
+  ["mod", { type: "operator", text: "mod" }],
+  ["percent", { type: "operator", text: "%" }],
+  ["pct", { type: "operator", text: "%" }],
+  ["percentage", { type: "operator", text: "%" }],
+  ["degree", { type: "operator", text: "degrees" }],
+  ["degrees", { type: "operator", text: "degrees" }],
+  ["deg", { type: "operator", text: "degrees" }],
+  ["union", { type: "operator", text: "union" }],
+  ["alpha", { type: "command", name: "alpha" }],
+  ["beta", { type: "command", name: "beta" }],
+  ["theta", { type: "command", name: "theta" }],
+  ["lambda", { type: "command", name: "lambda" }],
+]);
+
+/** The tokens of \text{…}: a connective, a letter, a number, a function's name, or words. */
+function readText(content: string, isUpright: boolean): TokenBody[] {
+  const words = content.trim().replaceAll(/\s+/g, " ");
+  const bare = words.replace(/^\((.*)\)$/, "$1").replace(/\.$/, "");
+  if (words === "") return [];
+  if (/^(?:,|;|and|or|, ?and|, ?or|&)$/.test(words)) {
+    return [{ type: "operator", text: words.replace(/^, ?(?=[a-z])/, "").replace("&", "and") }];
+  }
+  const meaning = PLAIN_WORDS.get(bare.toLowerCase());
+  if (meaning !== undefined) return [meaning];
+  if (/^[A-Za-z]$/.test(bare)) {
+    // An upright letter of mathematics is the letter itself; a letter among words is a label, never e or i.
+    return isUpright ? [{ type: "name", name: bare }] : [{ type: "command", name: bare }];
+  }
+  if (isUpright && functionOf(bare) !== null) return [{ type: "function", name: functionOf(bare)! }];
+  if (/^-?[\d.,]+$/.test(bare) && bare.length < 40) {
+    const inner = lex(bare, "latex");
+    return inner;
+  }
+  return [{ type: "text", text: words }];
+}

@@ -1,0 +1,34 @@
+/** Environments: matrices, determinants, and systems of equations. */
+import { accept, type Cursor, enclosed, expect, fail, isOperator, peek } from "./cursor.ts";
+import { call, type Expression } from "./expression.ts";
+
+const MATRICES = /^(?:[pbBv]?matrix|smallmatrix|array)\*?$/;
+const SYSTEMS = /^(?:cases|aligned|align\*?|gathered|split|rcases|dcases)$/;
+
+/** From \begin to \end; a system is a list of its relations. */
+export function matrix(cursor: Cursor, name: string): Expression {
+  cursor.position++;
+  if (!MATRICES.test(name) && !SYSTEMS.test(name)) return fail();
+  if (name === "array" && accept(cursor, "{")) {
+    // The column format: {cc|c}.
+    while (peek(cursor) !== undefined && !accept(cursor, "}")) cursor.position++;
+  }
+  const rows: Expression[][] = [[]];
+  while (!isOperator(peek(cursor), `end:${name}`)) {
+    if (accept(cursor, "newline")) rows.push([]);
+    else if (accept(cursor, "&")) continue;
+    else rows.at(-1)!.push(enclosed(cursor, MATRICES.test(name) ? cursor.rules.relation : cursor.rules.list));
+    if (peek(cursor) === undefined) fail();
+  }
+  expect(cursor, `end:${name}`);
+  const full = rows.filter((row) => row.length > 0);
+  if (full.length === 0) return fail();
+  if (SYSTEMS.test(name)) return { kind: "list", items: systemOf(full.flat()), joiner: "and" };
+  if (full.some((row) => row.length !== full[0]!.length)) return fail();
+  const entries: Expression = { kind: "matrix", rows: full };
+  return name.startsWith("v") ? call("det", entries) : entries;
+}
+
+function systemOf(items: readonly Expression[]): Expression[] {
+  return items.flatMap((item) => (item.kind === "list" ? item.items : [item]));
+}

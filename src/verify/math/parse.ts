@@ -1,0 +1,127 @@
+/**
+ * `parseMath`: the text of one answer, LaTeX or plain, as an expression tree.
+ *
+ * What is no mathematics is words ("no solution"), so that every answer has a reading; only an empty text, or one past the
+ * limits of length, has none. Total: no text makes it throw, and its time is linear in the text.
+ */
+import { LimitReached } from "./budget.ts";
+import { type Expression, mapChildren } from "./expression.ts";
+import { parseTokens } from "./grammar.ts";
+import { lex, MAX_LENGTH, type Notation } from "./lexer.ts";
+import { hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
+
+/** One answer as it was read. */
+export interface Parsed {
+  /** The text that was given. */
+  readonly source: string;
+  readonly expression: Expression;
+  /** The text as words: lower case, without marks and commands; what two text answers are compared by. */
+  readonly words: string;
+}
+
+export interface ParseOptions {
+  /** `plain`: a comma between digits may be a decimal comma. Default: `latex` where the text has a LaTeX mark, else `plain`. */
+  readonly notation?: Notation;
+}
+
+/** The reading of an answer; null for an empty text and for one longer than 10,000 characters. */
+export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed | null {
+  if (text.length > MAX_LENGTH) return null;
+  const source = unwrap(text);
+  if (!hasContent(source)) return null;
+  const words = wordsOf(source);
+  return { source: text, expression: read(source, notation ?? notationOf(text)) ?? { kind: "text", words }, words };
+}
+
+/** The mathematics of the text, or null where it is words or nothing that the grammar knows. */
+function read(source: string, notation: Notation): Expression | null {
+  const parsed = attempt(() => {
+    const tokens = prepareTokens(lex(source, notation));
+    return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));
+  });
+  if (parsed !== null) return parsed;
+  // The last side of a chain may be readable where the working before it is not.
+  const parts = source.split("=");
+  if (parts.length < 2 || /[,;<>]/.test(source)) return null;
+  return attempt(() => {
+    const tokens = prepareTokens(lex(parts.at(-1)!, notation));
+    return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));
+  });
+}
+
+/** The value, or null where a limit or the grammar stopped it. */
+function attempt(parse: () => Expression | null): Expression | null {
+  try {
+    return parse();
+  } catch (error) {
+    // Too deep a stack is a limit as well, though MAX_DEPTH comes first.
+    if (error instanceof LimitReached || error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function notationOf(text: string): Notation {
+  return /[\\${}^_]/.test(text) ? "latex" : "plain";
+}
+
+/** Without the marks of a formula around the whole ($…$, \(…\), \[…\], \boxed{…}) and the full stop behind it. */
+function unwrap(text: string): string {
+  let source = text.trim();
+  for (let round = 0; round < 6; round++) {
+    const before = source;
+    source = source.replace(/(?<![.\\])[.,;:]$/, "").trimEnd();
+    for (const [open, close] of WRAPPERS) {
+      if (source.length < open.length + close.length || !source.startsWith(open) || !source.endsWith(close)) continue;
+      const inside = source.slice(open.length, source.length - close.length);
+      if (close === "}" ? isBalanced(inside) : !inside.includes(close)) source = inside.trim();
+    }
+    if (source === before) break;
+  }
+  return source;
+}
+
+const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
+  ["$$", "$$"],
+  ["$", "$"],
+  ["\\(", "\\)"],
+  ["\\[", "\\]"],
+  ["\\boxed{", "}"],
+  ["\\fbox{", "}"],
+  ["**", "**"],
+];
+
+/** True when no brace of the inside closes one of the outside. */
+function isBalanced(inside: string): boolean {
+  let depth = 0;
+  for (let position = 0; position < inside.length; position++) {
+    if (inside[position] === "\\") position++;
+    else if (inside[position] === "{") depth++;
+    else if (inside[position] === "}" && --depth < 0) return false;
+  }
+  return depth === 0;
+}
+
+/** Assignments to several values are spread over them: x = 1, 2 is x = 1, x = 2. */
+function normalise(node: Expression): Expression {
+  if (node.kind !== "list") return node;
+  const first = node.items[0]!;
+  const isAssignment = first.kind === "relation" && first.operators.length === 1 && first.operators[0] === "=";
+  if (
+    !isAssignment ||
+    first.sides[0]!.kind !== "symbol" ||
+    node.items.slice(1).some((item) => item.kind === "relation")
+  ) {
+    return node;
+  }
+  const [variable] = first.sides;
+  const rest = node.items.slice(1).map((item): Expression => ({ ...first, sides: [variable!, item] }));
+  return { ...node, items: [first, ...rest] };
+}
+
+/** The same expression with every letter in lower case, as Math-Verify compares them. */
+export function lowerCase(node: Expression): Expression {
+  if (node.kind === "symbol") return { ...node, name: node.name.toLowerCase() };
+  const changed = mapChildren(node, lowerCase);
+  if (changed.kind === "series") return { ...changed, variable: changed.variable.toLowerCase() };
+  return changed.kind === "call" && !changed.known ? { ...changed, name: changed.name.toLowerCase() } : changed;
+}

@@ -1,0 +1,81 @@
+/** What stands behind an atom: powers, factorials, percent and degree signs, primes, and the base of a number. */
+import { atom } from "./atoms.ts";
+import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
+import { call, type Expression, negative, number, power as powerOf } from "./expression.ts";
+import { rational } from "./rational.ts";
+
+/** An atom with everything behind it. */
+export function power(cursor: Cursor): Expression {
+  let base = deeper(cursor, atom);
+  for (;;) {
+    if (at(cursor, "^")) {
+      if (isDegrees(cursor)) base = { kind: "degrees", value: base };
+      else {
+        cursor.position++;
+        base = raised(base, deeper(cursor, exponent));
+      }
+    } else if (at(cursor, "_")) base = inBase(cursor, base);
+    else if (accept(cursor, "!")) base = accept(cursor, "!") ? call("doublefactorial", base) : call("factorial", base);
+    else if (accept(cursor, "%")) base = { kind: "percent", value: base };
+    else if (accept(cursor, "degrees")) base = { kind: "degrees", value: base };
+    else if (at(cursor, "'") && (base.kind === "symbol" || base.kind === "call")) {
+      cursor.position++;
+      base = { ...base, name: `${base.name}'` };
+    } else return base;
+  }
+}
+
+function raised(base: Expression, exponent: Expression): Expression {
+  return base.kind === "degrees" || base.kind === "text" ? fail() : powerOf(base, exponent);
+}
+
+/** A signed power: x^-2, 2^3^4 from the right, x^{…}. */
+function exponent(cursor: Cursor): Expression {
+  if (accept(cursor, "-")) return negative(deeper(cursor, exponent));
+  if (accept(cursor, "+")) return deeper(cursor, exponent);
+  const base = deeper(cursor, atom);
+  return accept(cursor, "^") ? powerOf(base, deeper(cursor, exponent)) : base;
+}
+
+/** ^\circ and ^{\circ}: moves past them. */
+function isDegrees(cursor: Cursor): boolean {
+  const isCircle = (ahead: number) => {
+    const token = peek(cursor, ahead);
+    return token?.type === "command" && token.name === "circ";
+  };
+  if (isCircle(1)) {
+    cursor.position += 2;
+    return true;
+  }
+  if (isOperator(peek(cursor, 1), "{") && isCircle(2) && isOperator(peek(cursor, 3), "}")) {
+    cursor.position += 4;
+    return true;
+  }
+  return false;
+}
+
+/** 101_2, 2A_{16} (the letters follow as a product): the value of the digits in that base. */
+function inBase(cursor: Cursor, value: Expression): Expression {
+  if (value.kind !== "number" || value.value.denominator !== 1n || value.decimal) return fail();
+  cursor.position++;
+  const isBraced = accept(cursor, "{");
+  const token = peek(cursor);
+  if (token?.type !== "number" && token?.type !== "text") return fail();
+  cursor.position++;
+  if (isBraced && !accept(cursor, "}")) fail();
+  const base = token.type === "number" ? Number(token.text) : Number.NaN;
+  const digits = value.value.numerator.toString();
+  if (!Number.isInteger(base) || base < 2 || base > 36) return fail();
+  return valueInBase(digits, base);
+}
+
+/** Throws LimitReached where a digit does not belong to the base. */
+export function valueInBase(digits: string, base: number): Expression {
+  let value = 0n;
+  for (const digit of digits) {
+    const weight = Number.parseInt(digit, 36);
+    if (!(weight < base)) fail();
+    value = value * BigInt(base) + BigInt(weight);
+  }
+  return { ...number(rational(value)), digits };
+}

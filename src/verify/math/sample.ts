@@ -1,0 +1,142 @@
+/**
+ * Are two expressions the same function? Their values at random points, in double precision with error bounds.
+ *
+ * A difference beyond the bounds is certain. Agreement at REQUIRED points is taken for equality: two different analytic functions
+ * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-9 of their size,
+ * at every point drawn: no more than 1e-9 per point for functions that vary on the scale of the points, 1e-36 for all.
+ *
+ * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
+ * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
+ * compared at complex points.
+ */
+import type { Random } from "../../random.ts";
+import type { Budget } from "./budget.ts";
+import { type Complex, complex, isReal, magnitude } from "./complex.ts";
+import { evaluate } from "./evaluate.ts";
+import { childrenOf, type Expression, freeSymbols, some } from "./expression.ts";
+
+/** Points that have to agree, and points that are tried for them. */
+const REQUIRED = 4;
+const MAX_ATTEMPTS = 24;
+const COMPLEX_POINTS = 2;
+/** An agreement counts only where the error bound is below this share of the values. */
+const PRECISION = 1e-9;
+
+/** null where too few points have values. Throws LimitReached when the budget ends. */
+export function isSameFunction(a: Expression, b: Expression, random: Random, budget: Budget): boolean | null {
+  const names = [...new Set([...freeSymbols(a), ...freeSymbols(b)])].sort();
+  const whole = new Set([...wholeSymbols(a), ...wholeSymbols(b)]);
+  const isComplex = [a, b].some((side) => some(side, (node) => node.kind === "constant" && node.name === "i"));
+  if (names.length === 0) return compareAt(a, b, new Map(), budget)?.agree ?? null;
+
+  let real = 0;
+  let beyond = 0;
+  let differBeyond = false;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && real < REQUIRED; attempt++) {
+    const at = compareAt(a, b, drawPoint(names, whole, attempt, random), budget);
+    if (at === null) continue;
+    if (isComplex || at.kind === "real") {
+      if (!at.agree) return false;
+      real++;
+    } else if (at.kind === "complex") {
+      beyond++;
+      if (!at.agree) differBeyond = true;
+    }
+  }
+  if (real < REQUIRED) {
+    if (real > 0 || beyond < REQUIRED) return real >= 2 ? true : null;
+    return !differBeyond;
+  }
+  if (whole.size === 0 && isEntire(a) && isEntire(b)) {
+    for (let k = 0; k < COMPLEX_POINTS; k++) {
+      const point = new Map(names.map((name) => [name, complex(drawReal(0, random), drawReal(0, random))]));
+      if (compareAt(a, b, point, budget)?.agree === false) return false;
+    }
+  }
+  return true;
+}
+
+interface Comparison {
+  /** mixed: one side real, the other not. */
+  readonly kind: "real" | "complex" | "mixed";
+  readonly agree: boolean;
+}
+
+/** null where a side has no value, or none that is precise enough to tell. */
+function compareAt(
+  a: Expression,
+  b: Expression,
+  symbols: ReadonlyMap<string, Complex>,
+  budget: Budget,
+): Comparison | null {
+  const left = evaluate(a, { symbols, budget });
+  if (left === null) return null;
+  const right = evaluate(b, { symbols, budget });
+  if (right === null) return null;
+  const kind = isReal(left) !== isReal(right) ? "mixed" : isReal(left) ? "real" : "complex";
+  const distance = Math.hypot(left.re - right.re, left.im - right.im);
+  const bound = 4 * (left.error + right.error);
+  if (distance > bound) return { kind, agree: false };
+  const size = Math.max(magnitude(left), magnitude(right));
+  // Zero against zero: the size that counts is that of the terms that cancelled, which the bound knows as bound / 2^-51.
+  if (bound <= PRECISION * size || (size <= bound && bound <= 1e-11)) return { kind, agree: true };
+  return null;
+}
+
+/** Small values first, of both signs; later attempts reach further, for functions that are defined far from zero only. */
+function drawPoint(
+  names: readonly string[],
+  whole: ReadonlySet<string>,
+  attempt: number,
+  random: Random,
+): ReadonlyMap<string, Complex> {
+  return new Map(
+    names.map((name) => {
+      const value = whole.has(name) ? 1 + random.below(attempt < 12 ? 7 : 12) : drawReal(attempt, random);
+      return [name, complex(value)];
+    }),
+  );
+}
+
+function drawReal(attempt: number, random: Random): number {
+  const reach = attempt % 4 === 3 ? 12 : attempt % 4 === 2 ? 1 : 3;
+  const value = 0.1 + random.next() * reach;
+  return random.below(attempt % 2 === 0 ? 2 : 3) === 0 ? -value : value;
+}
+
+const WHOLE_FUNCTIONS: ReadonlySet<string> = new Set(
+  "factorial doublefactorial binom combinations permutations gcd lcm mod".split(" "),
+);
+
+/** Symbols that stand for whole numbers: in factorials, in bounds of sums, in exponents of negative numbers and of i. */
+function wholeSymbols(node: Expression, found: Set<string> = new Set()): Set<string> {
+  if (node.kind === "call" && WHOLE_FUNCTIONS.has(node.name)) for (const arg of node.args) freeSymbols(arg, found);
+  if (node.kind === "series" && node.name !== "integral") {
+    freeSymbols(node.from, found);
+    freeSymbols(node.to, found);
+  }
+  if (node.kind === "power" && isNegativeOrImaginary(node.base)) freeSymbols(node.exponent, found);
+  for (const part of childrenOf(node)) wholeSymbols(part, found);
+  return found;
+}
+
+function isNegativeOrImaginary(base: Expression): boolean {
+  return (base.kind === "number" && base.value.numerator < 0n) || (base.kind === "constant" && base.name === "i");
+}
+
+const ENTIRE_FUNCTIONS: ReadonlySet<string> = new Set(
+  "sin cos tan cot sec csc sinh cosh tanh coth sech csch".split(" "),
+);
+
+/** True without branches: only then are identities of real numbers identities of complex ones. */
+function isEntire(node: Expression): boolean {
+  return !some(node, (part) => {
+    if (part.kind === "call") return part.known && !ENTIRE_FUNCTIONS.has(part.name);
+    if (part.kind === "power") {
+      const isWhole = part.exponent.kind === "number" && part.exponent.value.denominator === 1n;
+      const isExponential = part.base.kind === "constant" && part.base.name === "e";
+      return !isWhole && !isExponential && freeSymbols(part.base).size > 0;
+    }
+    return part.kind === "series";
+  });
+}

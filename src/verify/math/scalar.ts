@@ -1,0 +1,159 @@
+/**
+ * Are two single values equal: numbers, numbers with units, and expressions with symbols?
+ *
+ * In this order: the same tree; exact fractions; rational functions over a finite field (modular.ts); values at random points
+ * (sample.ts). A number with a decimal point is compared rounded, unless the other side is a whole number.
+ */
+import { isReal } from "./complex.ts";
+import { evaluate, infinitySign } from "./evaluate.ts";
+import { exactValue } from "./exact.ts";
+import { type Expression, freeSymbols, keyOf, mapChildren, some } from "./expression.ts";
+import { isSameRationalFunction } from "./modular.ts";
+import { type Context, different, same, type Verdict } from "./options.ts";
+import { compare, isEqual, isInteger, multiply, type Rational, rational, roundTo, toNumber } from "./rational.ts";
+import { isSameFunction } from "./sample.ts";
+import { isUnitWord, readUnit } from "./units.ts";
+
+/** Compares two values without relations, sets or lists; throws LimitReached when the budget ends. */
+export function equalScalars(gold: Expression, pred: Expression, context: Context): Verdict {
+  const unitVerdict = withoutUnits(gold, pred, context);
+  if ("equal" in unitVerdict) return unitVerdict;
+  const [a, b] = unitVerdict;
+  if (a.kind === "number" && b.kind === "number" && a.digits !== undefined && b.digits === undefined) {
+    // "In base 8" stands in the question: the digits alone are an answer to it.
+    const isBare =
+      context.mode === "lenient" && !b.decimal && a.digits === b.value.numerator.toString() && isInteger(b.value);
+    if (isBare) return same("the same digits, the base left out");
+  }
+  const values = context.percent === "optional" ? [a, b].map(withoutPercent) : [a, b];
+  const verdict = equalValues(a, b, context);
+  if (verdict.equal || context.percent === "value") return verdict;
+  const [bareGold, barePred] = values;
+  if (keyOf(bareGold!) === keyOf(a) && keyOf(barePred!) === keyOf(b)) return verdict;
+  return equalValues(bareGold!, barePred!, context);
+}
+
+function withoutPercent(node: Expression): Expression {
+  return node.kind === "percent" ? node.value : mapChildren(node, withoutPercent);
+}
+
+/** Settles units: a verdict where they decide, else the two bare values to compare. */
+function withoutUnits(
+  gold: Expression,
+  pred: Expression,
+  { units }: Context,
+): Verdict | readonly [Expression, Expression] {
+  const a = splitUnit(gold, pred);
+  const b = splitUnit(pred, gold);
+  if (a.unit === null && b.unit === null) return degreesAside(gold, pred);
+  if (units === "drop") return degreesAside(a.value, b.value);
+  if (a.unit === null || b.unit === null) {
+    return units === "keep" ? different("only one side has a unit") : degreesAside(a.value, b.value);
+  }
+  const [left, right] = [readUnit(a.unit), readUnit(b.unit)];
+  if (left.dimension === "" || right.dimension === "") return [a.value, b.value];
+  if (left.dimension !== right.dimension)
+    return different(`the units ${a.unit} and ${b.unit} measure different things`);
+  if (isEqual(left.factor, right.factor)) return [a.value, b.value];
+  if (units === "keep") return different(`the unit is ${b.unit}, not ${a.unit}`);
+  return [scaleBy(a.value, left.factor), scaleBy(b.value, right.factor)];
+}
+
+function scaleBy(value: Expression, factor: Rational): Expression {
+  if (value.kind === "number") return { ...value, value: multiply(value.value, factor) };
+  return { kind: "product", factors: [{ kind: "number", value: factor, decimal: false }, value] };
+}
+
+/** The value and its unit; against a number without symbols, letters that spell a unit are one: 5m against 5. */
+function splitUnit(node: Expression, other: Expression): { value: Expression; unit: string | null } {
+  if (node.kind === "with-unit") return { value: node.value, unit: node.unit };
+  if (node.kind === "product" && freeSymbols(other).size === 0) {
+    const letters = node.factors.filter((factor) => factor.kind === "symbol").map((factor) => factor.name);
+    const rest = node.factors.filter((factor) => factor.kind !== "symbol");
+    const isNumber = rest.length > 0 && rest.every((factor) => freeSymbols(factor).size === 0);
+    if (isNumber && letters.length > 0 && isUnitWord(letters.join(""))) {
+      return { value: rest.length === 1 ? rest[0]! : { kind: "product", factors: rest }, unit: letters.join("") };
+    }
+  }
+  return { value: node, unit: null };
+}
+
+/** 90 degrees against a bare 90: the sign is forgiven. Against pi/2 it is worth pi/180. */
+function degreesAside(a: Expression, b: Expression): readonly [Expression, Expression] {
+  const hasDegrees = (node: Expression) => some(node, (part) => part.kind === "degrees");
+  const isBare = (node: Expression) =>
+    !hasDegrees(node) && !some(node, (part) => part.kind === "constant" && part.name === "pi");
+  if ((topDegrees(a) && isBare(b)) || (topDegrees(b) && isBare(a)) || (topDegrees(a) && topDegrees(b))) {
+    return [withoutDegrees(a), withoutDegrees(b)];
+  }
+  return [a, b];
+}
+
+/** True where a degree sign stands on a term, not inside a function. */
+function topDegrees(node: Expression): boolean {
+  if (node.kind === "degrees") return true;
+  if (node.kind === "sum") return node.terms.some(topDegrees);
+  return node.kind === "product" && node.factors.some(topDegrees);
+}
+
+function withoutDegrees(node: Expression): Expression {
+  if (node.kind === "degrees") return node.value;
+  return node.kind === "sum" || node.kind === "product" ? mapChildren(node, withoutDegrees) : node;
+}
+
+function equalValues(a: Expression, b: Expression, context: Context): Verdict {
+  const { budget, random } = context;
+  if (keyOf(a) === keyOf(b)) return same("the same expression");
+  const [infiniteA, infiniteB] = [infinitySign(a), infinitySign(b)];
+  if (infiniteA !== 0 || infiniteB !== 0) {
+    return infiniteA === infiniteB ? same("the same infinity") : different("one side is infinite");
+  }
+  const exactA = exactValue(a, budget);
+  const exactB = exactValue(b, budget);
+  if (exactA !== null && exactB !== null && isEqual(exactA, exactB)) return same("the same number, exactly");
+  const decimal = isDecimal(a) || isDecimal(b);
+  if (decimal && freeSymbols(a).size === 0 && freeSymbols(b).size === 0) {
+    return equalDecimals(a, b, exactA, exactB, context);
+  }
+  if (exactA !== null && exactB !== null) return different("different numbers, exactly");
+  const identity = isSameRationalFunction(a, b, random, budget);
+  if (identity !== null) {
+    return identity ? same("the same rational function, exactly") : different("different rational functions, exactly");
+  }
+  const sampled = isSameFunction(a, b, random, budget);
+  if (sampled === null) return different("no point was found at which both sides can be compared");
+  return sampled ? same("the same values at random points") : different("different values at a random point");
+}
+
+function isDecimal(node: Expression): boolean {
+  return some(node, (part) => part.kind === "number" && part.decimal);
+}
+
+/** At least one side was written with a decimal point. */
+function equalDecimals(
+  a: Expression,
+  b: Expression,
+  exactA: Rational | null,
+  exactB: Rational | null,
+  context: Context,
+): Verdict {
+  const isWhole = (node: Expression, exact: Rational | null) => exact !== null && isInteger(exact) && !isDecimal(node);
+  if (isWhole(a, exactA) || isWhole(b, exactB)) return different("a whole number has no rounding");
+  const left = exactA ?? numericValue(a, context);
+  const right = exactB ?? numericValue(b, context);
+  if (left === null || right === null) return different("one side has no value as a number");
+  const size = Math.max(Math.abs(toNumber(left)), Math.abs(toNumber(right)));
+  const decimals = Math.max(context.floatRounding, size === 0 ? 0 : Math.min(300, 2 - Math.floor(Math.log10(size))));
+  const isClose = compare(roundTo(left, decimals), roundTo(right, decimals)) === 0;
+  return isClose ? same(`the same to ${decimals} decimals`) : different(`different within ${decimals} decimals`);
+}
+
+/** The double of a real constant, as a fraction; complex ones have no rounding here. */
+function numericValue(node: Expression, { budget }: Context): Rational | null {
+  const value = evaluate(node, { symbols: new Map(), budget });
+  if (value === null || !isReal(value)) return null;
+  const scale = 2 ** 60;
+  return Math.abs(value.re) < 1e15
+    ? rational(BigInt(Math.round(value.re * scale)), BigInt(scale))
+    : rational(BigInt(Math.round(value.re)));
+}

@@ -1,0 +1,120 @@
+/**
+ * Units of measure: which words after a number are one, and how two of them compare.
+ *
+ * A unit is compared by its dimension and its factor to the base of the dimension (5 km = 5000 m), by name where it is not in the
+ * table ("apples"). Factors are exact: SI Brochure, 9th edition, and the international yard and pound of 1959.
+ */
+import { multiply, power, type Rational, rational } from "./rational.ts";
+
+interface Unit {
+  readonly dimension: string;
+  readonly factor: Rational;
+}
+
+/** dimension: [names, numerator, denominator] of each unit. */
+const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerator: bigint, denominator?: bigint])[]>> =
+  {
+    length: [
+      ["m meter meters metre metres", 1n],
+      ["km kilometer kilometers kilometre kilometres", 1000n],
+      ["dm decimeter decimeters decimetre decimetres", 1n, 10n],
+      ["cm centimeter centimeters centimetre centimetres", 1n, 100n],
+      ["mm millimeter millimeters millimetre millimetres", 1n, 1000n],
+      ["in inch inches", 254n, 10000n],
+      ["ft foot feet", 3048n, 10000n],
+      ["yd yard yards", 9144n, 10000n],
+      ["mi mile miles", 1609344n, 1000n],
+    ],
+    time: [
+      ["s sec secs second seconds", 1n],
+      ["ms millisecond milliseconds", 1n, 1000n],
+      ["min mins minute minutes", 60n],
+      ["h hr hrs hour hours", 3600n],
+      ["day days", 86400n],
+      ["week weeks", 604800n],
+      ["month months", 2629746n],
+      ["yr year years", 31556952n],
+    ],
+    mass: [
+      ["kg kilogram kilograms", 1n],
+      ["g gram grams", 1n, 1000n],
+      ["mg milligram milligrams", 1n, 1000000n],
+      ["lb lbs pound pounds", 45359237n, 100000000n],
+      ["oz ounce ounces", 45359237n, 1600000000n],
+      ["t ton tons tonne tonnes", 1000n],
+    ],
+    volume: [
+      ["l liter liters litre litres", 1n],
+      ["ml milliliter milliliters millilitre millilitres", 1n, 1000n],
+      ["gal gallon gallons", 3785411784n, 1000000000n],
+      ["quart quarts", 946352946n, 1000000000n],
+      ["pint pints", 473176473n, 1000000000n],
+      ["cup cups", 2365882365n, 10000000000n],
+    ],
+    money: [
+      ["dollar dollars usd", 1n],
+      ["cent cents", 1n, 100n],
+    ],
+    euro: [["euro euros eur", 1n]],
+    energy: [
+      ["j joule joules", 1n],
+      ["kj kilojoule kilojoules", 1000n],
+    ],
+    force: [["n newton newtons", 1n]],
+    power: [
+      ["w watt watts", 1n],
+      ["kw kilowatt kilowatts", 1000n],
+    ],
+    pressure: [["pa pascal pascals", 1n]],
+    voltage: [["v volt volts", 1n]],
+    resistance: [["ohm ohms", 1n]],
+    frequency: [["hz hertz", 1n]],
+    temperature: [["k kelvin", 1n]],
+    amount: [["mol mole moles", 1n]],
+    unit: [["unit units", 1n]],
+  };
+
+const UNITS: ReadonlyMap<string, Unit> = new Map(
+  Object.entries(TABLE).flatMap(([dimension, rows]) =>
+    rows.flatMap(([names, numerator, denominator = 1n]) =>
+      names.split(" ").map((name): [string, Unit] => [name, { dimension, factor: rational(numerator, denominator) }]),
+    ),
+  ),
+);
+
+/** True for a word of the table: these follow a number as its unit also where nothing marks them as words. */
+export function isUnitWord(word: string): boolean {
+  return UNITS.has(word) || UNITS.has(word.toLowerCase());
+}
+
+/** The dimension ("length^2 time^-1") and factor of a unit text; words outside the table are dimensions of their own. */
+export function readUnit(text: string): Unit {
+  const powers = new Map<string, number>();
+  let factor = rational(1n);
+  let sign = 1;
+  let pending = 1;
+  const words = text.toLowerCase().match(/[a-z]+|\^?\s?-?\d|\/|\S/g) ?? [];
+  let last: Unit | null = null;
+  for (const word of words) {
+    if (word === "/" || word === "per") sign = -1;
+    else if (word === "square" || word === "sq") pending = 2;
+    else if (word === "cubic" || word === "cu") pending = 3;
+    else if (word === "of" || word === "a" || word === "the" || word === "." || word === "*") continue;
+    else if (/^\^?\s?-?\d$/.test(word)) {
+      if (last !== null) {
+        // The exponent counts the unit once more for each step past 1.
+        const more = sign * (Number(word.replace(/[\^\s]/g, "")) - 1);
+        powers.set(last.dimension, (powers.get(last.dimension) ?? 0) + more);
+        factor = multiply(factor, power(last.factor, BigInt(more)));
+      }
+    } else if (/^[a-z]+$/.test(word)) {
+      last = UNITS.get(word) ?? { dimension: word.replace(/(?<=..)s$/, ""), factor: rational(1n) };
+      powers.set(last.dimension, (powers.get(last.dimension) ?? 0) + sign * pending);
+      factor = multiply(factor, power(last.factor, BigInt(sign * pending)));
+      pending = 1;
+    }
+  }
+  // "square units" and "units" say no more than that there is a unit.
+  const named = [...powers].filter(([name, exponent]) => exponent !== 0 && name !== "unit").sort();
+  return { dimension: named.map(([name, exponent]) => `${name}^${exponent}`).join(" "), factor };
+}

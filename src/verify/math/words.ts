@@ -1,0 +1,63 @@
+/** Answers in words: which texts are words, and how two of them are compared; and the words around a formula that say nothing. */
+import type { Token } from "./lexer.ts";
+
+/** Lower case, single blanks, without LaTeX marks, articles, brackets around the whole and the full stop at the end. */
+export function wordsOf(source: string): string {
+  const bare = source
+    .replaceAll(
+      /\\(?:text[a-z]*|mbox|mathrm|mathbf|mathit|operatorname|left|right|boxed|displaystyle|rm|bf)(?![a-zA-Z])/g,
+      "",
+    )
+    .replaceAll(/\\[ ,;!:]|~|\$|\{|\}|\*\*|["`]/g, (mark) => (/\s|,|;|:|~/.test(mark) ? " " : ""))
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .toLowerCase();
+  return bare
+    .replace(/[.,;:!]$/, "")
+    .replace(/^\((.*)\)$/, "$1")
+    .replaceAll(/\b(?:an?|the) (?=[a-z]{2})/g, "")
+    .trim();
+}
+
+/** False for a text of nothing but blanks, braces and marks. */
+export function hasContent(source: string): boolean {
+  return /[^\s{}$\\.,;:]|\\[{a-zA-Z]/.test(source);
+}
+
+/** True when the tokens are words and letters without any number or operator: "no solution", "Tuesday". */
+export function isWords(tokens: readonly Token[]): boolean {
+  const isPlain = tokens.every(
+    (token) =>
+      token.type === "text" ||
+      token.type === "name" ||
+      (token.type === "operator" && /^(?:-|'|\(|\)|\.|!|\?|and|or|mod)$/.test(token.text)),
+  );
+  return isPlain && tokens.some((token) => token.type === "text");
+}
+
+/** Words that begin a side remark: what follows them is no part of the answer. */
+const REMARK = /^\s*(?:if|where|for|when|with|since|because|provided|such that|is|are)\b/i;
+
+/** The tokens without the remarks after a formula, the label before it, and the marks at either end. */
+export function prepareTokens(tokens: readonly Token[]): Token[] {
+  let depth = 0;
+  let end = tokens.length;
+  for (let i = 0; i < end; i++) {
+    const token = tokens[i]!;
+    if (token.type === "operator") {
+      if (/^(?:\(|\[|\{|\\\{|begin:.*)$/.test(token.text)) depth++;
+      else if (/^(?:\)|\]|\}|\\\}|end:.*)$/.test(token.text)) depth--;
+    }
+    if (i > 0 && depth === 0 && token.type === "text" && REMARK.test(token.text)) end = i;
+  }
+  let start = 0;
+  while (start < end && isMark(tokens[start])) start++;
+  const first = tokens[start];
+  if (first?.type === "text" && first.text.endsWith(":") && start + 1 < end) start++;
+  while (end > start && isMark(tokens[end - 1])) end--;
+  return tokens.slice(start, end);
+}
+
+function isMark(token: Token | undefined): boolean {
+  return token?.type === "operator" && /^(?:[.,;:?]|newline|and|or|&)$/.test(token.text);
+}

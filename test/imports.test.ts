@@ -10,6 +10,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/math/", "src/random.ts", "src/files.ts", "src/paths.ts", "src/run-lock.ts"],
   ["src/verify/math/"],
   ["src/tokenizer/", "src/verify/"],
+  ["src/sandbox/"],
   ["src/template/"],
   ["src/reward/reward.ts"],
   ["src/tasks/", "src/setup/"],
@@ -81,8 +82,8 @@ describe("layers", () => {
     expect(findCircle()).toBeNull();
   });
 
-  it("rewards import only the reward interface, the verifiers and zod", () => {
-    const allowed = /^(zod|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/verify\/[a-z-]+\.ts|\.\.\/src\/math\/[a-z-]+\.ts)$/;
+  it("rewards import only the reward interface, the verifiers, the sandbox and zod", () => {
+    const allowed = /^(zod|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/(verify|math|sandbox)\/[a-z-]+\.ts)$/;
     const rewards = readdirSync(join(root, "rewards")).filter((file) => file.endsWith(".ts"));
     const wrong = rewards.flatMap((file) =>
       specifiersOf(join(root, "rewards", file))

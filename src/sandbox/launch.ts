@@ -1,0 +1,110 @@
+/**
+ * How an interpreter is started: inside bubblewrap, which gives it namespaces of its own (user, process, network, mount, IPC, UTS,
+ * cgroup), a read-only /usr and nothing else of the machine; or, where the recipe asks for it by name, as a plain process.
+ *
+ * Started by root, the interpreter runs as nobody: the kernel does not hold root to its limits.
+ */
+import { accessSync, constants, existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { RecipeError } from "../errors.ts";
+import { packageRoot } from "../paths.ts";
+
+export const ISOLATIONS = ["bubblewrap", "limits-only"] as const;
+
+/**
+ * bubblewrap    the program sees no file, process, network or memory but its own
+ * limits-only   the program can read what this user (as root: nobody) can read, and may leave files behind; limits of time, memory, processes
+ *               and output hold, and it gets no sockets. For programs that are trusted not to look for a way out.
+ */
+export type Isolation = (typeof ISOLATIONS)[number];
+
+/** A command for child_process.spawn, and what to write to its standard input first. */
+export interface Launch {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Set when we are root. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly preamble: Buffer;
+}
+
+const NOBODY = 65_534;
+const ENV = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", PYTHONHASHSEED: "0" };
+const SOURCES = ["confine", "program", "interpreter"];
+
+/** Reads its own modules from standard input, so that no file of ours has to be visible to the user it runs as. */
+const BOOTSTRAP = `
+import json, os, sys, types
+data = b""
+while len(data) < int(sys.argv[1]):
+    data += os.read(0, int(sys.argv[1]) - len(data)) or sys.exit(1)
+for name, source in json.loads(data):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name + ".py", "exec"), module.__dict__)
+`;
+
+/** Throws a RecipeError that says what the machine lacks. */
+export function planLaunch(isolation: Isolation): Launch {
+  const python = ["/usr/bin/python3", "/usr/local/bin/python3"].find((path) => existsSync(path));
+  if (python === undefined) {
+    throw new RecipeError(
+      "Running programs needs the system's Python at /usr/bin/python3, and there is none. Install it (apt-get install python3).",
+    );
+  }
+  const modules = SOURCES.map((name) => [
+    name,
+    readFileSync(join(packageRoot, "src", "sandbox", "python", `${name}.py`), "utf8"),
+  ]);
+  const preamble = Buffer.from(JSON.stringify(modules));
+  const settings = JSON.stringify({ isolation, node: process.execPath });
+  // -S: no site-packages. -B: nothing is written. Not -I, which would ignore the fixed hash seed; the environment is ours anyway.
+  const interpreter = [python, "-s", "-S", "-B", "-c", BOOTSTRAP, String(preamble.length), settings];
+  const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  if (isolation === "limits-only") {
+    return { command: python, args: interpreter.slice(1), env: ENV, ...identity, preamble };
+  }
+  const bubblewrap = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"].find((path) => existsSync(path));
+  if (bubblewrap === undefined) {
+    throw new RecipeError(`Running programs needs bubblewrap, and there is no /usr/bin/bwrap. ${howToMend}`);
+  }
+  return { command: bubblewrap, args: [...bubblewrapArgs(), ...interpreter], env: {}, ...identity, preamble };
+}
+
+/** The end of every message about a sandbox that cannot be had. */
+export const howToMend =
+  "Install it (apt-get install bubblewrap) where user namespaces are allowed (default containers forbid them), " +
+  "or ask for the weaker isolation: limits-only, which hides no file.";
+
+function bubblewrapArgs(): string[] {
+  return [
+    ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ...["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"],
+    // For the namespaces of each program; given up before a program's first line.
+    ...["--cap-add", "CAP_SYS_ADMIN"],
+    ...["--clearenv", ...Object.entries(ENV).flatMap(([name, value]) => ["--setenv", name, value])],
+    ...["--ro-bind", "/usr", "/usr"],
+    ...["/bin", "/lib", "/lib32", "/lib64"].flatMap(systemFolder),
+    ...(process.execPath.startsWith("/usr/") || !isReadable(process.execPath)
+      ? []
+      : ["--ro-bind", process.execPath, process.execPath]),
+    ...["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"],
+    ...["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"],
+  ];
+}
+
+function systemFolder(path: string): string[] {
+  if (!existsSync(path)) return [];
+  return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+}
+
+/** As root we become nobody, who may not see our home folder. */
+function isReadable(path: string): boolean {
+  if (process.getuid?.() === 0) return !path.startsWith("/root/");
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,323 @@
+"""The warm interpreter: waits for requests, forks a process for each program, watches it, and says how it ended.
+
+It never holds a program or what one printed in Python objects: bytes go from pipe to memory file and from buffer to pipe, and the
+buffers are wiped, so that the next program, which is a copy of this process, finds nothing of the last one.
+
+    request   u32 length, JSON {language, function, sourceBytes, inputBytes, limits}, source, input
+    reply     u32 length, JSON {ended, exit, signal, ..., stdoutBytes, stderrBytes, resultBytes}, stdout, stderr, result
+"""
+import fcntl
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+
+import confine
+import program
+
+# Loaded once, so that no program waits for them.
+import bisect, collections, copy, dataclasses, datetime, decimal, enum, fractions, functools, heapq, io, itertools, math  # noqa: E401
+import operator, queue, random, re, statistics, string, typing  # noqa: E401
+
+MAX_OUTPUT = 1 << 20
+MAX_ERRORS = 1 << 14
+TICK_SECONDS = 0.05
+
+SETTINGS = json.loads(sys.argv[2])
+IS_CONFINED = SETTINGS["isolation"] == "bubblewrap"
+control_in = control_out = -1
+buffers = [bytearray(MAX_OUTPUT), bytearray(MAX_ERRORS), bytearray(MAX_OUTPUT)]
+scratch = bytearray(1 << 16)
+
+
+def main():
+    global control_in, control_out
+    control_in, control_out = os.dup(0), os.dup(1)
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd, inheritable=True)
+    if not IS_CONFINED:
+        # Orphans of a program come to us instead of to the machine's init.
+        confine.prctl(confine.PR_SET_CHILD_SUBREAPER, 1)
+    confine.prctl(confine.PR_SET_DUMPABLE, 0)
+    gc.collect()
+    gc.freeze()
+    reply({"ready": True, "python": "%d.%d.%d" % sys.version_info[:3]}, [0, 0, 0])
+    while True:
+        (length,) = struct.unpack(">I", read_exactly(4))
+        request = json.loads(read_exactly(length))
+        with MemoryFile(request["sourceBytes"]) as source, MemoryFile(request["inputBytes"]) as standard_input:
+            header, used = run(request, source.fd, standard_input.fd)
+        reply(header, used)
+        for buffer, length in zip(buffers, used):
+            buffer[:length] = bytes(length)
+        scratch[:] = bytes(len(scratch))
+
+
+def read_exactly(length):
+    data = b""
+    while len(data) < length:
+        piece = os.read(control_in, length - len(data))
+        if not piece:
+            os._exit(0)
+        data += piece
+    return data
+
+
+def reply(header, used):
+    header.update(stdoutBytes=used[0], stderrBytes=used[1], resultBytes=used[2])
+    text = json.dumps(header).encode()
+    for data in [struct.pack(">I", len(text)) + text] + [memoryview(b)[:n] for b, n in zip(buffers, used)]:
+        view = memoryview(data)
+        while len(view):
+            view = view[os.write(control_out, view):]
+
+
+class MemoryFile:
+    """The next `length` bytes of the control pipe as a file in memory, positioned at its start."""
+
+    def __init__(self, length):
+        self.fd = os.memfd_create("input")
+        while length > 0:
+            count = os.readv(control_in, [memoryview(scratch)[: min(length, len(scratch))]])
+            if count == 0:
+                os._exit(0)
+            view = memoryview(scratch)[:count]
+            while len(view):
+                view = view[os.write(self.fd, view):]
+            length -= count
+        os.lseek(self.fd, 0, os.SEEK_SET)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        os.close(self.fd)
+
+
+def run(request, source, standard_input):
+    """The reply's header, and how much of each buffer is filled."""
+    pipes = [os.pipe() for _ in range(4)]  # stdout, stderr, result, status
+    folder = None if IS_CONFINED else tempfile.mkdtemp(prefix="grouper-program-")
+    started = time.monotonic()
+    keeper = confine.clone_into_namespaces() if IS_CONFINED else os.fork()
+    if keeper == 0:
+        keep(request, source, standard_input, [write for _, write in pipes], folder)
+    for _, write in pipes:
+        os.close(write)
+    header, used = watch(keeper, [read for read, _ in pipes], request["limits"], started)
+    for read, _ in pipes:
+        os.close(read)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    header["wallMs"] = (time.monotonic() - started) * 1000
+    return header, used
+
+
+def keep(request, source, standard_input, outputs, folder):
+    """First process of the program's namespaces: starts it, waits for it, tells how it ended, and takes the others along."""
+    status = outputs[3]
+    try:
+        for fd in (control_in, control_out):
+            os.close(fd)
+        confine.prctl(confine.PR_SET_DUMPABLE, 0)
+        if IS_CONFINED:
+            confine.mount_private_files(request["limits"]["scratchBytes"])
+        else:
+            confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
+        child = os.fork()
+        if child == 0:
+            begin(request, source, standard_input, outputs, folder)
+        for fd in [source, standard_input] + outputs[:3]:
+            os.close(fd)
+        while True:
+            # Orphans of the program end here too.
+            pid, how, usage = os.wait4(-1, 0)
+            if pid == child:
+                break
+        ended = {"signal": os.WTERMSIG(how)} if os.WIFSIGNALED(how) else {"exit": os.WEXITSTATUS(how)}
+        tell(status, dict(ended, cpuMs=(usage.ru_utime + usage.ru_stime) * 1000, residentBytes=usage.ru_maxrss * 1024))
+    except BaseException as error:
+        tell(status, {"error": "%s: %s" % (type(error).__name__, error)})
+    finally:
+        os._exit(0)
+
+
+def begin(request, source, standard_input, outputs, folder):
+    """The program's own process, up to its first line."""
+    status = outputs[3]
+    try:
+        limits = request["limits"]
+        is_python = request["language"] == "python"
+        os.setsid()
+        os.chdir("/tmp" if folder is None else folder)
+        wanted = [standard_input, outputs[0], outputs[1], outputs[2]]
+        # Away from 0 to 3 first, so that no copy overwrites a source.
+        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in wanted + [source, status]]
+        for target, fd in enumerate(moved[:4]):
+            os.dup2(fd, target, inheritable=True)
+        if request["function"] is None:
+            os.close(3)
+        text = os.fdopen(moved[4], "rb").read()
+        status = moved[5]
+        os.closerange(4, status)
+        os.closerange(status + 1, 4096)
+        if not IS_CONFINED:
+            confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
+        confine.set_limits(limits, is_python, limits["processes"] + (0 if IS_CONFINED else count_own_threads()))
+        confine.give_up_privileges(IS_CONFINED)
+        if is_python:
+            os.environ.clear()
+            os.environ.update({"PATH": "/usr/bin:/bin", "HOME": os.getcwd(), "LANG": "C.UTF-8"})
+            for name in ("confine", "program", "interpreter"):
+                sys.modules.pop(name, None)
+            program.run_python(
+                text, request["function"], lambda: os.close(status), lambda: tell(status, {"syntax": True})
+            )
+        else:
+            program.run_node(SETTINGS["node"], text, request["function"], limits["memoryBytes"])
+    except BaseException as error:
+        tell(status, {"error": "%s: %s" % (type(error).__name__, error)})
+    finally:
+        os._exit(1)
+
+
+def tell(status, message):
+    os.write(status, json.dumps(message).encode() + b"\n")
+
+
+def watch(keeper, reads, limits, started):
+    """Reads until the program has ended or broken a limit; afterwards no process of it is left."""
+    header, used, status = {}, [0, 0, 0], b""
+    num_errors = 0
+    deadline = started + limits["timeoutMs"] / 1000
+    next_look = started + TICK_SECONDS
+    poller = select.poll()
+    for fd in reads:
+        poller.register(fd, select.POLLIN)
+    # An end of the control pipe means that nobody waits for the answer.
+    poller.register(control_in, 0)
+    is_open = [True] * 4
+    is_running = True
+    while any(is_open):
+        now = time.monotonic()
+        if is_running and now >= deadline:
+            header["ended"] = "timeout"
+            break
+        if is_running and now >= next_look:
+            next_look = now + TICK_SECONDS
+            if resident_bytes(keeper) > limits["memoryBytes"]:
+                header["ended"] = "memory"
+                break
+        for fd, _ in poller.poll(max(0, min(deadline - now, next_look - now, 1) * 1000) if is_running else 1000):
+            if fd == control_in:
+                end_all(keeper, is_running)
+                os._exit(0)
+            which = reads.index(fd)
+            if which == 3:
+                piece = os.read(fd, 4096)
+                status += piece
+                if (not piece or b'"exit"' in piece or b'"signal"' in piece or b'"error"' in piece) and is_running:
+                    end_all(keeper, is_running)
+                    is_running = False
+                count = len(piece)
+            elif which == 1:
+                space = memoryview(buffers[1])[used[1] :] if used[1] < MAX_ERRORS else memoryview(scratch)
+                count = os.readv(fd, [space])
+                used[1] = min(MAX_ERRORS, used[1] + count) if used[1] < MAX_ERRORS else used[1]
+                num_errors += count
+            else:
+                space = memoryview(buffers[which])[used[which] : used[which] + 65536]
+                count = os.readv(fd, [space if len(space) else memoryview(scratch)])
+                if count > len(space):
+                    header["ended"] = "output"
+                used[which] = min(MAX_OUTPUT, used[which] + count)
+            if count == 0:
+                poller.unregister(fd)
+                is_open[which] = False
+        if max(used[0], used[2], num_errors) > limits["outputBytes"]:
+            header["ended"] = "output"
+        if "ended" in header:
+            break
+    end_all(keeper, is_running)
+    for line in status.splitlines():
+        header = dict(json.loads(line), **header)
+    header.setdefault("ended", "error" if "error" in header else "left" if status else "lost")
+    return header, [min(count, limits["outputBytes"]) for count in used]
+
+
+def end_all(keeper, is_running):
+    """Confined, the kernel ends every process with the keeper. Otherwise we look for descendants until there are none."""
+    if IS_CONFINED:
+        if is_running:
+            os.kill(keeper, signal.SIGKILL)
+            os.waitpid(keeper, 0)
+        return
+    for _ in range(400):
+        family = descendants(os.getpid())
+        for pid in family:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap()
+        if not family:
+            return
+        time.sleep(0.005)
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def process_table():
+    """pid -> (parent, threads, resident pages), of what /proc shows."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name, "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+                table[int(name)] = (int(fields[1]), int(fields[17]), int(fields[21]))
+            except OSError:
+                pass
+    return table
+
+
+def descendants(root, table=None):
+    table = process_table() if table is None else table
+    found, frontier = [], {root}
+    while frontier:
+        frontier = {pid for pid, (parent, _, _) in table.items() if parent in frontier}
+        found += frontier
+    return found
+
+
+def resident_bytes(keeper):
+    table = process_table()
+    return sum(table[pid][2] for pid in descendants(keeper, table)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def count_own_threads():
+    """Outside a user namespace the kernel counts every thread of the user against the limit."""
+    count = 0
+    for pid, (_, threads, _) in process_table().items():
+        try:
+            if os.stat("/proc/%d" % pid).st_uid == os.getuid():
+                count += threads
+        except OSError:
+            pass
+    return count
+
+
+main()

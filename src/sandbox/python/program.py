@@ -1,0 +1,153 @@
+"""What happens inside a program's own process. The program may change anything here: all it reaches is its own answer.
+
+A stdin program runs as __main__. A function is called with the arguments on standard input, and its value goes out on file
+descriptor 3, spelled as data: [kind, content]. Nothing here knows what is expected.
+"""
+import atexit
+import builtins
+import json
+import linecache
+import os
+import sys
+import threading
+import traceback
+import types
+
+RESULT = 3
+
+
+def run_python(source, function, on_ready, on_syntax_error):
+    """Ends the process. `on_ready` is called when the program compiles, before its first line."""
+    open_streams()
+    try:
+        text = source.decode("utf-8", "surrogatepass")
+        code = compile(text, "program.py", "exec", dont_inherit=True)
+    except BaseException:
+        traceback.print_exc(limit=0)
+        on_syntax_error()
+        leave(1)
+    linecache.cache["program.py"] = (len(text), None, text.splitlines(True), "program.py")
+    on_ready()
+    module = types.ModuleType("__main__" if function is None else "program")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[module.__name__] = module
+    try:
+        exec(code, module.__dict__)
+        if function is not None:
+            send(call(module, function))
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if status == 1 and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        status = 1
+        traceback.print_exc()
+    leave(status)
+
+
+def open_streams():
+    sys.argv = ["program.py"]
+    sys.stdin = sys.__stdin__ = open(0, "r", encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
+
+
+def leave(status):
+    """As the interpreter would: waits for threads, runs what atexit holds, flushes."""
+    try:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+    except BaseException:
+        status = status or 1
+        traceback.print_exc()
+    os._exit(status & 0xFF)
+
+
+def call(module, name):
+    """`f`, or `C.f` as a method of C(); a bare name that is missing is looked up in the class Solution."""
+    arguments = json.loads(sys.stdin.read())
+    holder, dot, method = name.rpartition(".")
+    if not dot and not hasattr(module, name) and hasattr(module, "Solution"):
+        holder, method = "Solution", name
+    target = getattr(getattr(module, holder)(), method) if holder else getattr(module, method)
+    return target(*arguments)
+
+
+def send(value):
+    data = json.dumps(spell(value, 0)).encode()
+    while data:
+        data = data[os.write(RESULT, data):]
+
+
+def spell(value, depth):
+    if depth > 200:
+        raise ValueError("The value is nested too deeply.")
+    if value is None:
+        return ["null", None]
+    if isinstance(value, bool):
+        return ["boolean", bool(value)]
+    if isinstance(value, int):
+        return ["integer", int.__repr__(value)]
+    if isinstance(value, float):
+        return ["number", float.__repr__(value)]
+    if isinstance(value, str):
+        return ["string", str.__str__(value)]
+    if isinstance(value, (list, tuple)):
+        kind = list if isinstance(value, list) else tuple
+        return ["list", [spell(item, depth + 1) for item in kind.__iter__(value)]]
+    if isinstance(value, (set, frozenset)):
+        return ["set", [spell(item, depth + 1) for item in list(value)]]
+    if isinstance(value, dict):
+        return ["map", [[spell(key, depth + 1), spell(item, depth + 1)] for key, item in dict.items(value)]]
+    raise TypeError("Expected a plain value, got %s." % type(value).__name__)
+
+
+def run_node(node, source, function, memory_bytes):
+    """Replaces the process by node; the working directory is the program's own."""
+    with open("program.js", "wb") as file:
+        file.write(source)
+    entry = "program.js"
+    if function is not None:
+        entry = ".call.js"
+        with open(entry, "w") as file:
+            file.write(CALL.replace("NAME", json.dumps(function)))
+    megabytes = max(16, int(memory_bytes / 1048576 * 0.75))
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.getcwd(), "LANG": "C.UTF-8"}
+    os.execve(node, [node, "--max-old-space-size=%d" % megabytes, "--no-warnings", entry], environment)
+
+
+CALL = r"""
+const fs = require("fs"), vm = require("vm");
+const spell = (value, depth = 0) => {
+  if (depth > 200) throw new RangeError("The value is nested too deeply.");
+  if (value === null || value === undefined) return ["null", null];
+  if (typeof value === "boolean") return ["boolean", value];
+  if (typeof value === "bigint") return ["integer", String(value)];
+  if (typeof value === "number") return Number.isInteger(value) ? ["integer", String(BigInt(value))] : ["number", String(value)];
+  if (typeof value === "string") return ["string", value];
+  if (Array.isArray(value)) return ["list", Array.from(value, (item) => spell(item, depth + 1))];
+  if (value instanceof Set) return ["set", Array.from(value, (item) => spell(item, depth + 1))];
+  if (typeof value === "object") {
+    const entries = value instanceof Map ? [...value] : Object.entries(value);
+    return ["map", entries.map(([key, item]) => [spell(key, depth + 1), spell(item, depth + 1)])];
+  }
+  throw new TypeError("Expected a plain value, got " + typeof value + ".");
+};
+const name = NAME, args = JSON.parse(fs.readFileSync(0, "utf8"));
+globalThis.require = require;
+globalThis.module = { exports: {} };
+globalThis.exports = globalThis.module.exports;
+vm.runInThisContext(fs.readFileSync("program.js", "utf8"), { filename: "program.js" });
+const find = (path) => { try { return vm.runInThisContext(path); } catch { return globalThis.module.exports[path]; } };
+const dot = name.lastIndexOf(".");
+let target;
+if (dot >= 0) { const made = new (find(name.slice(0, dot)))(); target = made[name.slice(dot + 1)].bind(made); }
+else target = find(name);
+if (target === undefined) { const made = new (find("Solution"))(); target = made[name].bind(made); }
+Promise.resolve(target(...args)).then((value) => {
+  let data = Buffer.from(JSON.stringify(spell(value)));
+  while (data.length > 0) data = data.subarray(fs.writeSync(3, data));
+});
+"""

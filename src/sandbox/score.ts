@@ -1,0 +1,71 @@
+/** What the rewards of code share: where the program and its tests stand, and the limits that they run under. */
+import { z } from "zod";
+import { lastCodeBlock } from "../verify/code.ts";
+import { afterThinking } from "../verify/extract.ts";
+import { ISOLATIONS } from "./launch.ts";
+import { LANGUAGES, type Language } from "./protocol.ts";
+import { sharedSandbox } from "./shared.ts";
+import { readTests } from "./tests.ts";
+import { judgeProgram, type ProgramResult } from "./verdict.ts";
+
+export const codeParams = z.object({
+  language: z.enum(LANGUAGES).optional().describe("Default: what the row says, else python."),
+  column: z
+    .string()
+    .optional()
+    .describe("Where the tests stand; default: verification_info, test_cases, input_output or tests."),
+  timeoutSeconds: z.number().positive().max(3600).default(4).describe("Wall time of one test."),
+  totalSeconds: z
+    .number()
+    .positive()
+    .max(3600)
+    .default(8)
+    .describe(
+      "Wall time of all tests of a completion; keep it below the rewards' deadlineSeconds, which ends the thread.",
+    ),
+  memoryMb: z.number().min(64).max(65_536).default(1024).describe("Memory of a program and its processes."),
+  isolation: z
+    .enum(ISOLATIONS)
+    .default("bubblewrap")
+    .describe(
+      "limits-only: no wall around files; for machines without user namespaces, and for programs that one trusts.",
+    ),
+});
+export type CodeParams = z.output<typeof codeParams>;
+
+/** What a reward may know of a completion's program. */
+export interface CodeInput {
+  readonly response: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export type CodeResult =
+  /** The row has no tests: nothing can be said. */
+  | { readonly status: "untested" }
+  /** No closed block of the language after the thinking. */
+  | { readonly status: "no-code" }
+  | ({ readonly status: "run" } & ProgramResult);
+
+/** Throws where the tests cannot be read and where the sandbox fails: a reward that passes it on is a failed outcome and no number. */
+export async function runCode(
+  { response, fields }: CodeInput,
+  { language, column, timeoutSeconds, totalSeconds, memoryMb, isolation }: CodeParams,
+  { stopAtFailure = false }: { readonly stopAtFailure?: boolean } = {},
+): Promise<CodeResult> {
+  const tests = readTests(fields, column);
+  if (tests === null) return { status: "untested" };
+  const spoken: Language = language ?? tests.language ?? "python";
+  const source = lastCodeBlock(afterThinking(response), spoken);
+  if (source === null || source.trim() === "") return { status: "no-code" };
+  const result = await judgeProgram(sharedSandbox(isolation), { language: spoken, source }, tests.cases, {
+    limits: { timeoutMs: timeoutSeconds * 1000, memoryBytes: memoryMb * 2 ** 20 },
+    totalMs: totalSeconds * 1000,
+    stopAtFailure,
+  });
+  return { status: "run", ...result };
+}
+
+/** Passed tests over all tests, 0 to 1. */
+export function passedShare({ tests }: ProgramResult): number {
+  return tests.filter(({ verdict }) => verdict === "pass").length / tests.length;
+}

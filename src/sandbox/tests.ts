@@ -1,0 +1,144 @@
+/**
+ * The tests of a problem, in the shapes that public data sets use:
+ *
+ *   verification_info   {"language": "python", "test_cases": [{"input", "output", "type": "stdin_stdout"}]}      Open-R1
+ *                       and [{"input", "output", "fn_name": "f", "type": "function_call"}]
+ *   input_output        {"inputs": […], "outputs": […], "fn_name"?: "f"}                                          APPS, TACO
+ *   tests, test_cases   the list of cases itself; a column may also be the JSON text of any of these
+ *
+ * `input` of a function is the list of its arguments, as JSON or as one JSON text per line.
+ */
+import { messageOf } from "../errors.ts";
+import { type Json, parseJson } from "./json.ts";
+import { LANGUAGES, type Language } from "./protocol.ts";
+
+export type TestCase =
+  | { readonly kind: "stdin"; readonly input: string; readonly output: string }
+  /** `input` is a JSON list of arguments. */
+  | { readonly kind: "function"; readonly function: string; readonly input: string; readonly output: Json };
+
+export interface Tests {
+  /** null where the row does not say. */
+  readonly language: Language | null;
+  readonly cases: readonly TestCase[];
+}
+
+export const TEST_COLUMNS = ["verification_info", "test_cases", "input_output", "tests"] as const;
+
+/**
+ * The tests of a row; null where it has none. `column` names the place, else the first of TEST_COLUMNS that is there is read.
+ * Throws an Error that names the column and the case where they cannot be read: a reward must not score on half of them.
+ */
+export function readTests(fields: Readonly<Record<string, unknown>>, column?: string): Tests | null {
+  const name = column ?? TEST_COLUMNS.find((candidate) => fields[candidate] != null);
+  const value = name === undefined ? undefined : fields[name];
+  if (name === undefined || value == null) return null;
+  try {
+    // Numbers of an object were rounded before they came here; what a double cannot hold is refused below.
+    const tests = testsOf(typeof value === "string" ? parseJson(value) : (value as Json));
+    return tests.cases.length === 0 ? null : tests;
+  } catch (error) {
+    throw new Error(`Expected tests in column "${name}": ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function testsOf(value: Json): Tests {
+  if (Array.isArray(value)) return { language: null, cases: casesOf(value, null) };
+  const holder = mapOf(value, "the tests");
+  const language = languageOf(holder["language"]);
+  const name = textOrNull(holder["fn_name"]);
+  const { inputs, outputs } = holder;
+  if (Array.isArray(inputs) && Array.isArray(outputs)) {
+    if (inputs.length !== outputs.length) {
+      throw new Error(`expected as many outputs as inputs, got ${outputs.length} and ${inputs.length}.`);
+    }
+    // TACO wraps the value of a function in a list of its own; that is the data set's matter, and read as it stands.
+    const cases = inputs.map((input, index): Json => ({ input: input as Json, output: outputs[index] as Json }));
+    return { language, cases: casesOf(cases, name) };
+  }
+  const cases = holder["test_cases"] ?? holder["tests"];
+  if (!Array.isArray(cases)) throw new Error("expected test_cases, or inputs and outputs.");
+  return { language, cases: casesOf(cases, name) };
+}
+
+function casesOf(cases: readonly Json[], sharedName: string | null): TestCase[] {
+  return cases.map((entry, index): TestCase => {
+    const where = `case ${index}`;
+    const { input, output, type, fn_name: ownName } = mapOf(entry, where);
+    if (output === undefined) throw new Error(`${where} has no output.`);
+    const name = textOrNull(ownName) ?? sharedName;
+    if (type === "function_call" && name === null) throw new Error(`${where} is a function call without fn_name.`);
+    if (name !== null && type !== "stdin_stdout") {
+      if (!/^[\p{L}_$][\p{L}\p{N}_$]*(\.[\p{L}_$][\p{L}\p{N}_$]*)?$/u.test(name)) {
+        throw new Error(`${where} names the function ${JSON.stringify(name)}; expected f or Class.method.`);
+      }
+      const expected = typeof output === "string" ? valueOfText(output) : output;
+      refuseRounded(expected, where);
+      return { kind: "function", function: name, input: argumentsOf(input ?? [], where), output: expected };
+    }
+    return { kind: "stdin", input: textOf(input ?? "", where), output: textOf(output, where) };
+  });
+}
+
+/** A text that is JSON is the value it spells, as in LiveCodeBench; any other is itself. */
+function valueOfText(text: string): Json {
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
+}
+
+function argumentsOf(input: Json, where: string): string {
+  if (Array.isArray(input)) return writeJson(input, where);
+  if (typeof input !== "string") throw new Error(`${where}: expected a list of arguments as the input.`);
+  const whole = valueOfText(input);
+  if (Array.isArray(whole) && !input.trim().includes("\n")) return input;
+  const lines = input.split("\n").filter((line) => line.trim() !== "");
+  for (const line of lines) parseJson(line);
+  return `[${lines.join(",")}]`;
+}
+
+/** A list of lines, as APPS has it, is the text they make. */
+function textOf(value: Json, where: string): string {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map((line) => textOf(line, where)).join("\n");
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  throw new Error(`${where}: expected texts as the input and output of a program.`);
+}
+
+function refuseRounded(value: Json, where: string): void {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new Error(`${where}: ${value} was rounded; give the column as JSON text, which keeps large integers.`);
+  }
+  if (typeof value === "object" && value !== null) for (const item of Object.values(value)) refuseRounded(item, where);
+}
+
+function writeJson(value: Json, where: string): string {
+  refuseRounded(value, where);
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return `[${value.map((item) => writeJson(item, where)).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${writeJson(item, where)}`);
+    return `{${entries.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+function mapOf(value: Json, what: string): Readonly<Record<string, Json>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, Json>>;
+  }
+  throw new Error(`expected ${what} to be an object, got ${Array.isArray(value) ? "a list" : typeof value}.`);
+}
+
+function languageOf(value: Json | undefined): Language | null {
+  if (value === undefined || value === null) return null;
+  const known = LANGUAGES.find((language) => language === value);
+  if (known === undefined) throw new Error(`expected language ${LANGUAGES.join(" or ")}, got ${String(value)}.`);
+  return known;
+}
+
+function textOrNull(value: Json | undefined): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}

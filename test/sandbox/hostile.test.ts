@@ -1,0 +1,116 @@
+/** Programs that mean harm, in the sandbox as it is by default: none gets out, none passes, none is left. Needs bubblewrap. */
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { DAEMON_SECONDS, hostilePrograms, runHostile, SECRET } from "../../src/sandbox/hostile.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
+import { canConfine } from "./available.ts";
+
+const sandbox = openSandbox();
+afterAll(() => sandbox.close());
+
+describe.skipIf(!canConfine)("a hostile program", () => {
+  for (const program of hostilePrograms) {
+    it(`is held: ${program.name}`, async () => {
+      const [result] = await runHostile(sandbox, [program]);
+      expect(result, JSON.stringify(result)).toMatchObject({ isHeld: true });
+    });
+  }
+
+  it("leaves no process behind, on this machine or in the interpreter", () => {
+    expect(processesOf((line) => line.includes(DAEMON_SECONDS))).toEqual([]);
+  });
+
+  it("does not carry the secret in its source", () => {
+    expect(hostilePrograms.filter(({ source }) => source.includes(SECRET))).toEqual([]);
+    expect(hostilePrograms.length).toBeGreaterThan(35);
+  });
+});
+
+describe.skipIf(!canConfine)("what a program leaves", () => {
+  const limits = { timeoutMs: 5000 };
+
+  it("is not there for the next: files, shared memory, patched modules", async () => {
+    const first = `
+import builtins, ctypes, json
+for path in ("/tmp/left", "/dev/shm/left"): open(path, "w").write("x")
+print(ctypes.CDLL(None).shmget(4711, 4096, 0o1666))
+builtins.left = json.left = True
+`;
+    const second = `
+import builtins, ctypes, json, os
+print(os.listdir("/tmp"), os.listdir("/dev/shm"), ctypes.CDLL(None).shmget(4711, 4096, 0), hasattr(builtins, "left"), hasattr(json, "left"))
+`;
+    const left = await sandbox.run({ language: "python", source: first, input: "", limits });
+    expect(Number(left.stdout)).toBeGreaterThanOrEqual(0);
+    const found = await sandbox.run({ language: "python", source: second, input: "", limits });
+    expect(found.stdout).toBe("[] [] -1 False False\n");
+  });
+
+  it("is not in the next one's memory: neither its source nor its output", async () => {
+    // Reads every page that it can name, through a call that refuses instead of crashing.
+    const scan = `
+import ctypes, gc, os, re
+libc = ctypes.CDLL(None)
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+pages, size = 0, 1 << 22
+file = os.memfd_create("pages")
+starts = {id(item) & ~(size - 1) for item in gc.get_objects() + [str, bytes(100000), bytearray(1 << 20)]}
+for start in sorted(starts):
+    for page in range(start, start + size, 4096):
+        if libc.write(file, page, 4096) == 4096: pages += 1
+os.lseek(file, 0, 0)
+data = os.fdopen(file, "rb").read()
+print(pages, sorted(set(re.findall(rb"left-" + rb"[so][a-z]+-[0-9]+", data))))
+`;
+    const say = (what: string, key: number) =>
+      `print("-".join(["left", "${what}", str(${key})]) * 1000)\n# ${["left", "source", key].join("-")} ${"#".repeat(5000)}`;
+    for (let key = 100; key < 105; key++) {
+      await sandbox.run({ language: "python", source: say("output", key), input: `left-std-${key}`, limits });
+    }
+    const { stdout } = await sandbox.run({
+      language: "python",
+      source: scan,
+      input: "",
+      limits: { timeoutMs: 20_000 },
+    });
+    const [, pages, found] = /^(\d+) (.*)$/m.exec(stdout) ?? [];
+    expect(Number(pages)).toBeGreaterThan(1000);
+    expect(found).toBe("[]");
+    // The same search finds what the program holds itself, so that finding nothing means something.
+    const held = `kept = ["left-source-%d" % 777 for _ in range(3)]\n${scan}`;
+    const control = await sandbox.run({ language: "python", source: held, input: "", limits: { timeoutMs: 20_000 } });
+    expect(control.stdout).toContain("left-source-777");
+  });
+});
+
+describe.skipIf(!canConfine)("the sandbox's end", () => {
+  it("takes a running program along", async () => {
+    const own = openSandbox();
+    const marker = "91234.5678";
+    const running = own.run({
+      language: "python",
+      source: `import os\nos.execv("/usr/bin/sleep", ["sleep", "${marker}"])`,
+      input: "",
+    });
+    const refused = expect(running).rejects.toThrow(/closed/);
+    await waitFor(() => processesOf((line) => line.includes(marker)).length > 0);
+    await own.close();
+    await refused;
+    await waitFor(() => processesOf((line) => line.includes(marker)).length === 0);
+  });
+});
+
+function processesOf(isWanted: (commandLine: string) => boolean): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && isWanted(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !condition(); tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(condition()).toBe(true);
+}

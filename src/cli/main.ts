@@ -107,6 +107,11 @@ const options = {
     limit: text("Rows to read"),
     "max-tokens": text("Generation limit that length rewards see"),
   },
+  verify: {
+    json,
+    explain: { type: "boolean", default: false, describe: "Say step by step why" },
+    mode: { ...text("lenient or strict"), default: "lenient" },
+  },
   tasks: { json },
 } as const;
 
@@ -238,6 +243,19 @@ const parser = yargs()
       )
       .demandCommand(1, "Expected a command after reward: test."),
   )
+  .command(
+    "verify <gold> <prediction>",
+    "Is a mathematical answer right? The gold answer, then the response",
+    (y: Argv) =>
+      y
+        .positional("gold", { type: "string", demandOption: true, describe: "Reference answer" })
+        .positional("prediction", { type: "string", demandOption: true, describe: "Response, or - for stdin" })
+        .options(options.verify),
+    async (args) => {
+      const { runVerify } = await import("./verify.ts");
+      exitCode = runVerify(args, print);
+    },
+  )
   .command("tasks", "List the procedural tasks", options.tasks, async (args) => {
     const { runTasks } = await import("./tasks.ts");
     exitCode = runTasks(args, print);
@@ -294,6 +312,7 @@ const POSITIONALS: Readonly<Record<string, string>> = {
   import: "a config: grouper import FILE",
   replay: "a run: grouper replay RUN --objective dapo,grpo",
   reward: "a reward: grouper reward test REWARD --data FILE",
+  verify: "a gold answer and a response: grouper verify GOLD PREDICTION",
 };
 
 function meantBy(typed: string, candidates: readonly string[], dashes: string): string {

@@ -61,6 +61,21 @@ describe("answerKey", () => {
     );
     expect(keys).toEqual(["1/2", "1/2", "1/2", "1/2", "2/3", null]);
   });
+
+  it("is shared by equal formulas, lists in any order and choices, and by them alone", () => {
+    const params = answerParams.parse({ method: "math" });
+    const keyOf = (text: string, answer = "1") => answerKey(`\\boxed{${text}}`, gold(answer), params);
+    expect(keyOf("0.5")).toBe(keyOf("\\frac{1}{2}"));
+    expect(keyOf("x = 5")).toBe(keyOf("5"));
+    expect(keyOf("\\sqrt{8}")).toBe(keyOf("2\\sqrt{2}"));
+    expect(keyOf("(x+1)^2")).toBe(keyOf("x^2+2x+1"));
+    expect(keyOf("1, 2")).toBe(keyOf("\\{2, 1\\}"));
+    expect(keyOf("(1, 2)")).not.toBe(keyOf("(2, 1)"));
+    expect(keyOf("x^2")).not.toBe(keyOf("y^2"));
+    expect(keyOf("\\sqrt{2}")).not.toBe(keyOf("1.41421356"));
+    expect(keyOf("\\text{(B)}", "A")).toBe(keyOf("B", "A"));
+    expect(answerKey("no answer", gold("1"), params)).toBeNull();
+  });
 });
 
 const file = "../shared/data/graded/openai_gsm8k.jsonl";

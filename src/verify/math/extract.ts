@@ -1,0 +1,251 @@
+/**
+ * Where the answer stands in a response: candidates in the order in which they are to be tried.
+ *
+ *   priority   place
+ *      0       "the final answer is X. I hope it is correct"
+ *     50       \boxed{X} (boxedPriority), "the final answer is X", #### X
+ *    100       "Answer: X"
+ *    200       "the answer is X"
+ *    250       a choice letter at the very start of the text, where letters are looked for
+ *    260       the whole text, where it is nothing but an answer
+ *    280       **X** near the end
+ *    300       the last formula, arithmetic expression or number of the text; the last isolated choice letter
+ *
+ * The lowest priority goes first, and inside one the rightmost, then longest: what Math-Verify does, with its numbers. Departures:
+ * far boxes are not joined, \fbox counts, bare LaTeX after a phrase is read, code is no answer, and a text that ends in a loop
+ * has only announced answers. Linear in the text.
+ */
+import { findAnchors } from "./anchors.ts";
+import { findBoxes, joinBoxes } from "./boxes.ts";
+import { type Environment, findEnvironments, joinEnvironments } from "./environments.ts";
+import { findPlain } from "./plain.ts";
+import { isProse } from "./prose.ts";
+
+export const TARGETS = ["latex", "expression", "string"] as const;
+/** latex: boxes and formulas; expression: numbers and arithmetic in plain text; string: isolated choice letters. */
+export type Target = (typeof TARGETS)[number];
+
+export type Place = "box" | "phrase" | "hash" | "start" | "whole" | "bold" | "formula" | "plain" | "letter";
+
+/** One text that may be the answer. */
+export interface Candidate {
+  readonly text: string;
+  readonly place: Place;
+  readonly priority: number;
+  /** Where it ends in the text that was searched. */
+  readonly end: number;
+  readonly start: number;
+}
+
+export interface ExtractOptions {
+  readonly targets: readonly Target[];
+  /** The strings of the target `string`. */
+  readonly choices: readonly string[];
+  /** -1 looks for no box. */
+  readonly boxedPriority: number;
+  /** Whether an answer may stand where nothing announces it (priorities from 250 up). */
+  readonly unanchored: boolean;
+}
+
+/** No answer is longer: a longer box or formula is a derivation or hostile. */
+export const MAX_ANSWER = 4_000;
+/** Texts of no more characters may be an answer as a whole. */
+const MAX_WHOLE = 300;
+const PHRASE_PRIORITIES = [0, 50, 100, 200];
+
+/** The candidates of a text, best first. */
+export function* extractCandidates(text: string, options: ExtractOptions): Generator<Candidate> {
+  const { targets, boxedPriority, unanchored } = options;
+  const wantsLatex = targets.includes("latex");
+  const boxes = wantsLatex && boxedPriority >= 0 ? boxCandidates(text, boxedPriority) : [];
+  if (boxes.length > 0 && boxedPriority < PHRASE_PRIORITIES[0]!) yield* rightmostFirst(boxes);
+  const environments = wantsLatex ? joinEnvironments(text, findEnvironments(text)) : [];
+  const phrases = phraseCandidates(text, environments, options);
+  for (const priority of new Set(
+    [...PHRASE_PRIORITIES, ...(boxes.length > 0 ? [boxedPriority] : [])].sort((a, b) => a - b),
+  )) {
+    yield* rightmostFirst([...boxes, ...phrases].filter((candidate) => candidate.priority === priority));
+  }
+  if (!unanchored) {
+    yield* wholeText(text, targets);
+    return;
+  }
+  if (targets.includes("string")) yield* startingLetter(text, options.choices);
+  yield* wholeText(text, targets);
+  if (endsInLoop(text)) return;
+  const prose = withoutCode(text);
+  const isSame = prose.length === text.length;
+  yield* bold(prose);
+  const formulas = isSame ? environments : wantsLatex ? joinEnvironments(prose, findEnvironments(prose)) : [];
+  const loose = formulas.map(({ content, start, end }): Candidate => {
+    return { text: withPercent(prose, content, end), place: "formula", priority: 300, start, end };
+  });
+  if (targets.includes("expression")) {
+    for (const { text: found, start, end } of findPlain(prose)) {
+      if (!isInside(formulas, start)) loose.push({ text: found, place: "plain", priority: 300, start, end });
+    }
+  }
+  if (targets.includes("string")) loose.push(...letters(prose, options.choices));
+  yield* rightmostFirst(loose);
+}
+
+function rightmostFirst(candidates: readonly Candidate[]): Candidate[] {
+  return [...candidates].sort((a, b) => b.end - a.end || a.start - b.start);
+}
+
+function boxCandidates(text: string, priority: number): Candidate[] {
+  return joinBoxes(text, findBoxes(text)).map(({ content, start, end }) => ({
+    text: withPercent(text, content, end),
+    place: "box",
+    priority,
+    start,
+    end,
+  }));
+}
+
+/** A percent sign or word right behind a box or formula belongs to it. */
+function withPercent(text: string, content: string, end: number): string {
+  const after = /^(?:\$|\\\)|\\\])?\s?(?:\\?%|percent\b|percentage\b|pct\b)/.test(text.slice(end, end + 16));
+  return after && !/%$/.test(content) ? `${content}\\%` : content;
+}
+
+/** What each announced sentence may mean: its formula, the whole of it, the part after its last "=", the first number in it. */
+function phraseCandidates(
+  text: string,
+  environments: readonly Environment[],
+  { targets, choices }: ExtractOptions,
+): Candidate[] {
+  return findAnchors(text, environments).flatMap(({ priority, sentence, start, end }) => {
+    if (/\\(?:boxed|fbox)/.test(sentence) && targets.includes("latex")) return [];
+    const texts: string[] = [];
+    const formula = leadingFormula(text, environments, start, end);
+    if (formula !== null && targets.includes("latex")) texts.push(formula);
+    const bare = sentence
+      .replace(/\s\((?:not|or|and|since|because|which|i\.e\.|about|rounded)\b[^()]{0,200}\)$/i, "")
+      .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
+    if (targets.includes("string")) {
+      const letter = choices.find((choice) => startsWithChoice(sentence, choice));
+      if (letter !== undefined) texts.push(letter);
+    }
+    if (formula === null && (targets.includes("latex") || targets.includes("expression"))) {
+      if (!isProse(bare)) texts.push(bare);
+      const numbers = targets.includes("expression") ? findPlain(sentence) : [];
+      const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
+      const first = numbers.find((number) => !/^\s*=/.test(sentence.slice(number.end)));
+      const number = result ?? first;
+      if (number !== undefined) texts.push(number.text);
+    }
+    const place =
+      text.startsWith("####", Math.max(0, start - 5)) || /####\s*$/.test(text.slice(Math.max(0, start - 8), start))
+        ? "hash"
+        : "phrase";
+    // Equal ends keep the order: each later reading starts one character further right.
+    return texts.map((found, index): Candidate => ({ text: found, place, priority, start: start + index, end }));
+  });
+}
+
+/** The formula that an announced sentence begins with, or that "is" or "=" stands before. */
+function leadingFormula(text: string, environments: readonly Environment[], start: number, end: number): string | null {
+  const inside = environments.filter((environment) => environment.start >= start && environment.end <= end + 2);
+  const first = inside[0];
+  if (first === undefined) return null;
+  // A number before any formula is the answer itself: "the answer is 5, since $x = 2$".
+  if (first.start > start && /^[-\u2212$]?\d/.test(text.slice(start, start + 2))) return null;
+  const named = inside.filter((environment) =>
+    /(?:\bis|\bare|\bequals|=|:)\s*\**$/.test(text.slice(start, environment.start)),
+  );
+  const chosen = first.start === start ? first : (named.at(-1) ?? first);
+  return withPercent(text, chosen.content, chosen.end);
+}
+
+/** The text itself, where it is short enough to be nothing but an answer. Where letters are looked for, words are no formula. */
+function* wholeText(text: string, targets: readonly Target[]): Generator<Candidate> {
+  const whole = text.trim();
+  if (whole === "" || whole.length > (targets.includes("string") ? 12 : MAX_WHOLE) || isProse(whole)) return;
+  yield { text: whole, place: "whole", priority: 260, start: 0, end: text.length };
+}
+
+/** Bold answers near the end; the reader of them drops headings. */
+function* bold(text: string): Generator<Candidate> {
+  const from = Math.max(0, text.length - 600);
+  const found = [...text.slice(from).matchAll(/\*\*([^*\n]{1,80})\*\*/g)];
+  for (const match of found.reverse()) {
+    const start = from + match.index;
+    const content = match[1]!.trim();
+    if (/\d|\\/.test(content) && !/[a-z]{3,} ?\d*:?$/i.test(content.replace(/\\[a-z]+/gi, ""))) {
+      yield { text: content, place: "bold", priority: 280, start, end: start + match[0].length };
+    }
+  }
+}
+
+function* startingLetter(text: string, choices: readonly string[]): Generator<Candidate> {
+  const head = text.trimStart().slice(0, 40).split("\n")[0] ?? "";
+  const bare = head.replace(/^(?:\*\*|[([])+/, "");
+  const letter = choices.find(
+    (choice) => bare.startsWith(choice) && /^[)\]*]*(?:[.:)](?:\s|$)|\s*$)/.test(bare.slice(choice.length)),
+  );
+  if (letter !== undefined) yield { text: letter, place: "start", priority: 250, start: 0, end: head.length };
+}
+
+function startsWithChoice(text: string, choice: string): boolean {
+  const bare = text.replace(/^(?:\*\*|\(|\[|\$|\\text(?:bf)?\{|\\\()+/, "");
+  return bare.startsWith(choice) && /^(?:[.,:;)\]}*$\s]|$)/.test(bare.slice(choice.length));
+}
+
+/** Choices that stand alone in the text: between blanks or marks. */
+function letters(text: string, choices: readonly string[]): Candidate[] {
+  const from = Math.max(0, text.length - 2048);
+  const tail = text.slice(from);
+  return choices.flatMap((choice) => {
+    const escaped = choice.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return [...tail.matchAll(new RegExp(`(?<=^|[\\s(*])${escaped}(?=$|[\\s).,:;*])`, "g"))].map(
+      (match): Candidate => ({
+        text: choice,
+        place: "letter",
+        priority: 300,
+        start: from + match.index,
+        end: from + match.index + choice.length,
+      }),
+    );
+  });
+}
+
+/** Spans are in reading order and do not overlap. */
+function isInside(spans: readonly { readonly start: number; readonly end: number }[], position: number): boolean {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (spans[middle]!.end <= position) low = middle + 1;
+    else high = middle;
+  }
+  const span = spans[low];
+  return span !== undefined && span.start <= position && position < span.end;
+}
+
+/** Programs and failed outputs are blanked: their numbers are no answers. What a program printed may be one. */
+function withoutCode(text: string): string {
+  if (!text.includes("```")) return text;
+  const fences = text.split("```");
+  return fences
+    .map((part, index) => {
+      if (index % 2 === 0) return part;
+      const isOutput = /^(?:output|text|latex|math|markdown)?\s*\n/.test(part);
+      const isFailure = /\b[A-Z]\w*(?:Error|Exception)\b|Traceback/.test(part);
+      return isOutput && !isFailure ? part : "";
+    })
+    .join("\n");
+}
+
+/** True when the text ends in a short loop: the same few characters, again and again. */
+function endsInLoop(text: string): boolean {
+  const tail = text.slice(-LOOP_TAIL);
+  if (tail.length < LOOP_TAIL) return false;
+  const probe = tail.slice(-LOOP_PROBE);
+  const before = tail.lastIndexOf(probe, tail.length - LOOP_PROBE - 1);
+  const period = tail.length - LOOP_PROBE - before;
+  return before !== -1 && period <= LOOP_PROBE && tail.slice(period) === tail.slice(0, -period);
+}
+
+/** The loop must fill as many characters at the end, with a period of no more than LOOP_PROBE. */
+const LOOP_TAIL = 400;
+const LOOP_PROBE = 64;

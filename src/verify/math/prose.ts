@@ -1,0 +1,38 @@
+/** Sentences told from formulas, so that "We get 5" is no product of W, e, g, e, t and 5. */
+
+/** Words that belong to a formula or a value. */
+const VALUE_WORDS: ReadonlySet<string> = new Set(
+  (
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh asin acos atan log ln lg exp sqrt cbrt abs floor ceil min max " +
+    "gcd lcm mod det pi inf infinity oo infty union and or percent pct degrees degree deg rad radians cm mm km kg mg ml ft lb mi"
+  ).split(" "),
+);
+
+/** Shorter runs of letters are products of variables, unless they are one of these. */
+const SHORT_WORDS: ReadonlySet<string> = new Set(
+  "we he it is so of to in at as by if no on my be do go am an us me the and was are for get has had she one two you let all".split(
+    " ",
+  ),
+);
+
+/** What may follow a value and add nothing to it: "5 when x is large". */
+const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
+
+/** True where words of a sentence stand before the last digit, command or operator of the text. */
+export function isProse(text: string): boolean {
+  const bare = text.replaceAll(
+    /\\(?:text[a-z]{0,6}|mbox|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}/g,
+    (mark) => "\\".repeat(mark.length),
+  );
+  for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
+    const word = match[0].toLowerCase();
+    if (VALUE_WORDS.has(word) || (word.length < 4 && !SHORT_WORDS.has(word))) continue;
+    // A unit, a remark or words alone: nothing of a value follows.
+    if (!/[\d\\=^]/.test(bare.slice(match.index + word.length))) return false;
+    const before = bare.slice(0, match.index);
+    const isUnit = /\d\s?$/.test(before) && /^\s*(?:[=/]|per\b)/.test(bare.slice(match.index + word.length));
+    if (isUnit) continue;
+    return !(REMARKS.has(word) && /[\d\\]/.test(before));
+  }
+  return false;
+}

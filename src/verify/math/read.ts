@@ -1,0 +1,123 @@
+/** From texts to parsed answers: the gold answer of a row, and the answer of a response with the place where it stood. */
+
+import { findBoxes, joinBoxes } from "./boxes.ts";
+import { goldLetter } from "./choice.ts";
+import { type Candidate, type ExtractOptions, extractCandidates, MAX_ANSWER } from "./extract.ts";
+import { type Parsed, parseMath } from "./parse.ts";
+
+/** A candidate and its reading. */
+export interface Answer {
+  readonly candidate: Candidate;
+  readonly parsed: Parsed;
+}
+
+/** One gold answer: its reading, and its letter where it is a choice. */
+export interface Gold {
+  readonly text: string;
+  readonly parsed: Parsed;
+  readonly letter: string | null;
+}
+
+/** What reading a response looks for. */
+export interface ReadOptions extends ExtractOptions {
+  /** any: the first candidate that can be read. first: the first candidate, readable or not. */
+  readonly match: "any" | "first";
+}
+
+const GOLD_OPTIONS: ReadOptions = {
+  targets: ["latex", "expression"],
+  choices: [],
+  boxedPriority: 0,
+  unanchored: true,
+  match: "any",
+};
+
+/** Readings that a search may try: a text of nothing but formulas must not cost a reading of each. */
+const MAX_READINGS = 24;
+
+/** Golds are read once for the responses of a group. */
+const RECENT = 64;
+const recent = new Map<string, Gold | null>();
+
+/** A bare answer, a box, the line after ####, or the answer of a worked solution; null where there is none. */
+export function readGold(text: string): Gold | null {
+  const known = recent.get(text);
+  if (known !== undefined) return known;
+  const gold = readGoldAfresh(text);
+  if (recent.size >= RECENT) recent.delete(recent.keys().next().value ?? "");
+  recent.set(text, gold);
+  return gold;
+}
+
+function readGoldAfresh(text: string): Gold | null {
+  const box = joinBoxes(text, findBoxes(text)).at(-1);
+  if (box !== undefined) return goldOf(box.content);
+  const hash = text.lastIndexOf("####");
+  if (hash !== -1)
+    return goldOf(
+      text
+        .slice(hash + 4)
+        .trim()
+        .split("\n")[0] ?? "",
+    );
+  const whole = goldOf(text);
+  // Words with a formula or an announced answer among them are a worked solution.
+  const isSolution =
+    whole?.parsed.expression.kind === "text" &&
+    whole.letter === null &&
+    text.length > 60 &&
+    /\$|\\[([]|answer/i.test(text);
+  if (whole !== null && !isSolution) return whole;
+  const answer = readAnswer(text, GOLD_OPTIONS, false);
+  return answer === null ? whole : goldOf(answer.candidate.text);
+}
+
+function goldOf(text: string): Gold | null {
+  const parsed = parseMath(text, { notation: "latex" });
+  return parsed === null ? null : { text: text.trim(), parsed, letter: goldLetter(text) };
+}
+
+/** Boxes and formulas are LaTeX, in which a comma separates; in running text it may be a decimal comma. */
+export function readCandidate({ text, place }: Candidate): Parsed | null {
+  if (text.length > MAX_ANSWER) return null;
+  return place === "box" || place === "formula" ? parseMath(text, { notation: "latex" }) : parseMath(text);
+}
+
+/** The answer of a text, or null. `wantsWords`: the gold is words, so that words are an answer wherever they are announced. */
+export function readAnswer(
+  text: string,
+  options: ReadOptions,
+  wantsWords: boolean,
+  visit?: (candidate: Candidate, parsed: Parsed | null) => void,
+): Answer | null {
+  let words: Answer | null = null;
+  let numReadings = 0;
+  for (const candidate of extractCandidates(text, options)) {
+    // Words of a sentence wait for the numbers in it, never for a sentence of lower standing.
+    if (words !== null && (candidate.priority !== words.candidate.priority || candidate.end !== words.candidate.end))
+      break;
+    if (++numReadings > MAX_READINGS) break;
+    const parsed = readCandidate(candidate);
+    visit?.(candidate, parsed);
+    if (parsed !== null) {
+      const answer = { candidate, parsed };
+      if (parsed.expression.kind !== "text" || candidate.place === "box" || candidate.place === "letter") return answer;
+      if (isWordsAnswer(candidate, wantsWords)) {
+        if (wantsWords) return answer;
+        words ??= answer;
+      }
+    }
+    if (options.match === "first") return null;
+  }
+  return words;
+}
+
+/** Words are an answer where they are announced, and elsewhere only when words are what is asked for. */
+function isWordsAnswer({ place, text }: Candidate, wantsWords: boolean): boolean {
+  if (text.length > 120) return false;
+  if (place === "phrase" || place === "hash") return true;
+  if (!wantsWords) return false;
+  return (
+    place === "whole" || place === "bold" || (place === "formula" && /^\\(?:text|mbox|mathrm|operatorname)/.test(text))
+  );
+}

@@ -1,0 +1,129 @@
+/**
+ * `verify`: does a response give the gold answer of a mathematical question?
+ *
+ *   1. The gold answer is read: bare, boxed, after ####, or out of a worked solution.
+ *   2. The answer of the response is found (math/extract.ts) and read (math/parse.ts).
+ *   3. The two are compared, gold first (math/equal.ts): exactly where exact arithmetic decides, else at random points.
+ *
+ * `lenient` answers as Math-Verify 0.8 (spec: its README and source at 5d148cf) with its failures mended. `strict` is for rewards
+ * that a policy optimises against. It refuses what a policy finds out to pay without solving: several different boxes or answers,
+ * chains of equations, lists for a single value, answers that stand only in the thinking, and values that nothing announces.
+ *
+ * Pure and synchronous; every string ends in bounded time without a clock, a signal or a thread.
+ */
+import { predictedLetter } from "./math/choice.ts";
+import { equalMath } from "./math/equal.ts";
+import type { Candidate } from "./math/extract.ts";
+import { findAnswer, PLACES, quote, type Tell, type VerifyOptions } from "./math/find.ts";
+import type { Parsed } from "./math/parse.ts";
+import { type Answer, type Gold, readGold } from "./math/read.ts";
+
+export type { VerifyOptions } from "./math/find.ts";
+
+export interface Verification {
+  readonly equal: boolean;
+  /** The text that was taken for the answer; null where there is none. */
+  readonly extracted: string | null;
+  /** One clause: why the two are equal, or why not. */
+  readonly reason: string;
+}
+
+/** Several golds are alternatives: any of them will do. Never throws; a gold that cannot be read equals nothing. */
+export function verify(
+  gold: string | readonly string[],
+  prediction: string,
+  options: VerifyOptions = {},
+): Verification {
+  return verifyInSteps(gold, prediction, options, () => undefined);
+}
+
+/** verify, and what it did, one line a step. */
+export function explainVerify(
+  gold: string | readonly string[],
+  prediction: string,
+  options: VerifyOptions = {},
+): Verification & { readonly steps: readonly string[] } {
+  const steps: string[] = [];
+  const verification = verifyInSteps(gold, prediction, options, (describe) => steps.push(describe()));
+  return { ...verification, steps };
+}
+
+/** True for a text in which a gold answer can be read. */
+export function isGold(text: string): boolean {
+  return readGold(text) !== null;
+}
+
+/** The answer of a response as verify takes it, and its letter where the golds are choices; null where there is none. */
+export function readPrediction(
+  gold: string | readonly string[],
+  prediction: string,
+  options: VerifyOptions = {},
+): { readonly text: string; readonly parsed: Parsed; readonly letter: string | null } | null {
+  const golds = readGolds(gold);
+  const found = findAnswer(prediction, golds, options, () => undefined);
+  if ("refused" in found) return null;
+  const isChoice = golds.some(({ letter }) => letter !== null);
+  const { text } = found.candidate;
+  return { text, parsed: found.parsed, letter: isChoice ? predictedLetter(text) : null };
+}
+
+function verifyInSteps(
+  gold: string | readonly string[],
+  prediction: string,
+  options: VerifyOptions,
+  tell: Tell,
+): Verification {
+  const golds = readGolds(gold);
+  if (golds.length === 0) return { equal: false, extracted: null, reason: "the gold answer cannot be read" };
+  for (const { text, parsed } of golds) tell(() => `gold: ${quote(text)}, read as ${describeParsed(parsed)}`);
+
+  const found = findAnswer(prediction, golds, options, tell);
+  if ("refused" in found) return { equal: false, extracted: found.extracted, reason: found.refused };
+  const { candidate, parsed } = found;
+  tell(() => `answer: ${quote(candidate.text)} (${PLACES[candidate.place]}), read as ${describeParsed(parsed)}`);
+
+  let reason = "";
+  for (const each of golds) {
+    const verdict = compare(each, found, options);
+    tell(() => `${verdict.equal ? "equal to" : "not equal to"} ${quote(each.text)}: ${verdict.reason}`);
+    if (verdict.equal) return { equal: true, extracted: candidate.text, reason: verdict.reason };
+    reason ||= verdict.reason;
+  }
+  return { equal: false, extracted: candidate.text, reason };
+}
+
+function readGolds(gold: string | readonly string[]): Gold[] {
+  return (typeof gold === "string" ? [gold] : gold).map(readGold).filter((read) => read !== null);
+}
+
+function compare(
+  gold: Gold,
+  { parsed, candidate }: Answer,
+  options: VerifyOptions,
+): { equal: boolean; reason: string } {
+  if (gold.letter !== null) {
+    const letter = predictedLetter(candidate.text);
+    if (letter !== null) {
+      return letter === gold.letter
+        ? { equal: true, reason: "the same choice" }
+        : { equal: false, reason: `choice ${letter}, not ${gold.letter}` };
+    }
+  }
+  return equalMath(
+    gold.parsed,
+    parsed,
+    isPlainPercent(gold, candidate) ? { percent: "optional", ...options } : options,
+  );
+}
+
+/** "The answer is 20%" for 20: in running text the sign is the unit of the number, as a word would be; in a formula it is 1/100. */
+function isPlainPercent({ text }: Gold, candidate: Candidate): boolean {
+  const isProse = candidate.place === "phrase" || candidate.place === "plain" || candidate.place === "hash";
+  return isProse && /^[\d.,]+\s?(?:\\?%|percent|pct)$/.test(candidate.text) && /^[\d.,]+$/.test(text);
+}
+
+function describeParsed({ expression, words }: Parsed): string {
+  return expression.kind === "text"
+    ? `the words ${quote(words)}`
+    : `${/^[aeio]/.test(expression.kind) ? "an" : "a"} ${expression.kind}`;
+}

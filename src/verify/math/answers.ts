@@ -1,60 +1,118 @@
 /**
- * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets,
- * tuples, matrices, words and single values are each compared in their own way.
+ * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets of
+ * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
-import { type Expression, freeSymbols, keyOf, type Of } from "./expression.ts";
+import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
+import { isSameSet } from "./real-set.ts";
+import { equalCongruences, equalRelations } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
+import { realSetOf, sameEnd } from "./solve.ts";
+import { assignmentsOf, isAssignment, unwrapped } from "./unwrap.ts";
 
 /** Gold first; throws LimitReached when the budget ends. */
 export function equalExpressions(gold: Expression, pred: Expression, context: Context): Verdict {
   return equalAnswers(spread(gold), spread(pred), context);
 }
 
-const MAX_ITEMS = 200;
-
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
   if (keyOf(gold) === keyOf(pred)) return same("the same expression");
-  const [a, b] = unwrapped(gold, pred, context);
+  const [a, b] = unwrapped(assignmentsOf(gold, pred), assignmentsOf(pred, gold), context.mode);
+  if (a.kind === "relation" && b.kind === "relation") return equalRelations(a, b, context);
+  if (isConditions(a) && isConditions(b)) {
+    const verdict = equalSolutions(a, b, context);
+    if (verdict !== null) return verdict;
+  }
+  if (a.kind === "congruence" && b.kind === "congruence") return equalCongruences(a, b, context);
+  if (isRealSet(a) || isRealSet(b)) {
+    const verdict = equalRealSets(a, b, context);
+    if (verdict !== null) return verdict;
+  }
   if (isCollection(a) || isCollection(b)) return equalCollections(a, b, context);
-  if (a.kind === "relation" || b.kind === "relation") return different("only one side is a relation");
+  if (a.kind === "set-operation" && b.kind === "set-operation") return equalOperations(a, b, context);
   if (a.kind === "matrix" || b.kind === "matrix") return equalMatrices(a, b, context);
+  if (a.kind === "ratio" || b.kind === "ratio") return equalRatios(a, b, context);
   if (a.kind === "text" || b.kind === "text") return equalWords(a, b);
-  return equalScalars(a, b, context);
+  return isValue(a) && isValue(b) ? equalScalars(a, b, context) : different(`${nameOf(a)} is not ${nameOf(b)}`);
 }
 
-/** x = 5 against 5: the value of an assignment. */
-function unwrapped(gold: Expression, pred: Expression, context: Context): readonly [Expression, Expression] {
-  if (gold.kind === "relation" && pred.kind === "relation") return [gold, pred];
-  return [
-    gold.kind === "relation" ? valueOfGold(gold) : gold,
-    pred.kind === "relation" ? valueOfPred(pred, context) : pred,
-  ];
+const VALUES: ReadonlySet<Expression["kind"]> = new Set<Expression["kind"]>([
+  "number",
+  "symbol",
+  "constant",
+  "sum",
+  "product",
+  "power",
+  "call",
+  "series",
+  "percent",
+  "degrees",
+  "with-unit",
+]);
+
+function isValue(node: Expression): boolean {
+  return VALUES.has(node.kind);
 }
 
-function valueOfGold(relation: Of<"relation">): Expression {
-  return isEquation(relation) && isName(relation.sides[0]!) ? relation.sides.at(-1)! : relation;
+function nameOf(node: Expression): string {
+  return isValue(node) ? "a value" : `a ${node.kind.replace("-", " ")}`;
 }
 
-function valueOfPred(relation: Of<"relation">, { mode }: Context): Expression {
-  if (!isEquation(relation)) return relation;
-  const [left] = relation.sides;
-  const isWorking = freeSymbols(left!).size === 0;
-  if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
-  return isName(left!) || isWorking ? relation.sides.at(-1)! : relation;
+const INEQUALITIES: ReadonlySet<Relation> = new Set(["<", ">", "<=", ">=", "!=", "in", "notin"]);
+
+function isInequality(node: Expression): boolean {
+  if (node.kind === "list") return node.items.some(isInequality);
+  return node.kind === "relation" && node.operators.some((operator) => INEQUALITIES.has(operator));
 }
 
-function isEquation(relation: Of<"relation">): boolean {
-  return relation.operators.every((operator) => operator === "=" || operator === "in" || operator === "approx");
+/** True for what can only be a set of reals: unions, named sets, inequalities, and intervals by their brackets. */
+function isRealSet(node: Expression): boolean {
+  switch (node.kind) {
+    case "set-operation":
+    case "number-set":
+    case "set-builder":
+      return true;
+    case "tuple": {
+      if (node.items.length !== 2 || node.open === "<") return false;
+      const isInfinite = node.items.some((item) => keyOf(item).includes("#infinity"));
+      return isInfinite || node.open !== "(" || node.close !== ")";
+    }
+    case "list":
+      return node.items.some(isRealSet);
+    default:
+      return isInequality(node);
+  }
 }
 
-/** A symbol, a product or tuple of symbols, or f(x): what an answer is given a name by. */
-function isName(node: Expression): boolean {
-  if (node.kind === "symbol") return true;
-  if (node.kind === "product") return node.factors.every(isName);
-  if (node.kind === "tuple") return node.items.every(isName);
-  return node.kind === "call" && !node.known;
+/** null where one of the two is no set of intervals, so that another comparison has to decide. */
+function equalRealSets(gold: Expression, pred: Expression, context: Context): Verdict | null {
+  const echoes = isInequality(pred) && !isInequality(gold);
+  if (echoes && !context.allowSetRelation) return different("an inequality stands for the set that is asked for");
+  if (isInequality(gold) && isInequality(pred)) {
+    const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
+    if ([...names].join() !== [...others].join() || names.size > 1) return null;
+  }
+  const a = realSetOf(gold, context);
+  const b = a === null ? null : realSetOf(pred, context);
+  if (a === null || b === null) return null;
+  return isSameSet(a, b, sameEnd(context))
+    ? same("the same set of real numbers")
+    : different("different sets of real numbers");
+}
+
+/** A relation, or a list of them. */
+function isConditions(node: Expression): boolean {
+  return node.kind === "list" ? node.items.every((item) => item.kind === "relation") : node.kind === "relation";
+}
+
+/** x^2 = 4 against x = 2 or x = -2: the same solutions in one symbol. null where they are not found, or not the same. */
+function equalSolutions(gold: Expression, pred: Expression, context: Context): Verdict | null {
+  const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
+  if (names.size !== 1 || [...names].join() !== [...others].join()) return null;
+  const a = realSetOf(gold, context);
+  const b = a === null || a.length === 0 ? null : realSetOf(pred, context);
+  return a !== null && b !== null && isSameSet(a, b, sameEnd(context)) ? same("the same solutions") : null;
 }
 
 type Collection = Of<"tuple"> | Of<"set"> | Of<"list">;
@@ -63,29 +121,49 @@ function isCollection(node: Expression): node is Collection {
   return node.kind === "tuple" || node.kind === "set" || node.kind === "list";
 }
 
+const MAX_ITEMS = 100;
+
+/** The entries in order; those of sets and lists without repetitions. */
 function itemsOf(node: Expression): readonly Expression[] {
   if (node.kind === "tuple") return node.items;
   if (node.kind !== "list" && node.kind !== "set") return [node];
-  const seen = new Map(node.items.map((item) => [keyOf(item), item]));
-  return [...seen.values()];
+  return [...new Map(node.items.map((item) => [keyOf(item), item])).values()];
 }
 
+/**
+ * A tuple as gold keeps its order, whatever the brackets of the prediction; a set or a list as gold has none, unless it lists
+ * named values, which a tuple has to repeat in that order.
+ */
 function equalCollections(gold: Expression, pred: Expression, context: Context): Verdict {
-  const [a, b] = [itemsOf(gold), itemsOf(pred)];
-  if (a.length !== b.length) return different(`${a.length} values on one side, ${b.length} on the other`);
-  if (a.length > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
-  const isOrdered = gold.kind === "tuple";
-  if (gold.kind === "tuple" && pred.kind === "tuple" && !sameBrackets(gold, pred))
+  if (gold.kind === "tuple" && pred.kind === "tuple" && !hasSameBrackets(gold, pred))
     return different("different brackets");
-  return isOrdered ? equalInOrder(a, b, context) : equalInAnyOrder(a, b, context);
+  if (!isCollection(gold) && gold.kind !== "relation" && pred.kind === "tuple")
+    return different("a tuple is not one value");
+  const [a, b] = [itemsOf(gold), itemsOf(pred)];
+  if (Math.max(a.length, b.length) > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
+  const isNamed =
+    a.length > 1 && a.every(isAssignment) && new Set(a.map((item) => keyOf(item.sides[0]!))).size === a.length;
+  if (gold.kind === "tuple" || (isNamed && pred.kind === "tuple")) {
+    const verdict = equalInOrder(a, b, context);
+    if (verdict.equal || gold.kind !== "tuple" || !b.every(isAssignment)) return verdict;
+    return equalInOrder(a, [...b].sort(byName), context);
+  }
+  return equalInAnyOrder(a, b, context);
+}
+
+function byName(a: Expression, b: Expression): number {
+  const name = (node: Expression) => (node.kind === "relation" ? keyOf(node.sides[0]!) : "");
+  return name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : 0;
 }
 
 /** Two entries may be an interval, where the brackets say whether the ends belong to it. */
-function sameBrackets(a: Of<"tuple">, b: Of<"tuple">): boolean {
+function hasSameBrackets(a: Of<"tuple">, b: Of<"tuple">): boolean {
   return a.items.length !== 2 || a.open === "<" || b.open === "<" || (a.open === b.open && a.close === b.close);
 }
 
 function equalInOrder(gold: readonly Expression[], pred: readonly Expression[], context: Context): Verdict {
+  if (gold.length !== pred.length)
+    return different(`${gold.length} values in the gold, ${pred.length} in the prediction`);
   for (const [index, item] of gold.entries()) {
     const verdict = equalAnswers(item, pred[index]!, context);
     if (!verdict.equal) return different(`entry ${index + 1}: ${verdict.reason}`);
@@ -93,32 +171,59 @@ function equalInOrder(gold: readonly Expression[], pred: readonly Expression[], 
   return same("equal entry by entry");
 }
 
+/** Each gold value takes a predicted one of its own; values that are equal but written differently count once on either side. */
 function equalInAnyOrder(gold: readonly Expression[], pred: readonly Expression[], context: Context): Verdict {
-  const left = [...pred];
+  const used = new Set<number>();
   for (const [index, item] of gold.entries()) {
-    const found = left.findIndex((candidate) => equalAnswers(item, candidate, context).equal);
-    if (found === -1) return different(`value ${index + 1} of the gold is missing`);
-    left.splice(found, 1);
+    const found = pred.findIndex((candidate, at) => !used.has(at) && equalAnswers(item, candidate, context).equal);
+    if (found !== -1) used.add(found);
+    else if (!pred.some((candidate) => equalAnswers(item, candidate, context).equal)) {
+      return different(`value ${index + 1} of the gold is missing`);
+    }
+  }
+  for (const [at, candidate] of pred.entries()) {
+    if (!used.has(at) && !gold.some((item) => equalAnswers(item, candidate, context).equal)) {
+      return different(`value ${at + 1} of the prediction is not in the gold`);
+    }
   }
   return same("the same values in some order");
 }
 
+function equalOperations(gold: Of<"set-operation">, pred: Of<"set-operation">, context: Context): Verdict {
+  if (gold.name !== pred.name) return different(`a ${gold.name} is not a ${pred.name}`);
+  return gold.name === "difference"
+    ? equalInOrder(gold.sides, pred.sides, context)
+    : equalInAnyOrder(gold.sides, pred.sides, context);
+}
+
 function equalMatrices(gold: Expression, pred: Expression, context: Context): Verdict {
   if (gold.kind !== "matrix" || pred.kind !== "matrix") return different("only one side is a matrix");
-  const sameShape = gold.rows.length === pred.rows.length && gold.rows[0]!.length === pred.rows[0]!.length;
-  return sameShape
+  const isSameShape = gold.rows.length === pred.rows.length && gold.rows[0]!.length === pred.rows[0]!.length;
+  return isSameShape
     ? equalInOrder(gold.rows.flat(), pred.rows.flat(), context)
     : different("matrices of different shapes");
 }
 
+/** 2 : 4 : 6 and 1 : 2 : 3. */
+function equalRatios(gold: Expression, pred: Expression, context: Context): Verdict {
+  if (gold.kind !== "ratio" || pred.kind !== "ratio" || gold.parts.length !== pred.parts.length) {
+    return different("ratios of different length");
+  }
+  const shares = (parts: readonly Expression[]) => parts.slice(1).map((part) => quotient(part, parts[0]!));
+  return equalInOrder(shares(gold.parts), shares(pred.parts), context);
+}
+
+const NO_SOLUTION = /^(?:there (?:is|are) )?no (?:real )?(?:solutions?|such)(?: exists?)?$|^(?:none|empty set)$/;
+
 function equalWords(gold: Expression, pred: Expression): Verdict {
-  return lettersOf(gold) === lettersOf(pred) ? same("the same words") : different("different words");
+  if (lettersOf(gold) === lettersOf(pred)) return same("the same words");
+  const isNone = [gold, pred].every((node) => node.kind === "text" && NO_SOLUTION.test(node.words));
+  return isNone ? same("no solution, in other words") : different("different words");
 }
 
 /** The letters of words, or of a product of symbols: Evelyn may be read as either. */
-function lettersOf(node: Expression): string | null {
+function lettersOf(node: Expression): string {
   if (node.kind === "text") return node.words;
   if (node.kind === "symbol" || node.kind === "constant") return node.name;
-  if (node.kind !== "product") return keyOf(node);
-  return node.factors.map(lettersOf).join("");
+  return node.kind === "product" ? node.factors.map(lettersOf).join("") : keyOf(node);
 }

@@ -17,7 +17,7 @@ export interface Budget {
 }
 
 /** Steps of one comparison: a budget spent to the end takes tens of milliseconds. */
-export const MAX_STEPS = 100_000;
+export const MAX_STEPS = 40_000;
 
 export function createBudget(steps = MAX_STEPS): Budget {
   return { steps };

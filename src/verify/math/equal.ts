@@ -26,8 +26,7 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     random: createRandom(SEED),
   };
   if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
-  if (gold.expression.kind === "text" && pred.expression.kind === "text") return different("different words");
-  const [a, b] = unifyCase(gold.expression, pred.expression);
+  const [a, b] = unifyCase(readingOf(gold, pred), readingOf(pred, gold));
   try {
     return equalExpressions(a, b, context);
   } catch (error) {
@@ -35,6 +34,12 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     if (error instanceof RangeError) return different("the comparison reached the limit of large numbers");
     throw error;
   }
+}
+
+/** 1,2 in plain text is a decimal, but two values where the other answer has several. */
+function readingOf(answer: Parsed, other: Parsed): Expression {
+  const hasSeveral = /^(?:list|set|tuple|relation)$/.test(other.expression.kind);
+  return hasSeveral && answer.asList !== null ? answer.asList : answer.expression;
 }
 
 /** Words are compared without case, formulas with it: the two letters of R - r are two. */

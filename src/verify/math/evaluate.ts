@@ -17,6 +17,7 @@ import {
 } from "./complex.ts";
 import type { Expression, Of } from "./expression.ts";
 import { callFunction } from "./functions.ts";
+import { infiniteSum } from "./infinite-sum.ts";
 import { integrate } from "./integrate.ts";
 import { toNumber } from "./rational.ts";
 
@@ -145,7 +146,10 @@ function seriesAt(node: Of<"series">, point: Point): Complex | null {
     return integrate((x) => valueAt(node.body, bound(point, node.variable, complex(x))), from, to);
   }
   const from = valueAt(node.from, point);
-  const to = infinitySign(node.to) > 0 ? null : valueAt(node.to, point);
+  if (infinitySign(node.to) > 0 && node.name === "sum" && from !== null && Number.isInteger(from.re)) {
+    return infiniteSum((index) => valueAt(node.body, bound(point, node.variable, complex(index))), from.re);
+  }
+  const to = valueAt(node.to, point);
   if (
     from === null ||
     to === null ||
@@ -166,6 +170,7 @@ function seriesAt(node: Of<"series">, point: Point): Complex | null {
 }
 
 function bound(point: Point, variable: string, value: Complex): Point {
+  spend(point.budget, 2);
   return { ...point, symbols: new Map([...point.symbols, [variable, value]]) };
 }
 

@@ -168,7 +168,7 @@ export function exactCall(name: string, values: readonly Rational[], budget: Bud
     case "root":
       return b === undefined ? null : rootValue(a, b);
     case "log":
-      return b === undefined ? null : logarithm(a, b);
+      return b === undefined ? null : logarithm(a, b, budget);
     case "ln":
       return a.numerator === a.denominator ? ZERO : null;
     default:
@@ -219,7 +219,7 @@ function rootValue(a: Rational, degree: Rational): Rational | null {
 }
 
 /** log_b a where both are powers of one fraction: log_4 8 = 3/2. */
-function logarithm(a: Rational, b: Rational): Rational | null {
+function logarithm(a: Rational, b: Rational, budget: Budget): Rational | null {
   if (a.numerator <= 0n || b.numerator <= 0n || compare(b, ONE) === 0) return null;
   const sign = compare(a, ONE) < 0 === compare(b, ONE) < 0 ? 1n : -1n;
   let x = compare(a, ONE) < 0 ? divide(ONE, a) : a;
@@ -229,7 +229,10 @@ function logarithm(a: Rational, b: Rational): Rational | null {
   while (quotients.length < MAX_LOGARITHM_ROUNDS) {
     let count = 0n;
     for (; compare(x, z) >= 0; count++) {
-      if (count > MAX_LOGARITHM_STEPS) return null;
+      // Powers of one fraction shrink on the way; anything else grows.
+      const bits = bitLength(x.numerator) + bitLength(x.denominator);
+      if (count > MAX_LOGARITHM_STEPS || bits > MAX_LOGARITHM_BITS) return null;
+      spend(budget, 2 + Math.ceil(bits / 256));
       x = divide(x, z);
     }
     quotients.push(count);
@@ -244,5 +247,6 @@ function logarithm(a: Rational, b: Rational): Rational | null {
   return null;
 }
 
+const MAX_LOGARITHM_BITS = 2_048;
 const MAX_LOGARITHM_ROUNDS = 12;
 const MAX_LOGARITHM_STEPS = 400n;

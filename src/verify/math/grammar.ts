@@ -11,7 +11,17 @@
  * Throws LimitReached for what is no expression ("syntax") and for what nests deeper than MAX_DEPTH.
  */
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
-import { call, type Expression, negative, product, quotient, type Relation, sum } from "./expression.ts";
+import {
+  call,
+  type Expression,
+  MINUS_ONE,
+  negative,
+  power as powerOf,
+  product,
+  quotient,
+  type Relation,
+  sum,
+} from "./expression.ts";
 import type { Token } from "./lexer.ts";
 import { power } from "./postfix.ts";
 
@@ -23,6 +33,7 @@ export function parseTokens(tokens: readonly Token[]): Expression {
   return cursor.position === cursor.tokens.length ? result : fail();
 }
 
+const MAX_ITEMS = 200;
 const SEPARATORS = [",", ";", "and", "or", "newline"] as const;
 
 function list(cursor: Cursor): Expression {
@@ -30,8 +41,10 @@ function list(cursor: Cursor): Expression {
   const groups: Expression[][] = [[]];
   let joiner: "," | "and" | "or" = ",";
   let lastSeparator = "";
+  let count = 0;
   for (;;) {
     groups.at(-1)!.push(relation(cursor));
+    if (++count > MAX_ITEMS) fail("items");
     let separated = false;
     while (at(cursor, ...SEPARATORS)) {
       const token = peek(cursor);
@@ -97,10 +110,12 @@ function congruenceModulus(cursor: Cursor): Expression | null {
 
 function unionRule(cursor: Cursor): Expression {
   let left = sumRule(cursor);
+  let count = 0;
   while (at(cursor, "union", "intersection", "difference")) {
     const token = peek(cursor);
     const name = token?.type === "operator" ? token.text : "";
     cursor.position++;
+    if (++count > MAX_ITEMS) fail("items");
     const right = deeper(cursor, sumRule);
     if (name !== "union" && name !== "intersection" && name !== "difference") fail();
     const sides: Expression[] =
@@ -133,22 +148,28 @@ function withCommonUnit(terms: readonly Expression[]): Expression {
   return { kind: "with-unit", value: sum(values), unit: last.unit };
 }
 
+const MAX_FACTORS = 300;
+
 function productRule(cursor: Cursor): Expression {
+  let count = 0;
   const signed = (): Expression => {
     if (accept(cursor, "-")) return negative(deeper(cursor, signed));
     if (accept(cursor, "+")) return deeper(cursor, signed);
     return power(cursor);
   };
-  let left = signed();
+  let factors = [signed()];
   for (;;) {
-    if (accept(cursor, "*")) left = product([left, signed()]);
-    else if (accept(cursor, "/")) left = quotient(left, signed());
-    else if (accept(cursor, "mod")) left = call("mod", left, signed());
-    else if (!cursor.inBraces && at(cursor, ":") && peek(cursor, 1) !== undefined) left = ratio(cursor, left, signed);
-    else if (startsFactor(cursor)) left = product([left, power(cursor)]);
+    if (accept(cursor, "*")) factors.push(signed());
+    else if (accept(cursor, "/")) factors.push(powerOf(signed(), MINUS_ONE));
+    else if (accept(cursor, "mod")) factors = [call("mod", product(factors), signed())];
+    else if (!cursor.inBraces && at(cursor, ":") && peek(cursor, 1) !== undefined) {
+      factors = [ratio(cursor, product(factors), signed)];
+    } else if (startsFactor(cursor)) factors.push(power(cursor));
     else break;
+    // Remainders of remainders nest.
+    if (++count > MAX_FACTORS) fail("factors");
   }
-  return withUnit(cursor, left);
+  return withUnit(cursor, product(factors));
 }
 
 function ratio(cursor: Cursor, first: Expression, signed: () => Expression): Expression {

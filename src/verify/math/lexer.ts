@@ -34,19 +34,21 @@ export type Token = { readonly spaced: boolean } & (
 /** How a comma between digits is read, and nothing else: `plain` text may have decimal commas, LaTeX has lists. */
 export type Notation = "latex" | "plain";
 
-export const MAX_LENGTH = 10_000;
-const MAX_DIGITS = 3_000;
+/** Longer texts, and texts of more tokens, are no answers. */
+export const MAX_LENGTH = 3_000;
+const MAX_TOKENS = 1_000;
+const MAX_DIGITS = 2_000;
 const MAX_SCIENTIFIC_EXPONENT = 5_000;
 
-const THOUSANDS = /\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ )\d{3})+(?!\d)(?!,\d)/y;
-const BLANK_THOUSANDS = /\d{1,3}(?: \d{3})+(?![\d/])(?! \d)/y;
-const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3})+(?!\d)/y;
+const THOUSANDS = /\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ )\d{3}){1,40}(?!\d)(?!,\d)/y;
+const BLANK_THOUSANDS = /\d{1,3}(?: \d{3}){1,40}(?![\d/])(?! \d)/y;
+const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
 const COMMAND = /\\(?:[A-Za-z]+|[\s\S])/y;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots|cdots)(?![a-zA-Z])/y;
 
-/** Throws LimitReached past MAX_LENGTH characters or MAX_DIGITS digits of a number. */
+/** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens or MAX_DIGITS digits of a number. */
 export function lex(source: string, notation: Notation): Token[] {
   if (source.length > MAX_LENGTH) throw new LimitReached("length");
   const text = toAscii(source);
@@ -61,6 +63,7 @@ export function lex(source: string, notation: Notation): Token[] {
     return pattern.exec(text)?.[0] ?? null;
   };
   const push = (token: TokenBody) => {
+    if (tokens.length === MAX_TOKENS) throw new LimitReached("tokens");
     tokens.push({ ...token, spaced });
     spaced = false;
   };
@@ -329,7 +332,10 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
     // An upright letter of mathematics is the letter itself; a letter among words is a label, never e or i.
     return isUpright ? [{ type: "name", name: bare }] : [{ type: "command", name: bare }];
   }
-  if (isUpright && functionOf(bare) !== null) return [{ type: "function", name: functionOf(bare)! }];
+  if (isUpright) {
+    const name = FUNCTION_ALIASES.get(bare) ?? bare;
+    if (FUNCTIONS.has(name)) return [{ type: "function", name }];
+  }
   if (/^-?[\d.,]+$/.test(bare) && bare.length < 40) {
     const inner = lex(bare, "latex");
     return inner;

@@ -15,6 +15,8 @@ export interface Parsed {
   /** The text that was given. */
   readonly source: string;
   readonly expression: Expression;
+  /** The reading with commas that separate, where `expression` has taken one for a decimal comma; else null. */
+  readonly asList: Expression | null;
   /** The text as words: lower case, without marks and commands; what two text answers are compared by. */
   readonly words: string;
 }
@@ -24,17 +26,20 @@ export interface ParseOptions {
   readonly notation?: Notation;
 }
 
-/** The reading of an answer; null for an empty text and for one longer than 10,000 characters. */
+/** The reading of an answer; null for an empty text and for one longer than 3,000 characters. */
 export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed | null {
   if (text.length > MAX_LENGTH) return null;
   const source = unwrap(text);
   if (!hasContent(source)) return null;
   const words = wordsOf(source);
-  return { source: text, expression: read(source, notation ?? notationOf(text)) ?? { kind: "text", words }, words };
+  const read = notation ?? notationOf(text);
+  const expression = readAs(source, read) ?? { kind: "text", words };
+  const asList = read === "plain" && notation === undefined && /\d,\d/.test(source) ? readAs(source, "latex") : null;
+  return { source: text, expression, asList, words };
 }
 
 /** The mathematics of the text, or null where it is words or nothing that the grammar knows. */
-function read(source: string, notation: Notation): Expression | null {
+function readAs(source: string, notation: Notation): Expression | null {
   const parsed = attempt(() => {
     const tokens = prepareTokens(lex(source, notation));
     return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));

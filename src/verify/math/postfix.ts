@@ -4,10 +4,13 @@ import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./curso
 import { call, type Expression, negative, number, power as powerOf } from "./expression.ts";
 import { rational } from "./rational.ts";
 
+/** Marks behind one atom; each nests the value deeper. */
+const MAX_MARKS = 8;
+
 /** An atom with everything behind it. */
 export function power(cursor: Cursor): Expression {
   let base = deeper(cursor, atom);
-  for (;;) {
+  for (let marks = 0; marks < MAX_MARKS; marks++) {
     if (at(cursor, "^")) {
       if (isDegrees(cursor)) base = { kind: "degrees", value: base };
       else {
@@ -23,6 +26,7 @@ export function power(cursor: Cursor): Expression {
       base = { ...base, name: `${base.name}'` };
     } else return base;
   }
+  return fail("depth");
 }
 
 function raised(base: Expression, exponent: Expression): Expression {

@@ -2,8 +2,8 @@
  * Are two expressions the same function? Their values at random points, in double precision with error bounds.
  *
  * A difference beyond the bounds is certain. Agreement at REQUIRED points is taken for equality: two different analytic functions
- * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-9 of their size,
- * at every point drawn: no more than 1e-9 per point for functions that vary on the scale of the points, 1e-36 for all.
+ * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-8 of their size,
+ * at every point drawn: no more than 1e-8 per point for functions that vary on the scale of the points, 1e-40 for all.
  *
  * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
  * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
@@ -16,11 +16,11 @@ import { evaluate } from "./evaluate.ts";
 import { childrenOf, type Expression, freeSymbols, some } from "./expression.ts";
 
 /** Points that have to agree, and points that are tried for them. */
-const REQUIRED = 4;
+const REQUIRED = 5;
 const MAX_ATTEMPTS = 24;
 const COMPLEX_POINTS = 2;
 /** An agreement counts only where the error bound is below this share of the values. */
-const PRECISION = 1e-9;
+const PRECISION = 1e-8;
 
 /** null where too few points have values. Throws LimitReached when the budget ends. */
 export function isSameFunction(a: Expression, b: Expression, random: Random, budget: Budget): boolean | null {
@@ -49,7 +49,7 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
   }
   if (whole.size === 0 && isEntire(a) && isEntire(b)) {
     for (let k = 0; k < COMPLEX_POINTS; k++) {
-      const point = new Map(names.map((name) => [name, complex(drawReal(0, random), drawReal(0, random))]));
+      const point = new Map(names.map((name) => [name, complex(drawReal(0, 0, random), drawReal(9, 0, random))]));
       if (compareAt(a, b, point, budget)?.agree === false) return false;
     }
   }
@@ -91,17 +91,20 @@ function drawPoint(
   random: Random,
 ): ReadonlyMap<string, Complex> {
   return new Map(
-    names.map((name) => {
-      const value = whole.has(name) ? 1 + random.below(attempt < 12 ? 7 : 12) : drawReal(attempt, random);
+    names.map((name, index) => {
+      const value = whole.has(name) ? 1 + random.below(attempt < 12 ? 7 : 12) : drawReal(attempt, index, random);
       return [name, complex(value)];
     }),
   );
 }
 
-function drawReal(attempt: number, random: Random): number {
-  const reach = attempt % 4 === 3 ? 12 : attempt % 4 === 2 ? 1 : 3;
+/** All positive, then all negative, then signs that differ from symbol to symbol, so that no sign is missed. */
+function drawReal(attempt: number, index: number, random: Random): number {
+  const reach = attempt % 5 === 4 ? 12 : attempt % 5 === 3 ? 1 : 3;
   const value = 0.1 + random.next() * reach;
-  return random.below(attempt % 2 === 0 ? 2 : 3) === 0 ? -value : value;
+  const isNegative =
+    attempt === 0 ? false : attempt === 1 || (attempt < 4 ? (index + attempt) % 2 === 0 : random.below(2) === 0);
+  return isNegative ? -value : value;
 }
 
 const WHOLE_FUNCTIONS: ReadonlySet<string> = new Set(

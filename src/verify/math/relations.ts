@@ -1,0 +1,150 @@
+/**
+ * Do two relations say the same? Inequalities in one symbol by their solutions; all others link by link: the same sign, and
+ * differences of the two sides that are multiples of each other (2x + 4y = 6 and x + 2y = 3), positive ones for inequalities.
+ * Equations may also be solved for a symbol that both have to the first power (xy = 1 and y = 1/x).
+ */
+import { complex, isReal } from "./complex.ts";
+import { evaluate } from "./evaluate.ts";
+import { exactValue } from "./exact.ts";
+import {
+  difference,
+  type Expression,
+  freeSymbols,
+  mapChildren,
+  number,
+  type Of,
+  product,
+  type Relation,
+  sum,
+  symbol,
+} from "./expression.ts";
+import { type Context, different, same, type Verdict } from "./options.ts";
+import { divide, isInteger } from "./rational.ts";
+import { isSameSet } from "./real-set.ts";
+import { equalScalars } from "./scalar.ts";
+import { realSetOf, sameEnd } from "./solve.ts";
+
+interface Link {
+  readonly left: Expression;
+  readonly operator: Relation;
+  readonly right: Expression;
+}
+
+/** Gold first, though here the order does not matter; throws LimitReached when the budget ends. */
+export function equalRelations(gold: Of<"relation">, pred: Of<"relation">, context: Context): Verdict {
+  const names = freeSymbols(gold);
+  const isInequality = [...gold.operators, ...pred.operators].some((operator) => operator !== "=");
+  if (names.size === 1 && freeSymbols(pred).size === 1) {
+    const [name] = names;
+    if (!freeSymbols(pred).has(name!)) return different("the relations are about different symbols");
+    const [a, b] = [realSetOf(gold, context), realSetOf(pred, context)];
+    const isTelling = a !== null && b !== null && (isInequality || a.length > 0);
+    if (isTelling && isSameSet(a, b, sameEnd(context))) return same("the same solutions");
+    if (isTelling && isInequality) return different("different solutions");
+  }
+  const [links, others] = [linksOf(gold), linksOf(pred)];
+  if (links.length !== others.length) return different("relations of different length");
+  const left = [...others];
+  for (const link of links) {
+    const found = left.findIndex((candidate) => equalLinks(link, candidate, context));
+    if (found === -1) return different("different relations");
+    left.splice(found, 1);
+  }
+  return same("the same relation");
+}
+
+const FLIPPED: Readonly<Partial<Record<Relation, Relation>>> = { ">": "<", ">=": "<=" };
+
+/** The links of the chain, each turned so that the smaller side stands left. */
+function linksOf({ sides, operators }: Of<"relation">): Link[] {
+  return operators.map((operator, index) => {
+    const flipped = FLIPPED[operator];
+    const [left, right] = [sides[index]!, sides[index + 1]!];
+    return flipped === undefined ? { left, operator, right } : { left: right, operator: flipped, right: left };
+  });
+}
+
+function equalLinks(a: Link, b: Link, context: Context): boolean {
+  if (a.operator !== b.operator) return false;
+  const equal = (x: Expression, y: Expression) => equalScalars(x, y, context).equal;
+  switch (a.operator) {
+    case "=":
+    case "!=":
+    case "approx":
+    case "equiv": {
+      const isSymmetric = equal(a.left, b.left) && equal(a.right, b.right);
+      if (isSymmetric || (equal(a.left, b.right) && equal(a.right, b.left))) return true;
+      const [x, y] = [difference(a.left, a.right), difference(b.left, b.right)];
+      return ratioSign(x, y, context) !== 0 || isSolvedAlike(x, y, context);
+    }
+    case "<":
+    case "<=":
+      return ratioSign(difference(a.left, a.right), difference(b.left, b.right), context) > 0;
+    default:
+      return equal(a.left, b.left) && equal(a.right, b.right);
+  }
+}
+
+/**
+ * The sign of x / y where that is one constant number other than 0, else 0: x(s) y(t) = x(t) y(s) for independent s and t. An
+ * equation that always holds (or never, as 1 = 2) has no ratio.
+ */
+function ratioSign(x: Expression, y: Expression, context: Context): number {
+  const names = freeSymbols(x);
+  if (names.size === 0 || [...names].some((name) => !freeSymbols(y).has(name))) return 0;
+  const moved = (node: Expression) => renamed(node, (name) => `${name}*`);
+  if (!equalScalars(product([x, moved(y)]), product([moved(x), y]), context).equal) return 0;
+  const { random, budget } = context;
+  for (let attempt = 0; attempt < 8; attempt++) {
+    const symbols = new Map([...names].map((name) => [name, complex(0.2 + 3 * random.next())]));
+    const above = evaluate(x, { symbols, budget });
+    const below = evaluate(y, { symbols, budget });
+    if (above === null || below === null || !isReal(above) || !isReal(below)) continue;
+    if (Math.abs(above.re) <= 4 * above.error || Math.abs(below.re) <= 4 * below.error) continue;
+    return Math.sign(above.re) * Math.sign(below.re);
+  }
+  return 0;
+}
+
+/** Both of the form A v + B in some symbol v, with the same -B / A. */
+function isSolvedAlike(x: Expression, y: Expression, context: Context): boolean {
+  for (const name of freeSymbols(x)) {
+    if (!freeSymbols(y).has(name)) continue;
+    const [first, second] = [linearIn(x, name, context), linearIn(y, name, context)];
+    if (first === null || second === null) continue;
+    const [left, right] = [product([first.constant, second.slope]), product([second.constant, first.slope])];
+    if (equalScalars(left, right, context).equal) return true;
+  }
+  return false;
+}
+
+function linearIn(
+  node: Expression,
+  name: string,
+  context: Context,
+): { slope: Expression; constant: Expression } | null {
+  const constant = substituted(node, name, number(0));
+  const slope = difference(substituted(node, name, number(1)), constant);
+  const isLinear = equalScalars(node, sum([constant, product([slope, symbol(name)])]), context).equal;
+  return isLinear && !equalScalars(slope, number(0), context).equal ? { slope, constant } : null;
+}
+
+function substituted(node: Expression, name: string, value: Expression): Expression {
+  if (node.kind === "symbol") return node.name === name ? value : node;
+  return mapChildren(node, (part) => substituted(part, name, value));
+}
+
+function renamed(node: Expression, rename: (name: string) => string): Expression {
+  return node.kind === "symbol" ? symbol(rename(node.name)) : mapChildren(node, (part) => renamed(part, rename));
+}
+
+/** x = 3 and x = 10 modulo 7: the same modulus up to sign, and a difference that it divides. */
+export function equalCongruences(gold: Of<"congruence">, pred: Of<"congruence">, context: Context): Verdict {
+  if (!equalScalars(gold.modulus, pred.modulus, context).equal) return different("different moduli");
+  if (!equalScalars(gold.left, pred.left, context).equal) return different("different left sides");
+  const modulus = exactValue(gold.modulus, context.budget);
+  const apart = exactValue(difference(gold.right, pred.right), context.budget);
+  if (modulus === null || apart === null || modulus.numerator === 0n)
+    return equalScalars(gold.right, pred.right, context);
+  return isInteger(divide(apart, modulus)) ? same("the same residue") : different("different residues");
+}

@@ -1,0 +1,83 @@
+/** The value of an answer that is given a name: x = 5, f(x) = x^2, (x, y) = (3, 4), x in [2, 3], and the end of a chain. */
+import { type Expression, freeSymbols, type Of } from "./expression.ts";
+
+/** Gold and prediction without the names that only one of them has; two equations keep theirs, so that x = 1 is not y = 1. */
+export function unwrapped(
+  gold: Expression,
+  pred: Expression,
+  mode: "lenient" | "strict",
+): readonly [Expression, Expression] {
+  if (gold.kind === "relation" && pred.kind === "relation") {
+    const isMember = (node: Of<"relation">) => node.operators.length === 1 && node.operators[0] === "in";
+    if (!isMember(gold) && !isMember(pred)) return [withoutApproximation(gold), withoutApproximation(pred)];
+    return [valueOfGold(gold), valueOfPred(pred, mode)];
+  }
+  return [
+    gold.kind === "relation" ? valueOfGold(gold) : gold,
+    pred.kind === "relation" && !isList(gold) ? valueOfPred(pred, mode) : pred,
+  ];
+}
+
+/** A list of relations is compared with relations, one by one. */
+function isList(node: Expression): boolean {
+  return (
+    (node.kind === "list" || node.kind === "set") &&
+    node.items.length > 1 &&
+    node.items.every((item) => item.kind === "relation")
+  );
+}
+
+/** x = sqrt(2) and its approximation 1.41: the exact side is the answer, unless what stands before is only a name. */
+function withoutApproximation(relation: Of<"relation">): Of<"relation"> {
+  const at = relation.operators.indexOf("approx");
+  if (at < 1) return relation;
+  return { ...relation, sides: relation.sides.slice(0, at + 1), operators: relation.operators.slice(0, at) };
+}
+
+function valueOfGold(gold: Of<"relation">): Expression {
+  const relation = withoutApproximation(gold);
+  if (!isEquation(relation)) return relation;
+  if (isName(relation.sides[0]!)) return relation.sides.at(-1)!;
+  return relation.operators[0] === "approx" ? relation.sides[0]! : relation;
+}
+
+/** A prediction may show its working, 2 + 3 = 5, when lenient; a chain through several values is a hedge when strict. */
+function valueOfPred(pred: Of<"relation">, mode: "lenient" | "strict"): Expression {
+  const relation = withoutApproximation(pred);
+  if (!isEquation(relation)) return relation;
+  const [left] = relation.sides;
+  if (relation.operators[0] === "approx" && !isName(left!)) return left!;
+  const isWorking = freeSymbols(left!).size === 0;
+  if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
+  return isName(left!) || isWorking ? relation.sides.at(-1)! : relation;
+}
+
+function isEquation(relation: Of<"relation">): boolean {
+  return relation.operators.every((operator) => operator === "=" || operator === "in" || operator === "approx");
+}
+
+/** A symbol, a product or tuple of symbols, or f(x): what an answer is given a name by. */
+function isName(node: Expression): boolean {
+  if (node.kind === "symbol" || node.kind === "constant")
+    return node.kind === "symbol" || node.name === "e" || node.name === "i";
+  if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");
+  if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
+  return node.kind === "call" && !node.known;
+}
+
+/** True for symbol = value. */
+export function isAssignment(node: Expression): node is Of<"relation"> {
+  return node.kind === "relation" && node.operators.length === 1 && node.operators[0] === "=" && isName(node.sides[0]!);
+}
+
+/** (x, y) = (3, 4) as x = 3, y = 4, where the other side lists named values. */
+export function assignmentsOf(node: Expression, other: Expression): Expression {
+  if (node.kind !== "relation" || node.operators.length !== 1 || node.operators[0] !== "=") return node;
+  const [names, values] = node.sides;
+  if (names?.kind !== "tuple" || values?.kind !== "tuple" || names.items.length !== values.items.length) return node;
+  if (other.kind !== "list" || !other.items.every(isAssignment)) return node;
+  const items = names.items.map(
+    (name, index): Expression => ({ kind: "relation", sides: [name, values.items[index]!], operators: ["="] }),
+  );
+  return { kind: "list", items, joiner: "and" };
+}

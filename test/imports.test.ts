@@ -23,6 +23,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["src/engine/"],
   ["src/server/server.ts"],
   ["src/server/"],
+  ["src/judge/"],
   ["src/recipe/"],
   ["src/import/"],
   ["src/progress.ts", "src/schedule.ts", "src/metrics.ts", "src/reward/", "src/checkpoint.ts", "src/run-directory.ts"],
@@ -82,8 +83,8 @@ describe("layers", () => {
     expect(findCircle()).toBeNull();
   });
 
-  it("rewards import only the reward interface, the verifiers, the sandbox and zod", () => {
-    const allowed = /^(zod|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/(verify|math|sandbox)\/[a-z-]+\.ts)$/;
+  it("rewards import only the reward interface, the verifiers, the sandbox, judges and zod", () => {
+    const allowed = /^(zod|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/(verify|math|sandbox|judge)\/[a-z-]+\.ts)$/;
     const rewards = readdirSync(join(root, "rewards")).filter((file) => file.endsWith(".ts"));
     const wrong = rewards.flatMap((file) =>
       specifiersOf(join(root, "rewards", file))

@@ -30,6 +30,9 @@ export interface RewardInput {
 
 export type RewardScore = number | null | { readonly score: number; readonly parts: Readonly<Record<string, number>> };
 
+/** [G] An Error in the place of a completion is the failure of that one alone; a thrown error fails all. */
+export type GroupScores = (RewardScore | Error)[];
+
 interface RewardBase<Params> {
   /** One sentence: what is scored, between which bounds. */
   readonly description: string;
@@ -46,7 +49,7 @@ export interface SampleReward<Params = unknown> extends RewardBase<Params> {
 
 /** Scores the [G] completions of one prompt together, for rewards that compare siblings. */
 export interface GroupReward<Params = unknown> extends RewardBase<Params> {
-  readonly scoreGroup: (inputs: readonly RewardInput[], params: Params) => RewardScore[] | Promise<RewardScore[]>;
+  readonly scoreGroup: (inputs: readonly RewardInput[], params: Params) => GroupScores | Promise<GroupScores>;
 }
 
 export type RewardDefinition<Params = unknown> = SampleReward<Params> | GroupReward<Params>;

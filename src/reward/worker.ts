@@ -114,7 +114,13 @@ async function scoreUnit(
 }
 
 function groupOutcomes(label: string, scores: unknown, numOutcomes: number): RewardOutcome[] {
-  if (Array.isArray(scores) && scores.length === numOutcomes) return scores.map((score) => outcomeOf(label, score));
+  if (Array.isArray(scores) && scores.length === numOutcomes) {
+    return scores.map((score: unknown) =>
+      score instanceof Error
+        ? { status: "failed", error: `Reward "${label}" threw ${describeError(score)}` }
+        : outcomeOf(label, score),
+    );
+  }
   const came = Array.isArray(scores) ? `${scores.length} scores` : describeValue(scores);
   return failures(
     numOutcomes,

@@ -1,0 +1,121 @@
+/**
+ * Calls to a judge's or a reward model's server: bounded tries within one deadline, each failure with the judge's name.
+ *
+ * Busy, broken, unreachable and garbled answers are tried again after a pause that doubles, or after the server's own Retry-After; a
+ * refusal never is. A pause that would pass the deadline is not begun.
+ */
+import type { z } from "zod";
+import { type Caller, CallFailure, createCaller, parseReply, seconds, sleep } from "../server/call.ts";
+import { Gate } from "../server/gate.ts";
+import { createTransport, type Transport } from "../server/http.ts";
+import type { Budget } from "./budget.ts";
+
+export interface EndpointOptions {
+  /** Name in messages. */
+  readonly name: string;
+  /** OpenAI base URL, e.g. "http://127.0.0.1:8000/v1". */
+  readonly url: string;
+  readonly model: string;
+  readonly apiKey?: string | undefined;
+  /** Time for one question, from asking it to its last try's last byte, waiting for a free connection included. Default 9,000. */
+  readonly deadlineMs?: number;
+  /** Tries of one question, the first included. Default 4. */
+  readonly maxTries?: number;
+  /** Questions in flight. Default 16. */
+  readonly concurrency?: number;
+  /** Pause before the second try; doubles from there. Default 250. */
+  readonly retryDelayMs?: number;
+  readonly budget?: Budget | undefined;
+}
+
+/** A question that got no answer: a failure of the reward, never a score. */
+export class EndpointFailure extends Error {
+  override readonly name = "EndpointFailure";
+}
+
+/** A longer reply is no verdict. */
+const MAX_REPLY_BYTES = 8 * 1024 * 1024;
+
+export class Endpoint {
+  readonly name: string;
+  readonly url: string;
+  readonly model: string;
+  numRequests = 0;
+  numRetries = 0;
+  readonly #options: EndpointOptions;
+  readonly #transport: Transport;
+  readonly #caller: Caller;
+  readonly #gate: Gate;
+
+  constructor(options: EndpointOptions) {
+    const { name, url, model, apiKey, concurrency = 16 } = options;
+    this.name = name;
+    this.model = model;
+    this.#options = options;
+    this.#transport = createTransport({ maxConnections: concurrency, maxReplyBytes: MAX_REPLY_BYTES });
+    this.#caller = createCaller(url, apiKey, this.#transport);
+    this.url = this.#caller.url;
+    this.#gate = new Gate(concurrency);
+  }
+
+  /** The OpenAI path under the base URL, as a path under the server's root: "/v1/chat/completions" for ".../v1". */
+  openAiPath(path: string): string {
+    return `${this.url.slice(this.#caller.root.length)}${path}`;
+  }
+
+  /** Posts `body` to `path` under the server's root; throws EndpointFailure, or BudgetSpent. */
+  async post<Reply>(path: string, body: object, schema: z.ZodType<Reply>): Promise<Reply> {
+    const { deadlineMs = 9000, maxTries = 4, retryDelayMs = 250, budget } = this.#options;
+    const start = performance.now();
+    const remaining = () => deadlineMs - (performance.now() - start);
+    const waiting = AbortSignal.timeout(deadlineMs);
+    const leave = await this.#gate.enter(1, waiting).catch(() => {
+      throw this.#failure(`no free connection within ${seconds(deadlineMs)}`, 0);
+    });
+    try {
+      for (let tries = 1; ; tries++) {
+        await budget?.reserve();
+        this.numRequests++;
+        const failure = await this.#try(path, body, schema, Math.max(1, remaining()));
+        if (!(failure instanceof CallFailure)) return failure;
+        const isFinal = failure.kind === "refused" || failure.kind === "late" || tries >= maxTries;
+        // Spread, so that those who failed together do not come back together; the spread needs no chance.
+        const backoffMs = retryDelayMs * 2 ** (tries - 1) * (0.75 + 0.5 * ((this.numRequests * GOLDEN) % 1));
+        const pauseMs = Math.max(backoffMs, failure.retryAfterMs ?? 0);
+        if (isFinal || pauseMs >= remaining()) throw this.#failure(failure.message, tries, failure);
+        this.numRetries++;
+        await sleep(pauseMs);
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  /** Closes the connections; safe twice. */
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+
+  async #try<Reply>(
+    path: string,
+    body: object,
+    schema: z.ZodType<Reply>,
+    deadlineMs: number,
+  ): Promise<Reply | CallFailure> {
+    try {
+      return parseReply(await this.#caller.call(path, { deadlineMs, body }), schema, path);
+    } catch (error) {
+      if (error instanceof CallFailure) return error;
+      throw error;
+    }
+  }
+
+  #failure(reason: string, tries: number, cause?: unknown): EndpointFailure {
+    const after = tries === 0 ? "" : ` after ${tries} ${tries === 1 ? "try" : "tries"}`;
+    return new EndpointFailure(`${this.name} (${this.model} at ${this.url}) gave no answer${after}: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+const GOLDEN = 0.618_033_988_749_895;

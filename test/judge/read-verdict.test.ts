@@ -1,0 +1,119 @@
+/** What counts as a verdict and what does not, protocol by protocol; traps of mission.md Appendix C (15) among them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { escapeJudged } from "../../src/judge/escape.ts";
+import { fillTemplate } from "../../src/judge/protocol.ts";
+import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "../../src/judge/protocols.ts";
+import { readLastObject } from "../../src/judge/read-verdict.ts";
+
+const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | null])[]>> = {
+  "open-r1": [
+    ["Both are 5.\nVerdict: EQUIVALENT", "right"],
+    ["Both are 5.\n\n**Verdict: EQUIVALENT**\n", "right"],
+    ['- "Verdict: DIFFERENT".', "wrong"],
+    ["**Verdict:** AMBIGUOUS", "unknown"],
+    ["verdict： equivalent", "right"],
+    ["<think>Verdict: EQUIVALENT</think>\nVerdict: DIFFERENT", "wrong"],
+    // The word inside the explanation, and a verdict that is taken back.
+    ["I would say Verdict: EQUIVALENT at first sight.\nVerdict: DIFFERENT", "wrong"],
+    ["Verdict: EQUIVALENT\nWait, 5 is not 6.\nVerdict: DIFFERENT", "wrong"],
+    ["I would say Verdict: EQUIVALENT at first sight, but no.", null],
+    // The last line that is meant to be the verdict decides alone.
+    ["Verdict: EQUIVALENT\nVerdict: NOT EQUIVALENT", null],
+    ["Verdict: EQUIVALENT or DIFFERENT", null],
+    ["The answers are EQUIVALENT.", null],
+    ["Verdict", null],
+    ["Verdict: constructor", null],
+    ["<think>Verdict: EQUIVALENT", null],
+    ["", null],
+  ],
+  "open-r1-chinese": [
+    ["两者都是 5。\n结果: 一样", "right"],
+    ["两者不同。\n结果：不一样。", "wrong"],
+    ["**结果: “不确定”**", "unknown"],
+    ["结果: 一样\n再想一下。\n结果: 不一样", "wrong"],
+    ["两个答案一样。", null],
+    ["结果: 不 一样", null],
+  ],
+  openthoughts: [
+    ['{"reasoning": "same", "correct": true}', "right"],
+    ['```json\n{"correct": false, "reasoning": "5 is not 6"}\n```', "wrong"],
+    ['Here it is: {"reasoning": "it said {\\"correct\\": true} itself", "correct": false}. Done.', "wrong"],
+    ['{"correct": "true"}', null],
+    ['{"reasoning": "same", "correct": tr', null],
+    ['[{"correct": true}', "right"],
+    ["true", null],
+  ],
+  r1: [
+    ['{"analysis": "a", "correctness": "correct"}', "right"],
+    ['{"analysis": "not correct", "correctness": "incorrect"}', "wrong"],
+    ['{"analysis": "a", "correctness": "maybe"}', "unknown"],
+    ['{"analysis": "correct"}', null],
+  ],
+  deepscaler: [
+    ["[[YES]]", "right"],
+    ["They differ. [[NO]]", "wrong"],
+    ["I was told to write [[YES]], but: [[NO]]", "wrong"],
+    ["[[MAYBE]]", null],
+    ["YES", null],
+  ],
+  seed: [
+    ["YES", "right"],
+    ["**No.**", "wrong"],
+    ["YES and NO", null],
+    ["I think so", null],
+  ],
+  "seed-thinking": [
+    ["2^19 = 524288, so they agree.\n\nYES", "right"],
+    ["YES at first sight.\nThe sign differs.\nNO", "wrong"],
+    ["YES\nbut I am not sure", null],
+  ],
+};
+
+describe.each(PROTOCOL_NAMES)("%s", (name) => {
+  it.each(TABLE[name])("%j -> %s", (reply, verdict) => {
+    expect(PROTOCOLS[name].read(reply)).toBe(verdict);
+  });
+
+  it("names question, reference and solution in their places (openthoughts: without the question)", () => {
+    const filled = fillTemplate(PROTOCOLS[name].prompt, { question: "Q?", reference: "R!", solution: "S." });
+    expect([filled.includes("Q?"), filled.includes("R!"), filled.includes("S.")]).toEqual([
+      name !== "openthoughts",
+      true,
+      true,
+    ]);
+    expect(filled).not.toMatch(/\{(question|reference|solution)\}/);
+  });
+});
+
+it("a value is not searched for places, nor for patterns of replace", () => {
+  const values = { question: "{solution} $& {toString}", solution: "S" };
+  expect(fillTemplate("{question}|{solution}|{toString}", values)).toBe("{solution} $& {toString}|S|{toString}");
+});
+
+it("150,000 open braces take no time", () => {
+  const start = performance.now();
+  expect(readLastObject(`${"{".repeat(150_000)}{"correct": true}`)).toBeNull();
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
+/** The protocols whose verdicts have a shape of their own; a bare YES on a last line cannot be escaped without changing answers. */
+const MARKED = PROTOCOL_NAMES.filter((name) => !name.startsWith("seed"));
+
+it("no text of the policy is a verdict when the judge repeats it", () => {
+  const pieces = [
+    "Verdict: EQUIVALENT", "Verdict", ":", "：", " ", "\n", "EQUIVALENT", "结果: 一样", "结果", "一样", '{"correct": true}', '{"correctness": "correct"}',
+    '"correct"', "{", "}", "true", "[[YES]]", "[[", "]]", "[", "]", "YES", "\u200b", "\u202e", "\0", "**", '"', "- ", "</think>", "<think>", "\\", "\r",
+  ]; // biome-ignore format: a list of pieces
+  let numShaped = 0;
+  const property = fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 12 }), (chosen) => {
+    const text = chosen.join("");
+    for (const name of MARKED) {
+      if (PROTOCOLS[name].read(text) !== null) numShaped++;
+      expect(PROTOCOLS[name].read(escapeJudged(text))).toBeNull();
+    }
+  });
+  fc.assert(property, { seed: 7, numRuns: 5000, verbose: true });
+  // The raw texts do hold verdicts, so that the property has something to take away.
+  expect(numShaped).toBeGreaterThan(500);
+});

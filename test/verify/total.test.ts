@@ -90,7 +90,7 @@ function runAll(response: string): number {
 }
 
 describe("total functions", () => {
-  it("20,000 hostile strings throw nothing and take less than 10 s", { timeout: 60_000 }, () => {
+  it("20,000 hostile strings throw nothing and take less than 20 s", { timeout: 60_000 }, () => {
     const start = process.cpuUsage();
     let numStrings = 0;
     fc.assert(
@@ -102,7 +102,7 @@ describe("total functions", () => {
     );
     const { user, system } = process.cpuUsage(start);
     expect(numStrings).toBe(20_000);
-    expect((user + system) / 1e6).toBeLessThan(10);
+    expect((user + system) / 1e6).toBeLessThan(20);
   });
 
   for (const [name, long] of [
@@ -130,7 +130,7 @@ describe("total functions", () => {
       const start = process.cpuUsage();
       const numCalls = runAll(long);
       const { user, system } = process.cpuUsage(start);
-      expect(numCalls).toBe(52);
+      expect(numCalls).toBe((2 * ANSWER_PLACES.length + 1) * VERIFY_METHODS.length);
       expect((user + system) / 1e6).toBeLessThan(2);
     });
   }

@@ -32,6 +32,14 @@ describe("lenient", () => {
     ["no solution", "The answer is no solution.", true],
     ["even", "The answer is odd.", false],
     ["52", "There is a 52 percent chance", true],
+    ["101_2", "\\boxed{5}", false],
+    ["101_2", "\\boxed{101}", true],
+    ["101_2", "\\boxed{101_3}", false],
+    ["5", "\\boxed{101_2}", true],
+    ["2k", "\\boxed{a+d+e+f=2k}", true],
+    ["1", "$2x+z=1$", false],
+    ["-2", "\\boxed{r = -2, u = -2}", false],
+    ["2", "it ends in a backslash \\", false],
   ]);
   it("several golds are alternatives", () => {
     expect(verify(["3", "4"], "\\boxed{4}").equal).toBe(true);

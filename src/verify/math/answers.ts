@@ -17,8 +17,9 @@ export function equalExpressions(gold: Expression, pred: Expression, context: Co
 }
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
-  if (keyOf(gold) === keyOf(pred)) return same("the same expression");
   const [a, b] = unwrapped(assignmentsOf(gold, pred), assignmentsOf(pred, gold), context.mode);
+  if (isInBase(a) && !isInBase(b)) return equalDigits(a, b);
+  if (keyOf(gold) === keyOf(pred)) return same("the same expression");
   if (a.kind === "relation" && b.kind === "relation") return equalRelations(a, b, context);
   if (isConditions(a) && isConditions(b)) {
     const verdict = equalSolutions(a, b, context);
@@ -35,6 +36,17 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "ratio" || b.kind === "ratio") return equalRatios(a, b, context);
   if (a.kind === "text" || b.kind === "text") return equalWords(a, b);
   return isValue(a) && isValue(b) ? equalScalars(a, b, context) : different(`${nameOf(a)} is not ${nameOf(b)}`);
+}
+
+/** A number written with its base: 101_2. */
+function isInBase(node: Expression): node is Of<"number"> & { readonly digits: string } {
+  return node.kind === "number" && node.digits !== undefined;
+}
+
+/** Without a base the digits must be the gold's: the value in another base is what such questions start from. */
+function equalDigits(gold: Of<"number"> & { readonly digits: string }, pred: Expression): Verdict {
+  const isSame = pred.kind === "number" && keyOf(pred) === `${gold.digits.replace(/^0+(?=.)/, "")}/1`;
+  return isSame ? same("the same digits, without the base") : different("not the digits of the number in its base");
 }
 
 const VALUES: ReadonlySet<Expression["kind"]> = new Set<Expression["kind"]>([
@@ -137,9 +149,10 @@ function itemsOf(node: Expression): readonly Expression[] {
 function equalCollections(gold: Expression, pred: Expression, context: Context): Verdict {
   if (gold.kind === "tuple" && pred.kind === "tuple" && !hasSameBrackets(gold, pred))
     return different("different brackets");
-  if (!isCollection(gold) && gold.kind !== "relation" && pred.kind === "tuple")
-    return different("a tuple is not one value");
+  const isOne = !isCollection(gold) && gold.kind !== "relation";
+  if (isOne && pred.kind === "tuple") return different("a tuple is not one value");
   const [a, b] = [itemsOf(gold), itemsOf(pred)];
+  if (isOne && b.length > 1) return different("several values for one");
   if (Math.max(a.length, b.length) > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
   const isNamed =
     a.length > 1 && a.every(isAssignment) && new Set(a.map((item) => keyOf(item.sides[0]!))).size === a.length;

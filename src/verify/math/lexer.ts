@@ -45,7 +45,7 @@ const BLANK_THOUSANDS = /\d{1,3}(?: \d{3}){1,40}(?![\d/])(?! \d)/y;
 const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
-const COMMAND = /\\(?:[A-Za-z]+|[\s\S])/y;
+const COMMAND = /\\(?:[A-Za-z]+|[\s\S]?)/y;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots|cdots)(?![a-zA-Z])/y;
 
 /** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens or MAX_DIGITS digits of a number. */
@@ -117,7 +117,7 @@ export function lex(source: string, notation: Notation): Token[] {
         // A doubled backslash before a command is a slip; elsewhere it ends a row.
         if (/[A-Za-z]/.test(text[position] ?? "") && !text.includes("\\begin")) position--;
         else operator("newline");
-      } else if (/\s/.test(name)) spaced = true;
+      } else if (name === "" || /\s/.test(name)) spaced = true;
       else if (TEXT_COMMANDS.has(name)) {
         const words = argument();
         for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);

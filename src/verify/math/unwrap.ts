@@ -56,11 +56,13 @@ function isEquation(relation: Of<"relation">): boolean {
   return relation.operators.every((operator) => operator === "=" || operator === "in" || operator === "approx");
 }
 
-/** A symbol, a product or tuple of symbols, or f(x): what an answer is given a name by. */
+/** A symbol, a sum, product or tuple of symbols, a power of one, or f(x): what an answer is given a name by. */
 function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
   if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");
+  if (node.kind === "sum") return node.terms.every(isName);
+  if (node.kind === "power") return node.base.kind === "symbol" && node.exponent.kind === "number";
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
   return node.kind === "call" && !node.known;
 }

@@ -7,7 +7,7 @@ import { type Complex, complex, magnitude, minus, plus } from "./complex.ts";
 
 const MAX_TERMS = 26;
 const EPSILON = 2 ** -50;
-const PRECISION = 1e-9;
+const PRECISION = 3e-9;
 
 /** null where the terms do not shrink or the transform does not settle to ten digits. */
 export function infiniteSum(term: (index: number) => Complex | null, from: number): Complex | null {
@@ -27,8 +27,8 @@ export function infiniteSum(term: (index: number) => Complex | null, from: numbe
     if (estimate !== null && previous !== null) {
       const change = magnitude(minus(estimate, previous));
       // Estimates close in until rounding takes over: the smallest step bounds the error of the best.
-      if (best === null || 4 * change < best.error)
-        best = complex(estimate.re, estimate.im, 4 * change + EPSILON * magnitude(estimate));
+      if (best === null || 16 * change < best.error)
+        best = complex(estimate.re, estimate.im, 16 * change + EPSILON * magnitude(estimate));
       // The transform also sums divergent series; the terms have to shrink as well.
       if (magnitude(value) > 0.75 * magnitude(terms[Math.floor(n / 2)]!)) best = null;
     }

@@ -5,6 +5,8 @@
  * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-8 of their size,
  * at every point drawn: no more than 1e-8 per point for functions that vary on the scale of the points, 1e-40 for all.
  *
+ * One of the points, and every constant, is compared to 100 bits besides (precise.ts), where the functions allow.
+ *
  * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
  * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
  * compared at complex points.
@@ -14,6 +16,7 @@ import type { Budget } from "./budget.ts";
 import { type Complex, complex, isReal, magnitude } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
 import { childrenOf, type Expression, freeSymbols, some } from "./expression.ts";
+import { agreesPrecisely } from "./precise.ts";
 
 /** Points that have to agree, and points that are tried for them. */
 const REQUIRED = 5;
@@ -27,17 +30,24 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
   const names = [...new Set([...freeSymbols(a), ...freeSymbols(b)])].sort();
   const whole = new Set([...wholeSymbols(a), ...wholeSymbols(b)]);
   const isComplex = [a, b].some((side) => some(side, (node) => node.kind === "constant" && node.name === "i"));
-  if (names.length === 0) return compareAt(a, b, new Map(), budget)?.agree ?? null;
+  if (names.length === 0) {
+    const at = compareAt(a, b, new Map(), budget);
+    if (at?.agree === false) return false;
+    // Doubles agree or cannot tell.
+    return agreesPrecisely(a, b, new Map(), budget) ?? at?.agree ?? null;
+  }
 
   let real = 0;
   let beyond = 0;
   let differBeyond = false;
   for (let attempt = 0; attempt < MAX_ATTEMPTS && real < REQUIRED; attempt++) {
-    const at = compareAt(a, b, drawPoint(names, whole, attempt, random), budget);
+    const point = drawPoint(names, whole, attempt, random);
+    const at = compareAt(a, b, point, budget);
     if (at === null) continue;
     if (isComplex || at.kind === "real") {
       if (!at.agree) return false;
-      real++;
+      // One of the agreements is made sure of.
+      if (++real === 1 && agreesPrecisely(a, b, valuesOf(point), budget) === false) return false;
     } else if (at.kind === "complex") {
       beyond++;
       if (!at.agree) differBeyond = true;
@@ -54,6 +64,10 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
     }
   }
   return true;
+}
+
+function valuesOf(point: ReadonlyMap<string, Complex>): ReadonlyMap<string, number> {
+  return new Map([...point].map(([name, value]) => [name, value.re]));
 }
 
 interface Comparison {

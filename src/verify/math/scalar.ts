@@ -19,12 +19,6 @@ export function equalScalars(gold: Expression, pred: Expression, context: Contex
   const unitVerdict = withoutUnits(gold, pred, context);
   if ("equal" in unitVerdict) return unitVerdict;
   const [a, b] = unitVerdict;
-  if (a.kind === "number" && b.kind === "number" && a.digits !== undefined && b.digits === undefined) {
-    // "In base 8" stands in the question: the digits alone are an answer to it.
-    const isBare =
-      context.mode === "lenient" && !b.decimal && a.digits === b.value.numerator.toString() && isInteger(b.value);
-    if (isBare) return same("the same digits, the base left out");
-  }
   const values = context.percent === "optional" ? [a, b].map(withoutPercent) : [a, b];
   const verdict = equalValues(a, b, context);
   if (verdict.equal || context.percent === "value") return verdict;
@@ -143,7 +137,8 @@ function equalDecimals(
   const right = exactB ?? numericValue(b, context);
   if (left === null || right === null) return different("one side has no value as a number");
   const size = Math.max(Math.abs(toNumber(left)), Math.abs(toNumber(right)));
-  const decimals = Math.max(context.floatRounding, size === 0 ? 0 : Math.min(300, 2 - Math.floor(Math.log10(size))));
+  const significant = size > 0 && size < 1e-4 ? Math.min(300, 2 - Math.floor(Math.log10(size))) : 0;
+  const decimals = Math.max(context.floatRounding, significant);
   const isClose = compare(roundTo(left, decimals), roundTo(right, decimals)) === 0;
   return isClose ? same(`the same to ${decimals} decimals`) : different(`different within ${decimals} decimals`);
 }

@@ -13,7 +13,7 @@ export function unwrapped(
     return [valueOfGold(gold), valueOfPred(pred, mode)];
   }
   return [
-    gold.kind === "relation" ? valueOfGold(gold) : gold,
+    gold.kind === "relation" && !isList(pred) ? valueOfGold(gold) : gold,
     pred.kind === "relation" && !isList(gold) ? valueOfPred(pred, mode) : pred,
   ];
 }

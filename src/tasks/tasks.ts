@@ -6,10 +6,16 @@ import { createRandom, seedFrom } from "../random.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { countdown } from "./countdown.ts";
 import { knightsKnaves } from "./knights-knaves.ts";
+import { multipleChoice } from "./multiple-choice.ts";
 import type { Task, TaskProblem } from "./task.ts";
 
 /** One line per task; a new one is a file beside these. */
-export const TASKS: readonly Task[] = [arithmetic as Task, countdown as Task, knightsKnaves as Task];
+export const TASKS: readonly Task[] = [
+  arithmetic as Task,
+  countdown as Task,
+  knightsKnaves as Task,
+  multipleChoice as Task,
+];
 
 export interface TaskRowsOptions {
   readonly task: string;

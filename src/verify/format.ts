@@ -5,7 +5,7 @@
  * (The check that Open-R1 ships is `re.match` with MULTILINE, which lets text follow `</answer>` and tags repeat inside.)
  */
 
-export const FORMAT_STYLES = ["r1", "open-r1", "open-r1-strict", "answer", "think"] as const;
+export const FORMAT_STYLES = ["r1", "open-r1", "open-r1-strict", "answer", "think", "tags"] as const;
 
 /**
  * r1              <think>…</think> <answer>…</answer>, any white space around and between
@@ -13,6 +13,7 @@ export const FORMAT_STYLES = ["r1", "open-r1", "open-r1-strict", "answer", "thin
  * open-r1-strict  exactly "<think>\n…\n</think>\n<answer>\n…\n</answer>"
  * answer          any text without thinking tags, then <answer>…</answer>
  * think           <think>…</think>, then a summary that is not empty
+ * tags            the tags of r1 exactly once and in order, any text around and between (Logic-RL)
  */
 export type FormatStyle = (typeof FORMAT_STYLES)[number];
 
@@ -36,6 +37,8 @@ export function hasFormat(response: string, style: FormatStyle): boolean {
       const [before, thinking, between, answer, after] = parts as [string, string, string, string, string];
       return before === "" && between === "\n" && after === "" && isOnOwnLines(thinking) && isOnOwnLines(answer);
     }
+    case "tags":
+      return splitAtTags(response, [...THINKING, ...ANSWER]) !== null;
     case "answer": {
       const parts = splitAtTags(response, ANSWER);
       return parts !== null && parts[2]!.trim() === "" && THINKING.every((tag) => !response.includes(tag));

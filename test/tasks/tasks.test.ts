@@ -37,6 +37,23 @@ describe("tasks", () => {
     }
   });
 
+  it("multiple-choice: one choice is right, its letter is the answer, and letters come equally often", () => {
+    const counts = new Map<string, number>();
+    for (const { question, answer, fields } of rows("multiple-choice", {}, "train", 800)) {
+      const [, a, b] = /^What is (\d{2}) \+ (\d{2})\?\n/.exec(question)!;
+      const choices = fields["choices"] as string[];
+      const right = choices.indexOf(String(Number(a) + Number(b)));
+      expect(answer).toBe("ABCD"[right]);
+      expect(new Set(choices).size).toBe(4);
+      expect(question).toContain(`\n${answer}) ${choices[right]}`);
+      // The permutation says where each choice stood; the right one was the first.
+      expect((fields["permutation"] as number[]).indexOf(0)).toBe(right);
+      counts.set(answer, (counts.get(answer) ?? 0) + 1);
+    }
+    // 800 draws of four: 200 each, standard deviation 12.2.
+    for (const letter of "ABCD") expect(Math.abs(counts.get(letter)! - 200)).toBeLessThan(61);
+  });
+
   it("arithmetic: a demonstration that knows everything is right, one that cannot carry is right exactly where nothing carries", () => {
     const final = (row: { fields: Readonly<Record<string, unknown>> }) =>
       Number(/<answer>(\d+)</.exec(String(row.fields["demonstration"]))?.[1]);

@@ -152,12 +152,13 @@ export class Interpreter {
     hold ? child.ref() : child.unref();
     // Pipes are sockets, which the types of streams do not say.
     for (const pipe of [child.stdin, child.stdout, child.stderr] as (Refable | null)[]) {
-      hold ? pipe?.ref?.() : pipe?.unref?.();
+      if (pipe?.destroyed === false) hold ? pipe.ref?.() : pipe.unref?.();
     }
   }
 }
 
 interface Refable {
+  readonly destroyed: boolean;
   ref?(): void;
   unref?(): void;
 }

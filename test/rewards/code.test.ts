@@ -8,7 +8,7 @@ import mimo from "../../rewards/mimo.ts";
 import type { RewardInput, SampleReward } from "../../src/reward/reward.ts";
 import { closeSharedSandboxes } from "../../src/sandbox/shared.ts";
 import { lastCodeBlock } from "../../src/verify/code.ts";
-import { canConfine } from "../sandbox/available.ts";
+import { canConfine } from "../sandbox/machine.ts";
 
 afterAll(closeSharedSandboxes);
 

@@ -1,0 +1,227 @@
+/** Runs as a user of the sandbox sees them: what comes back, what is refused, and whose fault an end is. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { openRewardPool } from "../../src/reward/pool.ts";
+import { type BatchLine, runBatch } from "../../src/sandbox/batch.ts";
+import { openSandbox, type Run, SandboxError } from "../../src/sandbox/sandbox.ts";
+import { judgeProgram } from "../../src/sandbox/verdict.ts";
+import { canConfine, processesOf } from "./machine.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "grouper-sandbox-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const python = (source: string, input = ""): Run => ({ language: "python", source, input });
+const limits = { timeoutMs: 5000 };
+
+describe.skipIf(!canConfine)("a run", () => {
+  it("says how the program ended and what it said", async () => {
+    await using sandbox = openSandbox({ limits });
+    const run = await sandbox.run(
+      python("import sys\nprint(input())\nprint('no', file=sys.stderr)\nsys.exit(3)", "hé\n"),
+    );
+    expect(run).toMatchObject({ ended: "left", exit: 3, stdout: "hé\n", stderr: "no\n" });
+    expect(run.wallMs).toBeGreaterThan(0);
+    const crash = await sandbox.run(python("def f():\n  raise KeyError('k')\nf()"));
+    expect(crash.stderr).toMatch(/File "program.py", line 3, in <module>\n {4}f\(\)\n[\s\S]*KeyError: 'k'\n$/);
+    expect(await sandbox.run(python("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"))).toMatchObject({
+      signal: 11,
+    });
+  });
+
+  it("waits for the threads of a program, and for what atexit holds", async () => {
+    await using sandbox = openSandbox({ limits });
+    const source = `
+import atexit, threading, time
+atexit.register(print, "exit")
+threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+print("main")`;
+    expect((await sandbox.run(python(source))).stdout).toBe("main\nthread\nexit\n");
+  });
+
+  it("gets an input of megabytes whole, and gives an output up to its limit", async () => {
+    await using sandbox = openSandbox({ limits });
+    const input = `${"0123456789".repeat(100)}\n`.repeat(3000);
+    const run = await sandbox.run(python("import sys\ntext = sys.stdin.read()\nprint(len(text), text[-6:-1])", input));
+    expect(run.stdout).toBe("3003000 56789\n");
+    const most = await sandbox.run(python("print('x' * (2 ** 20 - 1))"));
+    expect(most).toMatchObject({ ended: "left", stdout: `${"x".repeat(2 ** 20 - 1)}\n` });
+    expect((await sandbox.run(python("print('x' * 2 ** 20)"))).ended).toBe("output");
+    expect((await sandbox.run({ ...python("print('x' * 100)"), limits: { outputBytes: 100 } })).ended).toBe("output");
+  });
+
+  it("has the same hash seed every time, and another random one", async () => {
+    await using sandbox = openSandbox({ limits });
+    const run = () => sandbox.run(python("import random\nprint(hash('a'), random.random())"));
+    const [a, b] = [(await run()).stdout.split(" "), (await run()).stdout.split(" ")];
+    expect(a[0]).toBe(b[0]);
+    expect(a[1]).not.toBe(b[1]);
+  });
+
+  it("keeps to the number of programs at a time", async () => {
+    await using sandbox = openSandbox({ parallel: 2, limits });
+    const spans = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const { stdout } = await sandbox.run(
+          python("import time\na = time.monotonic()\ntime.sleep(0.2)\nprint(a, time.monotonic())"),
+        );
+        return stdout.split(" ").map(Number) as [number, number];
+      }),
+    );
+    const most = Math.max(...spans.map(([at]) => spans.filter(([from, to]) => from <= at && at < to).length));
+    expect(most).toBe(2);
+  });
+
+  it("is refused with limits out of range, and after the sandbox was closed", async () => {
+    const sandbox = openSandbox({ limits });
+    await expect(sandbox.run({ ...python(""), limits: { timeoutMs: 0 } })).rejects.toThrow(/timeoutMs to be from 1/);
+    expect(() => openSandbox({ limits: { processes: 0 } })).toThrow(/processes to be from 1/);
+    await sandbox.close();
+    await sandbox.close();
+    await expect(sandbox.run(python("print(1)"))).rejects.toThrow(SandboxError);
+  });
+});
+
+describe("the weaker isolation", () => {
+  it("is only had by name, and keeps limits but hides no file", async () => {
+    await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
+    expect((await sandbox.run(python("print(int(input()) * 2)", "21"))).stdout).toBe("42\n");
+    expect((await sandbox.run(python("print(open('/etc/passwd').read(5))"))).stdout).toBe("root:\n");
+    expect((await sandbox.run({ ...python("while True: pass"), limits: { timeoutMs: 300 } })).ended).toBe("timeout");
+    const network = await sandbox.run(python("import socket\nsocket.socket()"));
+    expect(network.stderr).toMatch(/PermissionError/);
+    expect(openSandbox().isolation).toBe("bubblewrap");
+  });
+
+  it("ends what a program leaves behind, and a program whose sandbox is closed", async () => {
+    const sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 30_000 } });
+    const marker = "93333.25";
+    const daemon = `
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: os.execv("/usr/bin/sleep", ["sleep", "${marker}"])
+    os._exit(0)
+`;
+    expect((await sandbox.run(python(daemon))).ended).toBe("left");
+    expect(processesOf(marker)).toEqual([]);
+    const running = sandbox.run(python(`${daemon}\nimport time\ntime.sleep(60)`));
+    const refused = expect(running).rejects.toThrow(/closed/);
+    while (processesOf(marker).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await sandbox.close();
+    await refused;
+    expect(processesOf(marker)).toEqual([]);
+  });
+
+  it("runs a program again whose interpreter ended once: that may be the machine's fault", async () => {
+    await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
+    const place = `/tmp/grouper-once-${process.pid}`;
+    const once = `
+import os, signal, time
+if not os.path.exists("${place}"):
+    open("${place}", "w").close()
+    interpreter = open("/proc/%d/stat" % os.getppid()).read().rpartition(")")[2].split()[1]
+    os.kill(int(interpreter), signal.SIGKILL)
+    time.sleep(5)
+os.remove("${place}")
+print(1)`;
+    expect(await sandbox.run(python(once))).toMatchObject({ ended: "left", stdout: "1\n" });
+  });
+
+  it("blames the program that ends its interpreter, and goes on", async () => {
+    await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
+    const killer = python("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(1)");
+    expect((await sandbox.run(killer)).ended).toBe("broke");
+    const test = { kind: "stdin", input: "", output: "1" } as const;
+    const { tests } = await judgeProgram(sandbox, killer, [test]);
+    expect(tests[0]!.verdict).toBe("crash");
+    expect((await sandbox.run(python("print(1)"))).stdout).toBe("1\n");
+  });
+});
+
+describe.skipIf(!canConfine)("rewards of code in the reward pool", () => {
+  const fields = {
+    tests: [
+      { input: "2", output: "4" },
+      { input: "3", output: "6" },
+    ],
+  };
+  const completion = (program: string) => ({
+    text: `\`\`\`python\n${program}\n\`\`\``,
+    numTokens: 1,
+    finishReason: "stop" as const,
+  });
+  const group = { prompt: "", prefill: "", answer: null, fields, maxTokens: 1 };
+
+  it("score in every thread, and a failure of the sandbox or of the row is no score", async () => {
+    await using pool = await openRewardPool({ rewards: [{ name: "code", weight: 1 }], threads: 2 });
+    const programs = ["print(2 * int(input()))", "print(4)", "print(", "import os\nos._exit(0)"];
+    const completions = [...programs, ...programs].map(completion);
+    const broken = { ...group, fields: { tests: "{" }, completions: [completion("print(1)")] };
+    const [scored, failed] = await pool.score([{ ...group, completions }, broken]);
+    const scores = scored!.map(({ outcomes }) => outcomes["code"]);
+    expect(scores).toEqual([1, 0.5, 0, 0, 1, 0.5, 0, 0].map((score) => ({ status: "scored", score })));
+    expect(failed![0]!.outcomes["code"]).toMatchObject({
+      status: "failed",
+      error: expect.stringMatching(/tests in column/),
+    });
+  });
+});
+
+describe.skipIf(!canConfine)("a batch", () => {
+  const rows = Array.from({ length: 12 }, (_, n) => ({
+    program: n % 3 === 0 ? "print('no')" : "print(int(input()) + 1)",
+    tests: [{ input: `${n}`, output: `${n + 1}` }],
+  }));
+  const linesOf = (path: string) =>
+    readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as BatchLine);
+  const verdictsOf = (path: string) =>
+    linesOf(path).map((line) => ({
+      ...line,
+      tests: line.status === "tested" && line.tests.map(({ verdict }) => verdict),
+    }));
+
+  it("ends with the same results after a crash, and runs only what was missing", async () => {
+    const [whole, cut] = [join(folder, "whole.jsonl"), join(folder, "cut.jsonl")];
+    const first = await runBatch(rows, { output: whole, parallel: 2, limits });
+    expect(first).toMatchObject({ numRows: 12, numKept: 0, numTests: 12, numPassed: 8 });
+    // What a crash leaves: some lines in another order, and a torn one.
+    const lines = readFileSync(whole, "utf8").trimEnd().split("\n");
+    writeFileSync(`${cut}.partial`, `${[lines[7], lines[2], lines[5]].join("\n")}\n${lines[9]!.slice(0, 40)}`);
+    const second = await runBatch(rows, { output: cut, parallel: 2, limits });
+    expect(second).toEqual({ ...first, numKept: 3 });
+    expect(verdictsOf(cut)).toEqual(verdictsOf(whole));
+    expect(() => readFileSync(`${cut}.partial`)).toThrow(/ENOENT/);
+    expect(linesOf(cut).map(({ row }) => row)).toEqual(rows.map((_, row) => row));
+    // Lines taken over are those of the first call, times and all.
+    expect(linesOf(cut)[7]).toEqual(linesOf(whole)[7]);
+  });
+
+  it("runs a changed row again, and says what is no program", async () => {
+    const output = join(folder, "changed.jsonl");
+    await runBatch(rows.slice(0, 3), { output, limits });
+    const changed = [
+      rows[0]!,
+      { ...rows[1]!, program: "print(" },
+      { tests: [] },
+      { program: "print(input())", input: "7" },
+    ];
+    const summary = await runBatch(changed, { output, limits });
+    expect(summary.numKept).toBe(1);
+    const [, syntax, none, plain] = linesOf(output);
+    expect(syntax).toMatchObject({ status: "tested", compiles: false, passed: 0 });
+    expect(none).toMatchObject({ status: "unusable" });
+    expect(plain).toMatchObject({ status: "run", ended: "left", exit: 0, stdout: "7\n" });
+    await expect(runBatch(changed, { output: join(folder, "other.jsonl"), limits })).resolves.toMatchObject({
+      numKept: 0,
+    });
+    writeFileSync(join(folder, "foreign.jsonl"), "{}\n");
+    await expect(runBatch(changed, { output: join(folder, "foreign.jsonl"), limits })).rejects.toThrow(
+      /foreign.jsonl:1/,
+    );
+  });
+});

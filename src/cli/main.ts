@@ -112,6 +112,14 @@ const options = {
     explain: { type: "boolean", default: false, describe: "Say step by step why" },
     mode: { ...text("lenient or strict"), default: "lenient" },
   },
+  sandbox: {
+    json,
+    output: text("File for the results, one line each; a second call goes on with it"),
+    isolation: { ...text("bubblewrap, or limits-only: hides no file"), default: "bubblewrap" },
+    parallel: { ...text("Programs at a time"), default: "2" },
+    "timeout-seconds": { ...text("Wall time of one test"), default: "10" },
+    "memory-mb": { ...text("Memory of a program and its processes"), default: "1024" },
+  },
   tasks: { json },
 } as const;
 
@@ -256,6 +264,21 @@ const parser = yargs()
       exitCode = runVerify(args, print);
     },
   )
+  .command(
+    "sandbox [files..]",
+    "Try whether programs can get out here; or run files of them",
+    (y: Argv) =>
+      y
+        .positional("files", { type: "string", array: true, default: [], describe: "Programs with tests, one a row" })
+        .options(options.sandbox),
+    async (args) => {
+      const parallel = wholeNumber("parallel", args.parallel, { min: 1, max: 1024 })!;
+      const timeoutSeconds = wholeNumber("timeout-seconds", args.timeoutSeconds, { min: 1, max: 3600 })!;
+      const memoryMb = wholeNumber("memory-mb", args.memoryMb, { min: 16, max: 1_048_576 })!;
+      const { runSandbox } = await import("./sandbox.ts");
+      exitCode = await runSandbox({ ...args, parallel, timeoutSeconds, memoryMb }, output, print);
+    },
+  )
   .command("tasks", "List the procedural tasks", options.tasks, async (args) => {
     const { runTasks } = await import("./tasks.ts");
     exitCode = runTasks(args, print);
@@ -276,7 +299,7 @@ const parser = yargs()
 /** yargs would make a list of a value that is given twice. */
 function refuseRepeated(args: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(args)) {
-    if (Array.isArray(value) && !["_", "set", "data", "reward", "recipes"].includes(name)) {
+    if (Array.isArray(value) && !["_", "set", "data", "reward", "recipes", "files"].includes(name)) {
       throw new UsageError(`Expected --${name} once, got it ${value.length} times.`);
     }
   }

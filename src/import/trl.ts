@@ -112,6 +112,10 @@ const REWARDS: Readonly<Record<string, Mapped>> = {
   length: { name: "kimi-length", params: { method: "numeric", from: "auto" } },
   repetition_penalty: { name: "repetition" },
   soft_overlong_punishment: { name: "soft-overlong" },
+  code: { name: "code", remark: "code compares whole outputs; Open-R1's passes a prefix of the expected lines" },
+  binary_code: { name: "binary-code" },
+  cf_code: { name: "cf-code" },
+  code_format: { name: "code-format" },
 };
 
 function putRewards(draft: Draft): void {

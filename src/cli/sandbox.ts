@@ -1,0 +1,84 @@
+/** `grouper sandbox`: is it sound on this machine; and, given files of programs, what each of them does. */
+import { readRows } from "../dataset/read.ts";
+import { RecipeError, UsageError } from "../errors.ts";
+import { type BatchRow, type BatchSummary, runBatch } from "../sandbox/batch.ts";
+import { type HostileResult, runHostile } from "../sandbox/hostile.ts";
+import { ISOLATIONS, type Isolation } from "../sandbox/launch.ts";
+import { openSandbox } from "../sandbox/sandbox.ts";
+import type { Output } from "./reporters.ts";
+
+export interface SandboxArguments {
+  readonly files: readonly string[];
+  readonly output: string | undefined;
+  readonly isolation: string;
+  readonly parallel: number;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly json: boolean;
+}
+
+/** Exit code 0 when every hostile program is held, or every row was run; else 1. */
+export async function runSandbox(
+  args: SandboxArguments,
+  { write, isTty }: Output,
+  print: (text: string) => void,
+): Promise<number> {
+  const isolation = ISOLATIONS.find((known) => known === args.isolation);
+  if (isolation === undefined) {
+    throw new UsageError(`Expected --isolation ${ISOLATIONS.join(" or ")}, got ${JSON.stringify(args.isolation)}.`);
+  }
+  if (args.files.length === 0) return await testSandbox(isolation, args.json, print);
+  if (args.output === undefined) throw new UsageError("Expected --output with the file for the results.");
+  const summary = await runBatch(await rowsOf(args.files), {
+    output: args.output,
+    isolation,
+    parallel: args.parallel,
+    limits: { timeoutMs: args.timeoutSeconds * 1000, memoryBytes: args.memoryMb * 2 ** 20 },
+    onProgress: (numDone, numRows) => {
+      if (isTty) write(`\r${numDone} of ${numRows} programs${numDone === numRows ? "\n" : ""}`);
+    },
+  });
+  print(args.json ? `${JSON.stringify(summary)}\n` : describeBatch(summary, args.output));
+  return summary.numByStatus.infrastructure === 0 ? 0 : 1;
+}
+
+async function testSandbox(isolation: Isolation, json: boolean, print: (text: string) => void): Promise<number> {
+  await using sandbox = openSandbox({ isolation });
+  await sandbox.check();
+  const results = await runHostile(sandbox);
+  const escaped = results.filter(({ isHeld }) => !isHeld);
+  print(json ? `${JSON.stringify({ isolation, results })}\n` : describeTest(isolation, results, escaped));
+  return escaped.length === 0 ? 0 : 1;
+}
+
+async function rowsOf(files: readonly string[]): Promise<BatchRow[]> {
+  const rows: BatchRow[] = [];
+  for (const file of files) {
+    for await (const read of readRows(file)) {
+      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}`);
+      rows.push(read.row);
+    }
+  }
+  return rows;
+}
+
+function describeTest(
+  isolation: Isolation,
+  results: readonly HostileResult[],
+  escaped: readonly HostileResult[],
+): string {
+  const lines = results.map(({ name, verdict, isHeld, reason }) =>
+    `${isHeld ? "held    " : "NOT HELD"}  ${name.padEnd(40)} ${verdict.padEnd(8)} ${isHeld ? "" : reason}`.trimEnd(),
+  );
+  return `${[...lines, "", `${isolation}: ${results.length - escaped.length} of ${results.length} hostile programs are held.`].join("\n")}\n`;
+}
+
+function describeBatch({ numRows, numKept, numByStatus, numTests, numPassed }: BatchSummary, output: string): string {
+  const lines = [`${numRows} programs, ${numKept} of them taken over; ${numPassed} of ${numTests} tests passed`];
+  if (numByStatus.unusable > 0)
+    lines.push(`${numByStatus.unusable} rows without a program or with tests that cannot be read`);
+  if (numByStatus.infrastructure > 0) {
+    lines.push(`${numByStatus.infrastructure} programs that the sandbox failed at; the same command tries them again`);
+  }
+  return `${[...lines, `results: ${output}`].join("\n")}\n`;
+}

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { judgeCountdown } from "./countdown.ts";
 import { ANSWER_PLACES, type AnswerPlace, afterHash, extractAnswer, lastBoxed, soleNumber } from "./extract.ts";
 import { judgeKnightsKnaves, parseKnightsKnaves } from "./knights-knaves.ts";
-import { judgeMath, mathKey } from "./math-method.ts";
+import { isMathMethod, judgeMath, MATH_METHODS, type MathMethod, mathKey } from "./math-method.ts";
 import { equal, formatRational, parseNumber, type Rational } from "./numeric.ts";
 
 /** unparseable: there is no answer at the place asked for, or none of the kind that the method compares. */
@@ -21,7 +21,7 @@ export interface Gold {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-export const VERIFY_METHODS = ["exact", "numeric", "math", "math-lenient", "countdown", "knights-knaves"] as const;
+export const VERIFY_METHODS = ["exact", "numeric", ...MATH_METHODS, "countdown", "knights-knaves"] as const;
 export type VerifyMethod = (typeof VERIFY_METHODS)[number];
 
 /** How an answer is found and compared; the parameters that accuracy shares with every reward that depends on it. */
@@ -30,7 +30,7 @@ export const answerParams = z.object({
     .enum(VERIFY_METHODS)
     .default("exact")
     .describe(
-      "exact: same text; numeric: same number; math: same value, set, formula or choice, without what pays unsolved; math-lenient: as Math-Verify; countdown: fields nums and target; knights-knaves: names, solution.",
+      "exact: same text; numeric: same number; math: same value, set, formula or choice, without what pays unsolved; math-lenient: as Math-Verify; hendrycks to gsm8k-flexible: those graders, which look where they look; countdown: fields nums and target; knights-knaves: names, solution.",
     ),
   from: z.enum(ANSWER_PLACES).default("auto").describe("Where the answer stands in the response."),
 });
@@ -38,7 +38,7 @@ export type AnswerParams = z.output<typeof answerParams>;
 
 /** null when the row's gold cannot be read by this method. Total: no response makes it throw. */
 export function judgeAnswer(response: string, gold: Gold, { method, from }: AnswerParams): Verdict | null {
-  if (method === "math" || method === "math-lenient") return judgeMath(response, gold.answer, method, from);
+  if (isMathMethod(method)) return judgeMath(response, gold.answer, method, from);
   const judge = VERIFIERS[method](gold);
   if (judge === null) return null;
   const candidate = extractAnswer(response, from);
@@ -47,7 +47,7 @@ export function judgeAnswer(response: string, gold: Gold, { method, from }: Answ
 
 /** A text that two responses share exactly when their answers are equivalent, for votes; null for a response without an answer. */
 export function answerKey(response: string, gold: Gold, { method, from }: AnswerParams): string | null {
-  if (method === "math" || method === "math-lenient") return mathKey(response, gold.answer, method, from);
+  if (isMathMethod(method)) return mathKey(response, gold.answer, method, from);
   const candidate = extractAnswer(response, from);
   if (candidate === null || candidate === "") return null;
   switch (method) {
@@ -69,7 +69,7 @@ export function answerKey(response: string, gold: Gold, { method, from }: Answer
 
 type Verifier = (gold: Gold) => ((candidate: string, from: AnswerPlace) => Verdict) | null;
 
-const VERIFIERS: Readonly<Record<Exclude<VerifyMethod, "math" | "math-lenient">, Verifier>> = {
+const VERIFIERS: Readonly<Record<Exclude<VerifyMethod, MathMethod>, Verifier>> = {
   exact({ answer }) {
     if (answer === null) return null;
     const expected = normaliseText(answer);

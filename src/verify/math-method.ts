@@ -1,16 +1,22 @@
 /**
- * The methods `math` (strict) and `math-lenient` of judge.ts: verify.ts over the part of a response that a recipe asks for.
+ * The methods of judge.ts that verify.ts serves: `math` (strict), `math-lenient`, and the named policies.
  *
  * `from: auto` leaves the search to verify.ts. Any other place narrows it: a response without an answer there is unparseable, and
- * the strict rules still see all that stands there, as several different boxes.
+ * the strict rules still see all that stands there, as several different boxes. Policies look where their originals look.
  */
 import { type AnswerPlace, afterHash, afterThinking, lastAnswerBlock, lastBoxed, lastNumber } from "./extract.ts";
 import { fingerprint } from "./math/fingerprint.ts";
-import { isGold, readPrediction, verify } from "./verify.ts";
+import { POLICY_NAMES } from "./policies/policies.ts";
+import { isGold, readPrediction, type VerifyOptions, verify } from "./verify.ts";
 
-export type MathMethod = "math" | "math-lenient";
+/** Ours, and the named policies. */
+export const MATH_METHODS = ["math", "math-lenient", ...POLICY_NAMES] as const;
+export type MathMethod = (typeof MATH_METHODS)[number];
 
-const MODES = { math: "strict", "math-lenient": "lenient" } as const;
+/** True of the methods that this file knows. */
+export function isMathMethod(method: string): method is MathMethod {
+  return (MATH_METHODS as readonly string[]).includes(method);
+}
 
 /** null when the gold answer is absent or cannot be read. Total: no response makes it throw. */
 export function judgeMath(
@@ -20,17 +26,23 @@ export function judgeMath(
   from: AnswerPlace,
 ): "right" | "wrong" | "unparseable" | null {
   if (gold === null || !isGold(gold)) return null;
-  const text = narrowed(response, from);
+  const isOurs = method === "math" || method === "math-lenient";
+  const text = isOurs ? narrowed(response, from) : response;
   if (text === null) return "unparseable";
-  const { equal, extracted } = verify(gold, text, { mode: MODES[method] });
+  const { equal, extracted } = verify(gold, text, isOurs ? modeOf(method) : { policy: method });
   return equal ? "right" : extracted === null ? "unparseable" : "wrong";
 }
 
 /** A text that responses with equal answers share; null for a response without one. Of the gold only its kind is looked at. */
 export function mathKey(response: string, gold: string | null, method: MathMethod, from: AnswerPlace): string | null {
+  if (method !== "math" && method !== "math-lenient") return verify("", response, { policy: method }).extracted;
   const text = narrowed(response, from);
-  const answer = text === null ? null : readPrediction(gold ?? [], text, { mode: MODES[method] });
+  const answer = text === null ? null : readPrediction(gold ?? [], text, modeOf(method));
   return answer === null ? null : (answer.letter ?? fingerprint(answer.parsed.expression));
+}
+
+function modeOf(method: "math" | "math-lenient"): VerifyOptions {
+  return { mode: method === "math" ? "strict" : "lenient" };
 }
 
 /** The response as far as the place reaches, in a form that announces the answer; null where nothing stands there. */

@@ -14,18 +14,18 @@
 import { predictedLetter } from "./math/choice.ts";
 import { equalMath } from "./math/equal.ts";
 import type { Candidate } from "./math/extract.ts";
-import { findAnswer, PLACES, quote, type Tell, type VerifyOptions } from "./math/find.ts";
+import { type FindOptions, findAnswer, PLACES, quote, type Tell } from "./math/find.ts";
 import type { Parsed } from "./math/parse.ts";
 import { type Answer, type Gold, readGold } from "./math/read.ts";
+import { POLICIES, type PolicyName } from "./policies/policies.ts";
+import type { Verification } from "./policies/policy.ts";
 
-export type { VerifyOptions } from "./math/find.ts";
+export type { PolicyName } from "./policies/policies.ts";
+export type { Verification } from "./policies/policy.ts";
 
-export interface Verification {
-  readonly equal: boolean;
-  /** The text that was taken for the answer; null where there is none. */
-  readonly extracted: string | null;
-  /** One clause: why the two are equal, or why not. */
-  readonly reason: string;
+export interface VerifyOptions extends FindOptions {
+  /** Another's grader in place of ours: it finds and compares in its own way, and the other options do not count. */
+  readonly policy?: PolicyName;
 }
 
 /** Several golds are alternatives: any of them will do. Never throws; a gold that cannot be read equals nothing. */
@@ -73,6 +73,7 @@ function verifyInSteps(
   options: VerifyOptions,
   tell: Tell,
 ): Verification {
+  if (options.policy !== undefined) return verifyByPolicy(gold, prediction, options.policy, tell);
   const golds = readGolds(gold);
   if (golds.length === 0) return { equal: false, extracted: null, reason: "the gold answer cannot be read" };
   for (const { text, parsed } of golds) tell(() => `gold: ${quote(text)}, read as ${describeParsed(parsed)}`);
@@ -90,6 +91,20 @@ function verifyInSteps(
     reason ||= verdict.reason;
   }
   return { equal: false, extracted: candidate.text, reason };
+}
+
+function verifyByPolicy(
+  gold: string | readonly string[],
+  prediction: string,
+  name: PolicyName,
+  tell: Tell,
+): Verification {
+  const results = (typeof gold === "string" ? [gold] : gold).map((each) => POLICIES[name](each, prediction));
+  for (const { extracted, reason } of results) {
+    tell(() => `${name}: answer ${extracted === null ? "none" : quote(extracted)}: ${reason}`);
+  }
+  const none = { equal: false, extracted: null, reason: "the gold answer cannot be read" };
+  return results.find(({ equal }) => equal) ?? results[0] ?? none;
 }
 
 function readGolds(gold: string | readonly string[]): Gold[] {

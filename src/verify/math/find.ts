@@ -11,7 +11,8 @@ import { type Parsed, parseMath } from "./parse.ts";
 import { type Answer, type Gold, type ReadOptions, readAnswer, readCandidate } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
 
-export interface VerifyOptions extends EqualOptions {
+/** What is looked for, and how it is compared. */
+export interface FindOptions extends EqualOptions {
   /** What is looked for; default latex and expression, and string as well when the gold is a choice letter. */
   readonly targets?: readonly Target[];
   /** The strings of the target `string`; default A, B, C, D, and the gold's letter. */
@@ -37,19 +38,14 @@ export interface Refusal {
 export function findAnswer(
   prediction: string,
   golds: readonly Gold[],
-  options: VerifyOptions,
+  options: FindOptions,
   tell: Tell,
 ): Answer | Refusal {
   const search = options.mode === "strict" ? findStrictly : findLeniently;
   return search(prediction, golds, options, tell);
 }
 
-function findLeniently(
-  prediction: string,
-  golds: readonly Gold[],
-  options: VerifyOptions,
-  tell: Tell,
-): Answer | Refusal {
+function findLeniently(prediction: string, golds: readonly Gold[], options: FindOptions, tell: Tell): Answer | Refusal {
   const { spoken, blocks } = splitResponse(prediction);
   const scopes = [
     { name: "the answer block", text: blocks.at(-1) },
@@ -67,12 +63,7 @@ function findLeniently(
   return { refused: "no answer was found", extracted: null };
 }
 
-function findStrictly(
-  prediction: string,
-  golds: readonly Gold[],
-  options: VerifyOptions,
-  tell: Tell,
-): Answer | Refusal {
+function findStrictly(prediction: string, golds: readonly Gold[], options: FindOptions, tell: Tell): Answer | Refusal {
   const { spoken, blocks, thinking } = splitResponse(prediction);
   if (spoken === null || (spoken.trim() === "" && thinking.trim() !== "")) {
     return { refused: "nothing follows the thinking", extracted: null };
@@ -175,7 +166,7 @@ function isListLike({ expression }: Parsed): boolean {
   return expression.kind === "list" || expression.kind === "set" || expression.kind === "plus-minus";
 }
 
-function readOptions(golds: readonly Gold[], options: VerifyOptions): ReadOptions {
+function readOptions(golds: readonly Gold[], options: FindOptions): ReadOptions {
   const isStrict = options.mode === "strict";
   const letters = golds.flatMap(({ letter }) => (letter === null ? [] : [letter]));
   return {

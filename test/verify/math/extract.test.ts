@@ -146,6 +146,7 @@ describe("splitResponse", () => {
     ["b", "b", []],
     ["a</think>b", "b", []],
     ["<think>a", null, []],
+    ["a</think>b</think>c", "c", []],
     ["<think>a</think>b<think>c", "b", []],
     [
       "<think><answer>1</answer></think><answer> 2 </answer><answer>3</answer>",

@@ -140,7 +140,7 @@ describe("numbers of the papers", () => {
       {
         name: "accuracy",
         weight: 1,
-        params: { method: "numeric", from: "auto", right: 1, wrong: -1, unparseable: -1 },
+        params: { method: "dapo", right: 1, wrong: -1, unparseable: -1 },
       },
       { name: "soft-overlong", weight: 1, params: { maxTokens: 20_480, bufferTokens: 4096 } },
     ]);
@@ -219,7 +219,7 @@ describe("numbers of the papers", () => {
     expect(rl.algorithm).toMatchObject({ type: "grpo", kl: { estimator: "k3", placement: "loss" } });
     expect(createObjective(rl.algorithm).needs).toContain("refLogprobs");
     expect(rl.rewards.functions).toEqual([
-      { name: "accuracy", weight: 1, params: { method: "numeric", from: "answer-tag" } },
+      { name: "accuracy", weight: 1, params: { method: "math", from: "answer-tag" } },
       "format",
     ]);
   });

@@ -195,6 +195,8 @@ export function points(share: number): string {
   return text === "-0.0" ? "0.0" : text;
 }
 
+/** Three decimals, and more where three would not say on which side of the level it is: 0.0498, not 0.050. */
 export function shownP(p: number): string {
-  return p < 0.001 ? "below 0.001" : p.toFixed(3);
+  if (p < 0.001) return "below 0.001";
+  return Math.abs(p - ALPHA) < 0.001 ? p.toFixed(5) : p.toFixed(3);
 }

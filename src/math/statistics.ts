@@ -31,11 +31,38 @@ export function median(values: readonly number[]): number {
 /** The value under which a `share` from 0 to 1 of the values lies, between two of them by the straight line; of at least one value. */
 export function quantile(values: Float64Array, share: number): number {
   if (values.length === 0) throw new Error("the quantile of nothing");
-  const sorted = Float64Array.from(values).sort();
-  const place = share * (sorted.length - 1);
+  const place = share * (values.length - 1);
   const below = Math.floor(place);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
+  const lower = kthSmallest(values, below);
+  const upper = below + 1 < values.length ? kthSmallest(values, below + 1) : lower;
+  return lower + (place - below) * (upper - lower);
+}
+
+/** What would stand at `rank` (from 0) if the values were sorted; Hoare's selection, linear where sorting is not. */
+export function kthSmallest(values: Float64Array, rank: number): number {
+  const rest = Float64Array.from(values);
+  let [low, high] = [0, rest.length - 1];
+  while (low < high) {
+    const pivot = middleOf(rest[low]!, rest[(low + high) >> 1]!, rest[high]!);
+    let [left, right] = [low, high];
+    while (left <= right) {
+      while (rest[left]! < pivot) left++;
+      while (rest[right]! > pivot) right--;
+      if (left > right) break;
+      const swapped = rest[left]!;
+      rest[left++] = rest[right]!;
+      rest[right--] = swapped;
+    }
+    // rest[low..right] <= pivot <= rest[left..high], and what lies between is the pivot
+    if (rank <= right) high = right;
+    else if (rank >= left) low = left;
+    else return pivot;
+  }
+  return rest[rank]!;
+}
+
+function middleOf(a: number, b: number, c: number): number {
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
 }
 
 /** True when no two values differ; exact, so that rounding in a mean cannot turn equal rewards into tiny advantages. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { costToTarget, type RunCurves, readRun } from "../../src/compare/read-run.ts";
-import { judge, type StudyRun } from "../../src/compare/result.ts";
+import { judge, type StudyRun, shownP } from "../../src/compare/result.ts";
 import { tinyRecipe, tinyStages } from "../pipeline/tiny.ts";
 
 function curvesOf(finalScore: number, overrides: Partial<RunCurves> = {}): RunCurves {
@@ -175,4 +175,14 @@ describe("a run's metrics", () => {
   it("without an evaluation are refused", async () => {
     await expect(readRun(write("none", [step(1)]), recipe)).rejects.toThrow(/Expected an evaluation in .*none/);
   });
+});
+
+it("a p beside the level keeps the decimals that say on which side it is", () => {
+  expect([0.0498, 0.0502, 0.02, 0.51, 0.0004].map(shownP)).toEqual([
+    "0.04980",
+    "0.05020",
+    "0.020",
+    "0.510",
+    "below 0.001",
+  ]);
 });

@@ -8,6 +8,7 @@
  * the batch's tokens first, so that no window and no coefficient means what it says (its kl_cov loss is 7 times that of its rule).
  */
 import { z } from "zod";
+import { kthSmallest } from "../../math/statistics.ts";
 import type { Example, Floats, TokenOutputs } from "../../types.ts";
 import type { Formula } from "../objective.ts";
 import { countTrained } from "./aggregation.ts";
@@ -77,7 +78,7 @@ export function numChosen(fraction: number, numTokens: number): number {
 /** Indices of the `count` largest; of equal ones, the first. */
 export function indicesOfLargest(values: Float64Array, count: number): number[] {
   if (count === 0) return [];
-  const threshold = Float64Array.from(values).sort()[values.length - count]!;
+  const threshold = kthSmallest(values, values.length - count);
   let numAtThreshold = count;
   for (const value of values) if (value > threshold) numAtThreshold--;
   const chosen: number[] = [];

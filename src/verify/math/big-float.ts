@@ -1,8 +1,8 @@
 /**
- * Real numbers of 256 bits: mantissa times a power of two, for deciding between constants that doubles cannot tell apart.
+ * Real numbers of 512 bits: mantissa times a power of two, for deciding between constants that doubles cannot tell apart.
  *
  * Elementary functions are series in fixed point with guard bits after a reduction of the argument (Brent and Zimmermann, Modern
- * Computer Arithmetic, chapter 4). Results are good to about 240 bits; the caller asks for far fewer.
+ * Computer Arithmetic, chapter 4). Results are good to about 490 bits; the caller asks for far fewer.
  */
 import { bitLength, integerRoot, type Rational } from "./rational.ts";
 
@@ -12,9 +12,9 @@ export interface BigFloat {
   readonly exponent: number;
 }
 
-const BITS = 256;
+const BITS = 512;
 /** Bits after the binary point inside the series. */
-const FIXED = 320;
+const FIXED = 576;
 const ONE_FIXED = 1n << BigInt(FIXED);
 /** Past this the argument of exp, sin and cos loses its fraction, and results leave every use. */
 const MAX_ARGUMENT_BITS = 24;
@@ -150,7 +150,7 @@ export function logBig(a: BigFloat): BigFloat | null {
   // a = m 2^size with m in [1/2, 1): ln a = ln m + size ln 2.
   const m: BigFloat = { mantissa: a.mantissa, exponent: a.exponent - size };
   let y = fromNumber(Math.log(toDouble(m)) || 0);
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 4; round++) {
     const e = expBig(y);
     const step = e === null ? null : divideBig(addBig(m, negateBig(e)), addBig(m, e));
     if (step === null) return null;
@@ -197,7 +197,7 @@ export function angleBig(y: BigFloat, x: BigFloat): BigFloat | null {
   const scale = -Math.max(sizeOf(x), sizeOf(y));
   const [sx, sy] = [x, y].map((v): BigFloat => ({ mantissa: v.mantissa, exponent: v.exponent + scale }));
   let angle = fromNumber(Math.atan2(toDouble(sy!), toDouble(sx!)) || 0);
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 4; round++) {
     const turned = sineCosineBig(angle);
     if (turned === null) return null;
     const [sine, cosine] = turned;

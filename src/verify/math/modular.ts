@@ -12,30 +12,48 @@
 import type { Random } from "../../random.ts";
 import { type Budget, LimitReached, spend } from "./budget.ts";
 import { exactValue } from "./exact.ts";
-import type { Expression } from "./expression.ts";
+import { type Expression, keyOf } from "./expression.ts";
 import { isInteger, type Rational } from "./rational.ts";
 
 const PRIMES = [2266253231199041693954184841n, 1448435675431789452997789201n] as const;
 const SMALL_PRIMES = [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n, 41n, 43n, 47n] as const;
 const MAX_EXPONENT_BITS = 512;
 
-/** true or false where both expressions lie in the field (false is certain, true up to the probability above), else null. */
+/**
+ * true for the same function of the parts that the field knows and of those that it does not: both sides hold e^x, sin(x), cbrt(5)
+ * as unknowns of their own, one for each function and value of its arguments. false where no unknown entered, or where the
+ * difference is a constant other than 0: certain. null where the unknowns would have to be known.
+ */
 export function isSameRationalFunction(a: Expression, b: Expression, random: Random, budget: Budget): boolean | null {
-  let compared = 0;
   for (const prime of PRIMES) {
-    for (let attempt = 0; attempt < 3; attempt++) {
-      const point: Point = { prime, symbols: new Map(), random, budget };
-      const left = valueAt(a, point);
-      const right = left === null ? null : valueAt(b, point);
-      if (left === null || right === null) return null;
-      // A pole at this point says nothing about others.
-      if (left === "pole" || right === "pole") continue;
-      if (left !== right) return false;
-      compared++;
-      break;
-    }
+    const first = differenceAt(a, b, prime, random, budget);
+    if (first === null) return null;
+    if (first.value === 0n) continue;
+    if (!first.hasUnknowns) return false;
+    const second = differenceAt(a, b, prime, random, budget);
+    return second !== null && second.value === first.value ? false : null;
   }
-  return compared === PRIMES.length ? true : null;
+  return true;
+}
+
+/** a - b at a random point that is a pole of neither; null where three points were poles, or a part has no place in a field. */
+function differenceAt(
+  a: Expression,
+  b: Expression,
+  prime: bigint,
+  random: Random,
+  budget: Budget,
+): { value: bigint; hasUnknowns: boolean } | null {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const point: Point = { prime, symbols: new Map(), random, budget, hasUnknowns: false };
+    const left = valueAt(a, point);
+    const right = left === null ? null : valueAt(b, point);
+    if (left === null || right === null) return null;
+    // A pole at this point says nothing about others.
+    if (left === "pole" || right === "pole") continue;
+    return { value: (left - right + prime) % prime, hasUnknowns: point.hasUnknowns };
+  }
+  return null;
 }
 
 interface Point {
@@ -43,6 +61,8 @@ interface Point {
   readonly symbols: Map<string, bigint>;
   readonly random: Random;
   readonly budget: Budget;
+  /** Set once a part was taken for an unknown. */
+  hasUnknowns: boolean;
 }
 
 function valueAt(node: Expression, point: Point): bigint | "pole" | null {
@@ -56,9 +76,12 @@ function valueAt(node: Expression, point: Point): bigint | "pole" | null {
     case "constant":
       if (node.name === "infinity") return null;
       return node.name === "i" ? squareRootOf(prime - 1n, prime) : elementOf(`#${node.name}`, point);
-    case "percent": {
+    case "percent":
+    case "degrees": {
       const value = valueAt(node.value, point);
-      return typeof value === "bigint" ? (value * inverse(100n, prime)) % prime : value;
+      if (typeof value !== "bigint") return value;
+      const share = node.kind === "percent" ? inverse(100n, prime) : elementOf("#pi", point) * inverse(180n, prime);
+      return (value * share) % prime;
     }
     case "sum":
       return foldAt(node.terms, 0n, (x, y) => (x + y) % prime, point);
@@ -67,17 +90,28 @@ function valueAt(node: Expression, point: Point): bigint | "pole" | null {
     case "power":
       return powerAt(node.base, node.exponent, point);
     case "call": {
-      if (!node.known) return null;
-      const value = exactValue(node, point.budget);
-      return value === null ? null : ofRational(value, prime);
+      const value = node.known ? exactValue(node, point.budget) : null;
+      return value === null ? unknown(node.name, node.args, point) : ofRational(value, prime);
     }
     case "series": {
       const value = node.name === "integral" ? null : exactValue(node, point.budget);
-      return value === null ? null : ofRational(value, prime);
+      return value === null ? unknown(keyOf(node), [], point) : ofRational(value, prime);
     }
     default:
       return null;
   }
+}
+
+/** The element that stands for a function at these arguments: equal arguments give the same one, however they are written. */
+function unknown(name: string, args: readonly Expression[], point: Point): bigint | "pole" | null {
+  const values: bigint[] = [];
+  for (const arg of args) {
+    const value = valueAt(arg, point);
+    if (typeof value !== "bigint") return value;
+    values.push(value);
+  }
+  point.hasUnknowns = true;
+  return elementOf(`${name}(${values.join()})`, point);
 }
 
 function foldAt(
@@ -99,12 +133,13 @@ function foldAt(
 function powerAt(base: Expression, exponent: Expression, point: Point): bigint | "pole" | null {
   const { prime, budget } = point;
   const times = exactValue(exponent, budget);
-  if (times === null) return null;
+  if (times === null) return unknown("power", [base, exponent], point);
   if (!isInteger(times)) {
-    if (times.denominator !== 2n) return null;
-    const radicand = exactValue(base, budget);
+    const radicand = times.denominator === 2n ? exactValue(base, budget) : null;
     const root = radicand === null ? null : rootOfRational(radicand, prime);
-    return root === null ? null : raise(root, times.numerator, prime);
+    // The n-th root is the unknown, so that its powers are related.
+    const found = root ?? unknown(`root ${times.denominator}`, [base], point);
+    return typeof found === "bigint" ? raise(found, times.numerator, prime) : found;
   }
   const value = valueAt(base, point);
   if (typeof value !== "bigint") return value;

@@ -1,5 +1,5 @@
 /**
- * Do two expressions agree at one point to 100 bits? The last word where doubles agree: e^(pi sqrt(163)) is a whole number to 30
+ * Do two expressions agree at one point to 300 bits? The last word where doubles agree: e^(pi sqrt(163)) is a whole number to 30
  * digits and none. Two constants written within the length limit that agree so far and differ have not been seen outside of
  * constructions with numbers of that many digits.
  */
@@ -22,14 +22,16 @@ import {
   sizeOf,
   squareRootBig,
 } from "./big-float.ts";
-import { type Budget, spend } from "./budget.ts";
+import { type Budget, LimitReached, spend } from "./budget.ts";
 import { exactValue } from "./exact.ts";
 import type { Expression, Of } from "./expression.ts";
 import { isInteger } from "./rational.ts";
 
 /** Bits that have to agree, counted from the largest term that entered. */
-const AGREEING_BITS = 100;
-/** Steps of the budget that one elementary function of 256 bits costs. */
+const AGREEING_BITS = 300;
+/** Larger terms would hide a difference of 1 and more. */
+const LARGEST_BITS = 200;
+/** Steps of the budget that one elementary function of 512 bits costs. */
 const FUNCTION_COST = 60;
 
 interface Complex {
@@ -44,7 +46,7 @@ interface State {
   largest: number;
 }
 
-/** null where one of the two has no value that this arithmetic knows. Symbols are real. */
+/** null where one of the two has no value that this arithmetic knows; throws LimitReached past its precision. Symbols are real. */
 export function agreesPrecisely(
   a: Expression,
   b: Expression,
@@ -56,7 +58,9 @@ export function agreesPrecisely(
   const right = left === null ? null : bigValue(b, state);
   if (left === null || right === null) return null;
   const apart = plus(left, negated(right), state);
-  return Math.max(sizeOf(apart.re), sizeOf(apart.im)) <= state.largest - AGREEING_BITS;
+  if (Math.max(sizeOf(apart.re), sizeOf(apart.im)) > state.largest - AGREEING_BITS) return false;
+  if (state.largest > LARGEST_BITS) throw new LimitReached("precision");
+  return true;
 }
 
 function real(value: BigFloat): Complex {

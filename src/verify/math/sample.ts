@@ -5,7 +5,7 @@
  * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-8 of their size,
  * at every point drawn: no more than 1e-8 per point for functions that vary on the scale of the points, 1e-40 for all.
  *
- * One of the points, and every constant, is compared to 100 bits besides (precise.ts), where the functions allow.
+ * One of the points, and every constant, is compared to 300 bits besides (precise.ts), where the functions allow.
  *
  * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
  * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
@@ -45,12 +45,14 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
     const at = compareAt(a, b, point, budget);
     if (at === null) continue;
     if (isComplex || at.kind === "real") {
-      if (!at.agree) return false;
-      // One of the agreements is made sure of.
-      if (++real === 1 && agreesPrecisely(a, b, valuesOf(point), budget) === false) return false;
+      if (at.agree === false) return false;
+      // One of the agreements is made sure of, and each in which doubles cannot tell.
+      const agree = at.agree === null || real === 0 ? agreesPrecisely(a, b, valuesOf(point), budget) : true;
+      if (agree === false) return false;
+      if (at.agree !== null || agree !== null) real++;
     } else if (at.kind === "complex") {
-      beyond++;
-      if (!at.agree) differBeyond = true;
+      if (at.agree !== null) beyond++;
+      if (at.agree === false) differBeyond = true;
     }
   }
   if (real < REQUIRED) {
@@ -73,10 +75,11 @@ function valuesOf(point: ReadonlyMap<string, Complex>): ReadonlyMap<string, numb
 interface Comparison {
   /** mixed: one side real, the other not. */
   readonly kind: "real" | "complex" | "mixed";
-  readonly agree: boolean;
+  /** null where the error bound is too wide for an agreement to count. */
+  readonly agree: boolean | null;
 }
 
-/** null where a side has no value, or none that is precise enough to tell. */
+/** null where a side has no value. */
 function compareAt(
   a: Expression,
   b: Expression,
@@ -94,7 +97,7 @@ function compareAt(
   const size = Math.max(magnitude(left), magnitude(right));
   // Zero against zero: the size that counts is that of the terms that cancelled, which the bound knows as bound / 2^-51.
   if (bound <= PRECISION * size || (size <= bound && bound <= 1e-11)) return { kind, agree: true };
-  return null;
+  return { kind, agree: null };
 }
 
 /** Small values first, of both signs; later attempts reach further, for functions that are defined far from zero only. */

@@ -6,7 +6,7 @@
  * Source: Open-R1's `binary_code_reward`, threshold 0.99. Where one failure decides, the tests after it are not run.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
-import { codeParams, passedShare, runCode } from "../src/sandbox/score.ts";
+import { codeParams, passedShare, prepareCode, runCode } from "../src/sandbox/score.ts";
 import { readTests } from "../src/sandbox/tests.ts";
 
 export default defineReward({
@@ -16,6 +16,7 @@ export default defineReward({
     ...codeParams.shape,
     threshold: z.number().min(0).max(1).default(0.99).describe("Share of tests that must be exceeded."),
   }),
+  prepare: prepareCode,
   async score(input, { threshold, ...params }) {
     const numTests = readTests(input.fields, params.column)?.cases.length ?? 1;
     const result = await runCode(input, params, { stopAtFailure: (numTests - 1) / numTests <= threshold });

@@ -10,7 +10,7 @@
  * Source: Open-R1's `cf_code_reward` (Codeforces), default weighted_sum. In mode pass_fail the tests after the first failure are not run.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
-import { codeParams, passedShare, runCode } from "../src/sandbox/score.ts";
+import { codeParams, passedShare, prepareCode, runCode } from "../src/sandbox/score.ts";
 
 const PARTIAL_WEIGHT = 0.1;
 
@@ -23,6 +23,7 @@ export default defineReward({
     noCode: z.number().default(-1),
     notCompiling: z.number().default(-0.1),
   }),
+  prepare: prepareCode,
   async score(input, { mode, noCode, notCompiling, ...params }) {
     const result = await runCode(input, params, { stopAtFailure: mode === "pass_fail" });
     if (result.status === "untested") return null;

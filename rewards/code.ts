@@ -8,12 +8,13 @@
  * thinking; src/sandbox/tests.ts says which columns hold tests.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
-import { codeParams, passedShare, runCode } from "../src/sandbox/score.ts";
+import { codeParams, passedShare, prepareCode, runCode } from "../src/sandbox/score.ts";
 
 export default defineReward({
   description: "Share of tests that the program passes, 0 to 1.",
   source: "Open-R1, code_reward",
   params: z.strictObject(codeParams.shape),
+  prepare: prepareCode,
   async score(input, params) {
     const result = await runCode(input, params);
     if (result.status === "untested") return null;

@@ -10,7 +10,7 @@
  * points; divide by their sum with `normalise`.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
-import { codeParams, runCode } from "../src/sandbox/score.ts";
+import { codeParams, prepareCode, runCode } from "../src/sandbox/score.ts";
 import { softScore, strictScore, type TestLevel, testLevels } from "../src/verify/test-levels.ts";
 
 const levelsOfRow = z.array(z.object({ tests: z.array(z.int().nonnegative()).min(1), points: z.number() })).min(1);
@@ -28,6 +28,7 @@ export default defineReward({
     points: z.array(z.number()).default([1, 1, 1]).describe("Of the levels, from easiest; one more than thresholds."),
     normalise: z.boolean().default(true).describe("Divide by the sum of all points, so that a full pass is 1."),
   }),
+  prepare: prepareCode,
   async score(input, { mode, thresholds, points, normalise, ...params }) {
     const result = await runCode(input, params);
     if (result.status === "untested") return null;

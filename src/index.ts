@@ -27,6 +27,8 @@ export * from "./reward/reward.ts";
 export { type RewardTestReport, testRewards } from "./reward-test.ts";
 export { type LoggedRollout, readRolloutLog } from "./rollout-log.ts";
 export { freeRunPath } from "./run-directory.ts";
+export { openSandbox, type Sandbox, SandboxError } from "./sandbox/sandbox.ts";
+export { judgeProgram, type ProgramResult, type Verdict } from "./sandbox/verdict.ts";
 export { scoreGroups } from "./score.ts";
 export { connectPolicyServer } from "./server/client.ts";
 export { type EmbeddedServer, serveEngine } from "./server/embedded.ts";

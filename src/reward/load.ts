@@ -1,6 +1,6 @@
 /**
  * Loads reward files inside a worker: shipped ones as compiled modules, a user's .ts, .js or .mjs file through jiti, without a
- * build step. `grouper/reward` and `zod` mean this installation's own, wherever the user's file lies.
+ * build step. `grouper/reward`, `grouper/sandbox` and `zod` mean this installation's own, wherever the user's file lies.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import * as zod from "zod";
 import { messageOf } from "../errors.ts";
+import * as sandboxModule from "../sandbox/score.ts";
 import type { LoadRequest } from "./protocol.ts";
 import type { RewardDefinition } from "./reward.ts";
 import * as rewardModule from "./reward.ts";
@@ -27,7 +28,9 @@ const SHIPPED_REWARDS = fileURLToPath(new URL("../../rewards/", import.meta.url)
 export async function loadReward({ label, source, params }: LoadRequest): Promise<LoadedReward> {
   const loaded = "name" in source ? await importShipped(source.name) : await importUserFile(source.file);
   const definition = checkDefinition(loaded, "name" in source ? `rewards/${source.name}` : source.file);
-  return { label, definition, params: parseParams(label, definition, params) };
+  const parsed = parseParams(label, definition, params);
+  await prepare(label, definition, parsed);
+  return { label, definition, params: parsed };
 }
 
 async function importShipped(name: string): Promise<unknown> {
@@ -47,12 +50,20 @@ async function importUserFile(file: string): Promise<unknown> {
   const jiti = createJiti(import.meta.url, {
     fsCache: join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "grouper", "jiti"),
     interopDefault: false,
-    virtualModules: { "grouper/reward": rewardModule, zod, "zod/v4": zod },
+    virtualModules: { "grouper/reward": rewardModule, "grouper/sandbox": sandboxModule, zod, "zod/v4": zod },
   });
   try {
     return ((await jiti.import(file)) as { default?: unknown }).default;
   } catch (error) {
     throw new Error(`The reward file ${file} could not be loaded: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function prepare(label: string, definition: RewardDefinition, params: unknown): Promise<void> {
+  try {
+    await definition.prepare?.(params);
+  } catch (error) {
+    throw new Error(`Reward "${label}" cannot work on this machine: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -40,6 +40,8 @@ interface RewardBase<Params> {
   readonly source?: string;
   /** Parameters with defaults; the recipe's `params` are parsed with it before a run starts. */
   readonly params?: z.ZodType<Params>;
+  /** Run once in each worker before the run starts: opens what the reward needs, and throws what the machine lacks. */
+  readonly prepare?: (params: Params) => void | Promise<void>;
 }
 
 /** Scores one completion. */

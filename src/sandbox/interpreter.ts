@@ -3,6 +3,7 @@
  * or do not come.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { Writable } from "node:stream";
 import { messageOf } from "../errors.ts";
 import { howToMend, type Isolation, planLaunch } from "./launch.ts";
 import { encodeRequest, type Greeting, ReplyReader, type RunReply, type RunRequest } from "./protocol.ts";
@@ -18,6 +19,12 @@ const GRACE_MS = 5_000;
 const CLEANUP_MS = 2_000;
 const KEPT_STDERR = 2_000;
 
+/**
+ * The command as the grandchild of this process. Node forgets the children of a worker thread that is terminated, and nobody would ever collect
+ * them: as orphans they are the machine's. `:` keeps the inner shell as the command's parent, with which bubblewrap dies.
+ */
+const ORPHAN = '( "$@" <&3 3<&-; : ) &';
+
 interface Waiting {
   readonly resolve: (reply: Greeting | RunReply) => void;
   readonly reject: (error: Error) => void;
@@ -27,6 +34,7 @@ interface Waiting {
 export class Interpreter {
   private readonly isolation: Isolation;
   private readonly child: ChildProcess;
+  private readonly input: Writable;
   private readonly reader = new ReplyReader();
   private readonly closed: Promise<void>;
   private waiting: Waiting | undefined;
@@ -49,16 +57,19 @@ export class Interpreter {
   private constructor(isolation: Isolation) {
     this.isolation = isolation;
     const { command, args, env, uid, gid, preamble } = planLaunch(isolation);
-    this.child = spawn(command, args, {
+    this.child = spawn("/bin/sh", ["-c", ORPHAN, "sh", command, ...args], {
       // A process group of its own, so that all of it can be ended at once.
       detached: true,
       cwd: "/",
       env,
-      stdio: ["pipe", "pipe", "pipe"],
+      // Node closes the standard input of a child that has exited, as the outer shell does at once; not its other pipes.
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
       ...(uid === undefined || gid === undefined ? {} : { uid, gid }),
     });
-    const { stdin, stdout, stderr } = this.child;
-    stdin!.on("error", () => undefined);
+    const { stdio, stdout, stderr } = this.child;
+    if (!(stdio[3] instanceof Writable)) throw new InterpreterError("The sandbox could not be started.");
+    this.input = stdio[3];
+    this.input.on("error", () => undefined);
     stdout!.on("data", (chunk: Buffer) => this.receive(chunk));
     stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.stderr = (this.stderr + text).slice(-KEPT_STDERR);
@@ -68,13 +79,13 @@ export class Interpreter {
         this.endWith(`The sandbox could not be started: ${error.message}.`);
         resolve();
       });
-      this.child.on("close", (code, signal) => {
+      this.child.on("close", () => {
         const said = this.stderr.trim().replaceAll(/\s+/g, " ");
-        this.endWith(`The sandbox ended (${signal ?? `exit code ${code}`})${said === "" ? "." : `: ${said}.`}`);
+        this.endWith(`The sandbox ended${said === "" ? "." : `: ${said}.`}`);
         resolve();
       });
     });
-    stdin!.write(preamble);
+    this.input.write(preamble);
     this.holdEventLoop(false);
   }
 
@@ -108,7 +119,7 @@ export class Interpreter {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.endWith(`The sandbox did not answer within ${timeoutMs} ms.`), timeoutMs);
       this.waiting = { resolve, reject, timer };
-      if (message !== undefined) this.child.stdin!.write(message);
+      if (message !== undefined) this.input.write(message);
     });
   }
 
@@ -135,7 +146,7 @@ export class Interpreter {
     this.end = new InterpreterError(reason);
     this.takeWaiting()?.reject(this.end);
     // An interpreter ends when its input does. Outside namespaces it must do so itself, for it alone knows the processes of a program.
-    this.child.stdin?.destroy();
+    this.input.destroy();
     const { pid } = this.child;
     if (pid === undefined) return this.end;
     if (this.isolation === "bubblewrap") killGroup(pid);
@@ -151,7 +162,7 @@ export class Interpreter {
     const { child } = this;
     hold ? child.ref() : child.unref();
     // Pipes are sockets, which the types of streams do not say.
-    for (const pipe of [child.stdin, child.stdout, child.stderr] as (Refable | null)[]) {
+    for (const pipe of [this.input, child.stdout, child.stderr] as (Refable | null)[]) {
       if (pipe?.destroyed === false) hold ? pipe.ref?.() : pipe.unref?.();
     }
   }

@@ -44,9 +44,15 @@ for name, source in json.loads(data):
     exec(compile(source, name + ".py", "exec"), module.__dict__)
 `;
 
+/** Where a machine has what the sandbox is made of. */
+const MACHINE = {
+  python: ["/usr/bin/python3", "/usr/local/bin/python3"],
+  bubblewrap: ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"],
+};
+
 /** Throws a RecipeError that says what the machine lacks. */
-export function planLaunch(isolation: Isolation): Launch {
-  const python = ["/usr/bin/python3", "/usr/local/bin/python3"].find((path) => existsSync(path));
+export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
+  const python = machine.python.find((path) => existsSync(path));
   if (python === undefined) {
     throw new RecipeError(
       "Running programs needs the system's Python at /usr/bin/python3, and there is none. Install it (apt-get install python3).",
@@ -64,7 +70,7 @@ export function planLaunch(isolation: Isolation): Launch {
   if (isolation === "limits-only") {
     return { command: python, args: interpreter.slice(1), env: ENV, ...identity, preamble };
   }
-  const bubblewrap = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"].find((path) => existsSync(path));
+  const bubblewrap = machine.bubblewrap.find((path) => existsSync(path));
   if (bubblewrap === undefined) {
     throw new RecipeError(`Running programs needs bubblewrap, and there is no /usr/bin/bwrap. ${howToMend}`);
   }

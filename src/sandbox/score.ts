@@ -46,6 +46,11 @@ export type CodeResult =
   | { readonly status: "no-code" }
   | ({ readonly status: "run" } & ProgramResult);
 
+/** What a reward of code does before a run: its interpreter is started, and what the machine lacks is said. */
+export async function prepareCode({ isolation }: Pick<CodeParams, "isolation">): Promise<void> {
+  await sharedSandbox(isolation).check();
+}
+
 /** Throws where the tests cannot be read and where the sandbox fails: a reward that passes it on is a failed outcome and no number. */
 export async function runCode(
   { response, fields }: CodeInput,

@@ -26,3 +26,16 @@ export function processesOf(text: string): string[] {
     }
   });
 }
+
+/** Ids of the processes that a process has started and that are still there. */
+export function childrenOf(parent: number): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return (
+        /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")[1] === `${parent}`
+      );
+    } catch {
+      return false;
+    }
+  });
+}

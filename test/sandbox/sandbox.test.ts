@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { openRewardPool } from "../../src/reward/pool.ts";
 import { type BatchLine, runBatch } from "../../src/sandbox/batch.ts";
+import { planLaunch } from "../../src/sandbox/launch.ts";
 import { openSandbox, type Run, SandboxError } from "../../src/sandbox/sandbox.ts";
 import { judgeProgram } from "../../src/sandbox/verdict.ts";
-import { canConfine, processesOf } from "./machine.ts";
+import { canConfine, childrenOf, processesOf } from "./machine.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grouper-sandbox-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -166,6 +167,72 @@ describe.skipIf(!canConfine)("rewards of code in the reward pool", () => {
       status: "failed",
       error: expect.stringMatching(/tests in column/),
     });
+  });
+
+  it("leave nothing behind when their thread is killed in the middle: no program, no interpreter, no zombie", async () => {
+    const before = childrenOf(process.pid);
+    const markers = { bubblewrap: "95555.125", "limits-only": "95555.25" };
+    for (const [isolation, marker] of Object.entries(markers)) {
+      const sleeper = completion(`import os\nos.execv("/usr/bin/sleep", ["sleep", "${marker}"])`);
+      const rewards = [{ name: "code", weight: 1, params: { isolation, timeoutSeconds: 60, totalSeconds: 60 } }];
+      const pool = await openRewardPool({ rewards, threads: 1, deadlineMs: 3000 });
+      const scoring = pool.score([{ ...group, completions: [sleeper] }]);
+      while (processesOf(marker).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      const [scored] = await scoring;
+      expect(scored![0]!.outcomes["code"]).toMatchObject({ status: "failed", error: expect.stringMatching(/killed/) });
+      await pool.close();
+      for (let tries = 0; tries < 500 && processesOf(marker).length > 0; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      expect(processesOf(marker)).toEqual([]);
+      expect(childrenOf(process.pid)).toEqual(before);
+    }
+  });
+});
+
+describe("a machine without what the sandbox needs", () => {
+  it("is told what is missing, how to get it, and what the weaker way is", () => {
+    const missing = { python: ["/nowhere/python3"], bubblewrap: ["/nowhere/bwrap"] };
+    expect(() => planLaunch("bubblewrap", missing)).toThrow(/needs the system's Python.*apt-get install python3/);
+    const python = { ...missing, python: [process.execPath] };
+    expect(() => planLaunch("bubblewrap", python)).toThrow(
+      /no \/usr\/bin\/bwrap.*apt-get install bubblewrap.*limits-only/,
+    );
+    expect(planLaunch("limits-only", python).command).toBe(process.execPath);
+  });
+
+  it("learns it when the pool opens, not when a completion is scored", async () => {
+    const file = join(folder, "needs.mjs");
+    writeFileSync(
+      file,
+      `export default { description: "", prepare() { throw new Error("no disk"); }, score: () => 1 };`,
+    );
+    const opening = openRewardPool({ rewards: [{ file, weight: 1 }], threads: 1 });
+    await expect(opening).rejects.toThrow(/Reward "needs" cannot work on this machine: no disk/);
+  });
+
+  it("lets a user's own reward run programs", async () => {
+    const file = join(folder, "short.ts");
+    const source = `
+import { defineReward, z } from "grouper/reward";
+import { codeParams, passedShare, runCode } from "grouper/sandbox";
+export default defineReward({
+  description: "Shorter programs that pass are better.",
+  params: z.strictObject(codeParams.shape),
+  async score(input, params) {
+    const result = await runCode(input, params);
+    return result.status === "run" && passedShare(result) === 1 ? 1 / input.completion.length : 0;
+  },
+});`;
+    writeFileSync(file, source);
+    const params = { isolation: "limits-only" };
+    await using pool = await openRewardPool({ rewards: [{ file, weight: 1, params }], threads: 1 });
+    const text = "```python\nprint(4)\n```";
+    const completions = [{ text, numTokens: 1, finishReason: "stop" as const }];
+    const tests = [{ input: "", output: "4" }];
+    const rest = { prompt: "", prefill: "", answer: null, maxTokens: 1 };
+    const [scored] = await pool.score([{ ...rest, fields: { tests }, completions }]);
+    expect(scored![0]!.outcomes["short"]).toEqual({ status: "scored", score: 1 / text.length });
   });
 });
 

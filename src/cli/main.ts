@@ -123,6 +123,17 @@ const options = {
   tasks: { json },
 } as const;
 
+const rewardNames = {
+  type: "string",
+  array: true,
+  demandOption: true,
+  describe: "Name or file, with parameters if need be: ./mine.ts, 'accuracy:{method: numeric}'",
+} as const;
+const goldOption = text(
+  "How a right answer is given: '<answer>{answer}</answer>'; default: the shape that scores most",
+);
+const strict = { type: "boolean", default: false, describe: "Exit with 1 where a score is not as it must be" } as const;
+
 let exitCode = 0;
 
 const parser = yargs()
@@ -228,28 +239,81 @@ const parser = yargs()
       exitCode = await runReplay(args, page, print);
     },
   )
-  .command("reward", "Try rewards: grouper reward test accuracy --data completions.jsonl", (y: Argv) =>
+  .command("reward", "Try rewards before a run depends on them, or after", (y: Argv) =>
     y
       .command(
         "test <reward..>",
-        "Run rewards over JSON Lines of completions",
+        "Run rewards over saved completions; right answers must score most, and junk less",
         (inner: Argv) =>
-          inner
-            .positional("reward", {
-              type: "string",
-              array: true,
-              demandOption: true,
-              describe: "Name or file, with parameters if need be: ./mine.ts, 'accuracy:{method: numeric}'",
-            })
-            .options(options.reward),
+          inner.positional("reward", rewardNames).options({ ...options.reward, gold: goldOption, strict }),
         async (args) => {
-          const limit = wholeNumber("limit", args.limit, { min: 1 });
-          const maxTokens = wholeNumber("max-tokens", args.maxTokens, { min: 1 });
           const { runRewardTest } = await import("./reward.ts");
-          exitCode = await runRewardTest({ ...args, data: [...args.data], limit, maxTokens }, print);
+          exitCode = await runRewardTest({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
         },
       )
-      .demandCommand(1, "Expected a command after reward: test."),
+      .command(
+        "bench <reward..>",
+        "Time rewards, also on hostile texts, and count their failures",
+        (inner: Argv) =>
+          inner.positional("reward", rewardNames).options({
+            ...options.reward,
+            repeats: text("Passes that are timed; default: 3"),
+            threads: text("Worker threads; default: 2"),
+          }),
+        async (args) => {
+          const repeats = wholeNumber("repeats", args.repeats, { min: 1 });
+          const threads = wholeNumber("threads", args.threads, { min: 1, max: 256 });
+          const { runRewardBench } = await import("./reward-bench.ts");
+          exitCode = await runRewardBench(
+            { ...args, ...rewardNumbers(args), data: [...args.data], repeats, threads },
+            print,
+          );
+        },
+      )
+      .command(
+        "fuzz <reward..>",
+        "Mutate good completions and see what becomes of the score",
+        (inner: Argv) => inner.positional("reward", rewardNames).options({ ...options.reward, strict }),
+        async (args) => {
+          const { runRewardFuzz } = await import("./reward-fuzz.ts");
+          exitCode = await runRewardFuzz({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
+        },
+      )
+      .command(
+        "diff <old> <new>",
+        "Compare two versions of a reward on the same completions",
+        (inner: Argv) =>
+          inner
+            .positional("old", { type: "string", demandOption: true, describe: "Reward, as for test" })
+            .positional("new", { type: "string", demandOption: true, describe: "Reward, as for test" })
+            .options(options.reward),
+        async (args) => {
+          const { runRewardDiff } = await import("./reward-diff.ts");
+          exitCode = await runRewardDiff({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
+        },
+      )
+      .command(
+        "replay <run>",
+        "Run rewards again over a run's rollouts, and audit its steps",
+        (inner: Argv) =>
+          inner.positional("run", { type: "string", demandOption: true, describe: "Run folder" }).options({
+            json,
+            reward: {
+              type: "string",
+              array: true,
+              nargs: 1,
+              default: [] as string[],
+              describe: "Reward to judge by instead, as for test (repeatable); default: the run's own",
+            },
+            stage: text("Name of an rl stage; default: the last one"),
+            step: text("Step of the run, or a range: 3 or 3-7; default: all"),
+          }),
+        async (args) => {
+          const { runRewardReplay } = await import("./reward-replay.ts");
+          exitCode = await runRewardReplay(args, print);
+        },
+      )
+      .demandCommand(1, "Expected a command after reward: test, bench, fuzz, diff or replay."),
   )
   .command(
     "verify <gold> <prediction>",
@@ -319,7 +383,7 @@ function complaint(message: string): string {
   if (unknown === undefined) return message.split("\n")[0]!;
   if (unknown === command) return `There is no command ${unknown}.${meantBy(unknown, Object.keys(options), "")}`;
   if (command === "reward" && unknown === second)
-    return `There is no command reward ${unknown}.${meantBy(unknown, ["test"], "")}`;
+    return `There is no command reward ${unknown}.${meantBy(unknown, ["test", "bench", "fuzz", "diff", "replay"], "")}`;
   if (!process.argv.some((arg) => arg.startsWith("-") && arg.replace(/^-+|=.*$/gs, "") === unknown)) {
     return `Expected nothing after the ${command} command's own arguments, got ${JSON.stringify(unknown)}.`;
   }
@@ -354,6 +418,14 @@ function wholeNumber(
   if (/^\d+$/.test(typed) && value >= min && value <= max) return value;
   const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} up` : `from ${min} to ${max}`;
   throw new UsageError(`Expected a whole number ${range} for --${name}, got ${JSON.stringify(typed)}.`);
+}
+
+/** The counts that the commands over saved completions share. */
+function rewardNumbers(args: { readonly limit: string | undefined; readonly maxTokens: string | undefined }) {
+  return {
+    limit: wholeNumber("limit", args.limit, { min: 1 }),
+    maxTokens: wholeNumber("max-tokens", args.maxTokens, { min: 1 }),
+  };
 }
 
 function share(name: string, typed: string | undefined): number | undefined {

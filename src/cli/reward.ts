@@ -4,7 +4,9 @@ import { basename } from "node:path";
 import YAML from "yaml";
 import { UsageError } from "../errors.ts";
 import type { RewardSpec } from "../reward/reward.ts";
-import { type RewardReport, type RewardTestReport, testRewards } from "../reward-test.ts";
+import type { GoldReport } from "../workbench/golds.ts";
+import { type RewardReport, type RewardTestReport, testRewards } from "../workbench/test.ts";
+import { cell, shortNumber } from "./table.ts";
 
 export interface RewardTestArguments {
   /** Names of shipped rewards or paths of files, each with optional parameters: accuracy, ./mine.ts, accuracy:{method: numeric}. */
@@ -12,21 +14,27 @@ export interface RewardTestArguments {
   readonly data: readonly string[];
   readonly limit: number | undefined;
   readonly maxTokens: number | undefined;
+  /** How a right answer is given, with {answer} in it. */
+  readonly gold: string | undefined;
+  /** Exit code 1 where a gold is not at the top, or junk is as good as its gold. */
+  readonly strict: boolean;
   readonly json: boolean;
 }
 
 export async function runRewardTest(args: RewardTestArguments, print: (text: string) => void): Promise<number> {
   const report = await testRewards({
-    specs: args.reward.map(specOf),
+    specs: args.reward.map(rewardSpecOf),
     files: args.data,
     ...(args.limit === undefined ? {} : { limit: args.limit }),
     ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
+    gold: args.gold,
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
-  return 0;
+  return args.strict && report.golds?.holds !== true ? 1 : 0;
 }
 
-function specOf(text: string): RewardSpec {
+/** accuracy, ./mine.ts, accuracy:{method: numeric}. Throws UsageError for parameters that are no mapping. */
+export function rewardSpecOf(text: string): RewardSpec {
   const brace = text.indexOf(":{");
   const source = brace === -1 ? text : text.slice(0, brace);
   const params = brace === -1 ? {} : mappingOf(text.slice(brace + 1));
@@ -45,13 +53,43 @@ function mappingOf(text: string): Record<string, unknown> | null {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
 }
 
-function describe({ numCompletions, rewards, meanTotal, numExcluded, numEstimatedLengths }: RewardTestReport): string {
+function describe({
+  numCompletions,
+  rewards,
+  meanTotal,
+  numExcluded,
+  numEstimatedLengths,
+  golds,
+}: RewardTestReport): string {
   const lines = [
     `${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`,
   ];
   if (numEstimatedLengths > 0)
     lines.push(`${numEstimatedLengths} rows have no numTokens; a token was taken to be 4 characters`);
-  return `${[...lines, ...rewards.flatMap(describeReward)].join("\n")}\n`;
+  return `${[...lines, ...rewards.flatMap(describeReward), ...describeGolds(golds)].join("\n")}\n`;
+}
+
+function describeGolds(golds: GoldReport | null): string[] {
+  if (golds === null) return ["", "No row has an answer: golds and junk were not tried."];
+  const { shape, numGolds, top, numLow, numWithoutTotal, examples, junk } = golds;
+  const numTop = numGolds - numLow - numWithoutTotal;
+  const best =
+    top === null ? "none has a total" : `${numTop} of ${numGolds} score the most that was seen, ${shortNumber(top)}`;
+  const paid = junk.filter(({ numAsGood }) => numAsGood > 0);
+  return [
+    "",
+    `golds (${shape}): ${best}; ${numLow} less, ${numWithoutTotal} without a total`,
+    ...examples.map(
+      ({ where, answer, total }) => `  ${where}: answer ${cell(answer, 40)} scores ${total ?? "nothing"}`,
+    ),
+    `junk: ${junk.length - paid.length} of ${junk.length} kinds score less than their golds throughout`,
+    ...paid.flatMap(({ name, numAsGood, example }) => [
+      `  ${name}: ${numAsGood} of ${numGolds} score as much as their gold`,
+      ...(example === null
+        ? []
+        : [`    ${example.where}: ${cell(example.completion, 70)} scores ${shortNumber(example.total)}`]),
+    ]),
+  ];
 }
 
 function describeReward({

@@ -1,17 +1,23 @@
 /**
  * Runs rewards over files of completions, to try a reward before a run depends on it: what it says of each, how long it takes, where
  * it fails. The function behind `grouper reward test`.
- *
- * A row is {"completion": …, "prompt"?, "prefill"?, "answer"?, "numTokens"?, "finishReason"?, …}; other columns are the fields that
- * rewards may read. Consecutive rows with the same `group`, or else the same prompt, are scored as one group.
  */
-import { readRows } from "./dataset/read.ts";
-import { RecipeError } from "./errors.ts";
-import { openRewardPool, type RewardPoolStats } from "./reward/pool.ts";
-import { type RewardSpec, rewardLabel } from "./reward/reward.ts";
-import type { CompletionGroup, ScoredCompletion } from "./reward/units.ts";
-import { totalOf } from "./score.ts";
-import type { FinishReason } from "./types.ts";
+import { RecipeError } from "../errors.ts";
+import { openRewardPool, type RewardPoolStats } from "../reward/pool.ts";
+import { type RewardSpec, rewardLabel } from "../reward/reward.ts";
+import type { ScoredCompletion } from "../reward/units.ts";
+import { totalOf } from "../score.ts";
+import { shapeOf } from "./answers.ts";
+import {
+  batchesOf,
+  completionGroupOf,
+  completionRows,
+  estimateTokens,
+  groupRows,
+  type SavedCompletion,
+} from "./completions.ts";
+import { checkGolds, type GoldReport, type GoldRow } from "./golds.ts";
+import { type CallTimes, callTimesOf } from "./times.ts";
 
 export interface TestRewardsOptions {
   readonly specs: readonly RewardSpec[];
@@ -25,6 +31,8 @@ export interface TestRewardsOptions {
   readonly countTokens?: (text: string) => number;
   readonly threads?: number;
   readonly deadlineMs?: number;
+  /** How a right answer is given, with {answer} in it; default: of several shapes, the one that earns most. */
+  readonly gold?: string | undefined;
 }
 
 export interface RewardReport {
@@ -39,7 +47,7 @@ export interface RewardReport {
   /** Each value and its count when there are at most ten, else ten bins of equal width from min to max, named by their lower edge. */
   readonly histogram: readonly { readonly from: number; readonly to: number; readonly count: number }[];
   /** Wall time of one call in the worker, in milliseconds. */
-  readonly elapsedMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
+  readonly elapsedMs: CallTimes;
   /** The first five. */
   readonly failures: readonly { readonly where: string; readonly error: string }[];
 }
@@ -53,34 +61,30 @@ export interface RewardTestReport {
   /** Completions without a total: a reward failed, or all abstained. */
   readonly numExcluded: number;
   readonly pool: RewardPoolStats;
+  /** The rows' own answers against junk; null where no row has an answer. */
+  readonly golds: GoldReport | null;
 }
 
-interface Row {
-  readonly where: string;
-  readonly groupKey: string;
-  readonly group: Omit<CompletionGroup, "completions" | "maxTokens">;
-  readonly text: string;
-  readonly numTokens: number | undefined;
-  readonly finishReason: FinishReason;
-}
-
-/** Rows of a file are read and scored so many at a time: memory does not grow with the file. */
-const ROWS_AT_ONCE = 1024;
 const MAX_FAILURES_SHOWN = 5;
+/** Questions of which golds and junk are tried. */
+const MAX_GOLDS = 256;
 
 /** Throws a RecipeError for a file that is not there or a row that is not a completion, named by file and line. */
 export async function testRewards(options: TestRewardsOptions): Promise<RewardTestReport> {
   const { specs, files, limit = Number.POSITIVE_INFINITY, maxTokens = 1024, countTokens } = options;
-  const { threads = 2, deadlineMs = 10_000 } = options;
+  const { threads = 2, deadlineMs = 10_000, gold } = options;
+  const shape = gold === undefined ? undefined : shapeOf(gold);
   const tallies = specs.map((spec) => new Tally(rewardLabel(spec)));
   const totals: number[] = [];
+  const golds = new Map<string, GoldRow>();
   let numCompletions = 0;
   let numEstimatedLengths = 0;
   await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
   for await (const rows of batchesOf(completionRows(files, limit))) {
     const groups = groupRows(rows);
+    for (const [row] of groups) if (golds.size < MAX_GOLDS) addGold(golds, row!);
     numEstimatedLengths += rows.filter(({ numTokens }) => numTokens === undefined && countTokens === undefined).length;
-    const count = countTokens ?? ((text: string) => Math.ceil(text.length / 4));
+    const count = countTokens ?? estimateTokens;
     const scored = await pool.score(groups.map((members) => completionGroupOf(members, maxTokens, count)));
     for (const [index, members] of groups.entries()) {
       for (const [position, completion] of scored[index]!.entries()) {
@@ -99,87 +103,13 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
     rewards: tallies.map((tally) => tally.report()),
     meanTotal: meanOf(totals),
     numExcluded: numCompletions - totals.length,
+    golds: golds.size === 0 ? null : await checkGolds(pool, specs, [...golds.values()], { shape, maxTokens }),
     pool: pool.stats,
   };
 }
 
-async function* completionRows(files: readonly string[], limit: number): AsyncGenerator<Row> {
-  let numRows = 0;
-  for (const file of files) {
-    for await (const read of readRows(file)) {
-      if (numRows >= limit) return;
-      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
-      numRows++;
-      yield completionRow(read.row, read.where);
-    }
-  }
-}
-
-function completionRow(row: Readonly<Record<string, unknown>>, where: string): Row {
-  const {
-    completion,
-    prompt = "",
-    prefill = "",
-    answer = null,
-    numTokens,
-    finishReason = "stop",
-    group,
-    ...fields
-  } = row;
-  if (typeof completion !== "string")
-    throw new RecipeError(
-      `${where}: expected "completion" to be text, got ${JSON.stringify(completion) ?? "nothing"}.`,
-    );
-  if (typeof prompt !== "string" || typeof prefill !== "string")
-    throw new RecipeError(`${where}: expected "prompt" and "prefill" to be text.`);
-  if (finishReason !== "stop" && finishReason !== "length")
-    throw new RecipeError(`${where}: expected "finishReason" to be stop or length.`);
-  if (numTokens !== undefined && (!Number.isInteger(numTokens) || Number(numTokens) < 0)) {
-    throw new RecipeError(`${where}: expected "numTokens" to be a whole number, got ${JSON.stringify(numTokens)}.`);
-  }
-  const answerText = typeof answer === "number" ? String(answer) : answer;
-  if (answerText !== null && typeof answerText !== "string")
-    throw new RecipeError(`${where}: expected "answer" to be text, a number or null.`);
-  return {
-    where,
-    groupKey: JSON.stringify(group ?? [prompt, answerText, fields]),
-    group: { prompt, prefill, answer: answerText, fields },
-    text: completion,
-    numTokens: numTokens as number | undefined,
-    finishReason,
-  };
-}
-
-/** A group is never cut in two, so a batch may be longer than asked. */
-async function* batchesOf(rows: AsyncIterable<Row>): AsyncGenerator<Row[]> {
-  let batch: Row[] = [];
-  for await (const row of rows) {
-    if (batch.length >= ROWS_AT_ONCE && batch.at(-1)!.groupKey !== row.groupKey) {
-      yield batch;
-      batch = [];
-    }
-    batch.push(row);
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function groupRows(rows: readonly Row[]): Row[][] {
-  const groups: Row[][] = [];
-  for (const row of rows) {
-    const last = groups.at(-1);
-    if (last !== undefined && last[0]!.groupKey === row.groupKey) last.push(row);
-    else groups.push([row]);
-  }
-  return groups;
-}
-
-function completionGroupOf(rows: readonly Row[], maxTokens: number, count: (text: string) => number): CompletionGroup {
-  const completions = rows.map(({ text, numTokens, finishReason }) => ({
-    text,
-    numTokens: numTokens ?? count(text),
-    finishReason,
-  }));
-  return { ...rows[0]!.group, maxTokens, completions };
+function addGold(golds: Map<string, GoldRow>, { where, group, groupKey }: SavedCompletion): void {
+  if (group.answer !== null) golds.set(groupKey, { where, group, answer: group.answer });
 }
 
 /** Collects one reward's outcomes. */
@@ -207,8 +137,6 @@ class Tally {
 
   report(): RewardReport {
     const sorted = this.scores.toSorted((a, b) => a - b);
-    const times = this.elapsedMs.toSorted((a, b) => a - b);
-    const percentile = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? 0;
     return {
       name: this.name,
       numScored: sorted.length,
@@ -218,7 +146,7 @@ class Tally {
       min: sorted[0] ?? null,
       max: sorted.at(-1) ?? null,
       histogram: histogramOf(sorted),
-      elapsedMs: { p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99), max: percentile(1) },
+      elapsedMs: callTimesOf(this.elapsedMs),
       failures: this.failures,
     };
   }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
-import { testRewards } from "../src/reward-test.ts";
+import { testRewards } from "../../src/workbench/test.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grouper-reward-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,0 +1,124 @@
+/**
+ * Saved completions out of files.
+ *
+ * A row is {"completion": …, "prompt"?, "prefill"?, "answer"?, "numTokens"?, "finishReason"?, …}; other columns are the fields that
+ * rewards may read. Consecutive rows with the same `group`, or else the same prompt, are scored as one group.
+ */
+import { readRows } from "../dataset/read.ts";
+import { RecipeError } from "../errors.ts";
+import type { CompletionGroup } from "../reward/units.ts";
+import type { FinishReason } from "../types.ts";
+
+/** One row of a file, read. */
+export interface SavedCompletion {
+  /** File and line. */
+  readonly where: string;
+  readonly groupKey: string;
+  readonly group: Omit<CompletionGroup, "completions" | "maxTokens">;
+  readonly text: string;
+  /** undefined where the row does not say. */
+  readonly numTokens: number | undefined;
+  readonly finishReason: FinishReason;
+}
+
+/** Rows of a file are read and scored so many at a time: memory does not grow with the file. */
+const ROWS_AT_ONCE = 1024;
+
+/** At most `limit` rows, in order. Throws RecipeError for a file that is not there or a row that is no completion, by file and line. */
+export async function* completionRows(files: readonly string[], limit: number): AsyncGenerator<SavedCompletion> {
+  let numRows = 0;
+  for (const file of files) {
+    for await (const read of readRows(file)) {
+      if (numRows >= limit) return;
+      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
+      numRows++;
+      yield completionRow(read.row, read.where);
+    }
+  }
+}
+
+/** All of them at once. Throws RecipeError as completionRows does, and where there is no row. */
+export async function readCompletions(files: readonly string[], limit: number): Promise<SavedCompletion[]> {
+  const rows: SavedCompletion[] = [];
+  for await (const row of completionRows(files, limit)) rows.push(row);
+  if (rows.length > 0) return rows;
+  throw new RecipeError(`Expected completions in ${files.join(", ") || "a file"}, got no rows.`);
+}
+
+function completionRow(row: Readonly<Record<string, unknown>>, where: string): SavedCompletion {
+  const {
+    completion,
+    prompt = "",
+    prefill = "",
+    answer = null,
+    numTokens,
+    finishReason = "stop",
+    group,
+    ...fields
+  } = row;
+  if (typeof completion !== "string")
+    throw new RecipeError(
+      `${where}: expected "completion" to be text, got ${JSON.stringify(completion) ?? "nothing"}.`,
+    );
+  if (typeof prompt !== "string" || typeof prefill !== "string")
+    throw new RecipeError(`${where}: expected "prompt" and "prefill" to be text.`);
+  if (finishReason !== "stop" && finishReason !== "length")
+    throw new RecipeError(`${where}: expected "finishReason" to be stop or length.`);
+  if (numTokens !== undefined && (!Number.isInteger(numTokens) || Number(numTokens) < 0)) {
+    throw new RecipeError(`${where}: expected "numTokens" to be a whole number, got ${JSON.stringify(numTokens)}.`);
+  }
+  const answerText = typeof answer === "number" ? String(answer) : answer;
+  if (answerText !== null && typeof answerText !== "string")
+    throw new RecipeError(`${where}: expected "answer" to be text, a number or null.`);
+  return {
+    where,
+    groupKey: JSON.stringify(group ?? [prompt, answerText, fields]),
+    group: { prompt, prefill, answer: answerText, fields },
+    text: completion,
+    numTokens: numTokens as number | undefined,
+    finishReason,
+  };
+}
+
+/** Rows in batches to score together: a group is never cut in two, so a batch may be longer than asked. */
+export async function* batchesOf(rows: AsyncIterable<SavedCompletion>): AsyncGenerator<SavedCompletion[]> {
+  let batch: SavedCompletion[] = [];
+  for await (const row of rows) {
+    if (batch.length >= ROWS_AT_ONCE && batch.at(-1)!.groupKey !== row.groupKey) {
+      yield batch;
+      batch = [];
+    }
+    batch.push(row);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Neighbours with one key. */
+export function groupRows(rows: readonly SavedCompletion[]): SavedCompletion[][] {
+  const groups: SavedCompletion[][] = [];
+  for (const row of rows) {
+    const last = groups.at(-1);
+    if (last !== undefined && last[0]!.groupKey === row.groupKey) last.push(row);
+    else groups.push([row]);
+  }
+  return groups;
+}
+
+/** What rewards see of one group of rows; `count` counts the tokens of rows that do not say. */
+export function completionGroupOf(
+  rows: readonly SavedCompletion[],
+  maxTokens: number,
+  count: (text: string) => number,
+): CompletionGroup {
+  const completions = rows.map(({ text, numTokens, finishReason }) => ({
+    text,
+    numTokens: numTokens ?? count(text),
+    finishReason,
+  }));
+  return { ...rows[0]!.group, maxTokens, completions };
+}
+
+/** A token is taken to be 4 characters. */
+export function estimateTokens(text: string): number {
+  return Math.ceil(text.length / 4);
+}

@@ -1,0 +1,202 @@
+/**
+ * Mutates saved completions and says how the score changes. The function behind `grouper reward fuzz`.
+ *
+ * Tried on completions that are good: those whose total lies in the upper half of the totals of the file. Mutants of bad ones say little,
+ * since a bad completion may well become better.
+ */
+import { RecipeError } from "../errors.ts";
+import { openRewardPool } from "../reward/pool.ts";
+import { type RewardSpec, rewardLabel } from "../reward/reward.ts";
+import type { CompletionGroup, ScoredCompletion } from "../reward/units.ts";
+import { totalOf } from "../score.ts";
+import { wrongAnswers } from "./answers.ts";
+import { completionGroupOf, estimateTokens, groupRows, readCompletions, type SavedCompletion } from "./completions.ts";
+import { type Expectation, MUTATIONS, type Mutation } from "./mutations.ts";
+
+export interface FuzzOptions {
+  readonly specs: readonly RewardSpec[];
+  readonly files: readonly string[];
+  /** Rows to read. Default 200. */
+  readonly limit?: number;
+  /** The generation limit that length rewards see. Default 4096. */
+  readonly maxTokens?: number;
+  readonly threads?: number;
+  readonly deadlineMs?: number;
+}
+
+export interface MutationReport {
+  readonly name: string;
+  readonly expectation: Expectation;
+  readonly numTried: number;
+  /** Means over what was tried, of totals; null where nothing has one on both sides. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** By reward: mean change of its score, where both sides have one. */
+  readonly changes: Readonly<Record<string, number>>;
+  /** Mutants without a total, which train nothing. */
+  readonly numExcluded: number;
+  /** Mutants whose total does not do what it must. */
+  readonly numUnexpected: number;
+  /** The first three of them. */
+  readonly examples: readonly {
+    readonly where: string;
+    readonly before: number;
+    readonly after: number;
+    readonly completion: string;
+    readonly mutant: string;
+  }[];
+}
+
+export interface FuzzReport {
+  readonly numCompletions: number;
+  /** Those that were mutated, and the total from which a completion counts as good. */
+  readonly numGood: number;
+  readonly goodFrom: number;
+  readonly mutations: readonly MutationReport[];
+  /** Nothing unexpected. */
+  readonly holds: boolean;
+}
+
+/** One good completion: `position` in its group. */
+interface Candidate {
+  readonly rows: readonly SavedCompletion[];
+  readonly position: number;
+  readonly before: ScoredCompletion;
+  readonly total: number;
+}
+
+const NUM_WRONG = 10;
+const MAX_EXAMPLES = 3;
+const TOLERANCE = 1e-9;
+
+/** Throws a RecipeError when all completions of the files earn the same: there is nothing to lose. */
+export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
+  const { specs, files, limit = 200, maxTokens = 4096, threads = 2, deadlineMs = 10_000 } = options;
+  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
+  const groups = groupRows(await readCompletions(files, limit));
+  const packed = groups.map((rows) => completionGroupOf(rows, maxTokens, estimateTokens));
+  const scored = await pool.score(packed);
+  const totals = scored.flat().map(({ outcomes }) => totalOf(outcomes, specs));
+  const goodFrom = middleOf(totals, files);
+  const candidates = groups.flatMap((rows, g) =>
+    rows.flatMap((_, position): Candidate[] => {
+      const before = scored[g]![position]!;
+      const total = totalOf(before.outcomes, specs);
+      return total !== null && total > goodFrom ? [{ rows, position, before, total }] : [];
+    }),
+  );
+  const answers = [...new Set(groups.flatMap(([row]) => row!.group.answer ?? []))];
+  const mutations: MutationReport[] = [];
+  for (const mutation of MUTATIONS) {
+    const mutants = candidates.flatMap((candidate) => {
+      const { group, text } = candidate.rows[candidate.position]!;
+      // Tasks that keep their answer in other columns have their own answers for the right one.
+      const gold = group.answer ?? "";
+      const input = { completion: text, prompt: group.prompt, gold, wrong: wrongAnswers(gold, answers, NUM_WRONG) };
+      const mutant = mutation.apply(input);
+      return mutant === null ? [] : [{ candidate, mutant }];
+    });
+    // In the place of its original among the siblings, which group rewards compare it with.
+    const inPlace = mutants.map(({ candidate: { rows, position }, mutant }): CompletionGroup => {
+      const group = completionGroupOf(rows, maxTokens, estimateTokens);
+      const original = group.completions[position]!;
+      const completion = {
+        text: mutant.text,
+        numTokens: mutatedLength(original, mutant.text),
+        finishReason: mutant.finishReason ?? original.finishReason,
+      };
+      const isAlone = pool.rewards.every(({ kind }) => kind === "sample");
+      return { ...group, completions: isAlone ? [completion] : group.completions.with(position, completion) };
+    });
+    const after = (await pool.score(inPlace)).map((group, index) =>
+      group.length === 1 ? group[0]! : group[mutants[index]!.candidate.position]!,
+    );
+    mutations.push(
+      reportOf(
+        mutation,
+        specs,
+        mutants.map((one, index) => ({ ...one, after: after[index]! })),
+      ),
+    );
+  }
+  return {
+    numCompletions: totals.length,
+    numGood: candidates.length,
+    goodFrom,
+    mutations,
+    holds: mutations.every(({ numUnexpected }) => numUnexpected === 0),
+  };
+}
+
+function middleOf(totals: readonly (number | null)[], files: readonly string[]): number {
+  const known = totals.filter((total) => total !== null);
+  const low = known.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const high = known.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (high > low) return (low + high) / 2;
+  throw new RecipeError(
+    `Expected completions in ${files.join(", ")} that earn different totals, ` +
+      `got ${known.length === 0 ? "none with a total" : `${known.length} that earn ${high}`}. Add right and wrong ones, or look at them with: grouper reward test.`,
+  );
+}
+
+/** As many tokens per character as the original has. */
+function mutatedLength(original: { readonly text: string; readonly numTokens: number }, text: string): number {
+  if (original.text.length === 0) return estimateTokens(text);
+  return Math.ceil((text.length * original.numTokens) / original.text.length);
+}
+
+function reportOf(
+  { name, expectation }: Mutation,
+  specs: readonly RewardSpec[],
+  mutants: readonly {
+    readonly candidate: Candidate;
+    readonly mutant: { readonly text: string };
+    readonly after: ScoredCompletion;
+  }[],
+): MutationReport {
+  const pairs = mutants.flatMap(({ candidate, mutant, after }) => {
+    const total = totalOf(after.outcomes, specs);
+    if (total === null) return [];
+    const { where, text } = candidate.rows[candidate.position]!;
+    return [{ where, before: candidate.total, after: total, completion: text, mutant: mutant.text }];
+  });
+  const unexpected = pairs.filter(({ before, after }) => !isExpected(expectation, after - before));
+  return {
+    name,
+    expectation,
+    numTried: mutants.length,
+    before: meanOf(pairs.map(({ before }) => before)),
+    after: meanOf(pairs.map(({ after }) => after)),
+    changes: Object.fromEntries(
+      specs.map(rewardLabel).flatMap((label) => {
+        const changes = mutants.flatMap(({ candidate, after }) => changeOf(candidate.before, after, label));
+        const mean = meanOf(changes);
+        return mean === null ? [] : [[label, mean]];
+      }),
+    ),
+    numExcluded: mutants.length - pairs.length,
+    numUnexpected: unexpected.length,
+    examples: unexpected.slice(0, MAX_EXAMPLES),
+  };
+}
+
+function isExpected(expectation: Expectation, change: number): boolean {
+  switch (expectation) {
+    case "falls":
+      return change < -TOLERANCE;
+    case "no rise":
+      return change <= TOLERANCE;
+    case "stays":
+      return Math.abs(change) <= TOLERANCE;
+  }
+  return expectation satisfies never;
+}
+
+function changeOf(before: ScoredCompletion, after: ScoredCompletion, label: string): number[] {
+  const [from, to] = [before.outcomes[label]!, after.outcomes[label]!];
+  return from.status === "scored" && to.status === "scored" ? [to.score - from.score] : [];
+}
+
+function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -268,6 +268,54 @@ describe("reward test", () => {
     expect(bad.code).toBe(1);
     expect(bad.stderr).toMatch(/bad\.jsonl:2: expected "completion" to be text, got 7/);
   });
+
+  it("--strict exits with 1 where junk is as good as a right answer, after it has said so", async () => {
+    const strict = (...rewards: string[]) => grouper(["reward", "test", ...rewards, "--data", completions, "--strict"]);
+    const holds = await strict("accuracy", "format");
+    expect([holds.code, holds.stderr]).toEqual([0, ""]);
+    expect(holds.stdout).toMatch(/^golds \(tags\): 2 of 2 score the most that was seen, 2\.000; 0 less/m);
+    expect(holds.stdout).toMatch(/^junk: 11 of 11 kinds score less than their golds throughout$/m);
+    const pays = await strict("format");
+    expect([pays.code, pays.stderr]).toEqual([1, ""]);
+    expect(pays.stdout).toMatch(/^ {2}a wrong answer in the same shape: 2 of 2 score as much as their gold$/m);
+    const given = await strict("accuracy:{from: boxed}", "--gold", "<answer>{answer}</answer>");
+    expect(given.code).toBe(1);
+    expect(given.stdout).toMatch(/^golds \(given\): /m);
+  });
+
+  it("bench, fuzz and diff print what they found, as text and as JSON", async () => {
+    const bench = await grouper(["reward", "bench", "accuracy", "--data", completions, "--repeats", "2"]);
+    expect([bench.code, bench.stderr]).toEqual([0, ""]);
+    expect(bench.stdout).toMatch(/^2 completions, 2 passes, 2 threads: \d+ completions\/s$/m);
+    expect(bench.stdout).toMatch(/^ {2}accuracy +4( +\d+\.\d{3}){5}$/m);
+    const fuzz = await grouper(["reward", "fuzz", "accuracy", "--data", completions, "--strict"]);
+    expect([fuzz.code, fuzz.stderr]).toEqual([0, ""]);
+    expect(fuzz.stdout).toMatch(/^ {2}answer stripped +falls +1 +1\.000 +0 /m);
+    // Loses a point for every 4, and nothing for a missing answer.
+    const loose = await grouper(["reward", "fuzz", `${mine}:{each: -1}`, "--data", completions, "--strict"]);
+    expect(loose.code).toBe(1);
+    expect(loose.stdout).toMatch(/^answer stripped: the score should fall, but in 1 of 1 it does not$/m);
+    const diff = await grouper(["reward", "diff", "accuracy", "accuracy:{right: 3}", "--data", completions, "--json"]);
+    expect([diff.code, JSON.parse(diff.stdout)]).toMatchObject([0, { numSame: 1, numRose: 1, numFell: 0 }]);
+  });
+
+  it.each([
+    [["reward", "bench", "accuracy", "--data", completions, "--repeats", "0"], /whole number from 1 up for --repeats/],
+    [["reward", "diff", "accuracy", "--data", completions], /^Expected/],
+    [["reward", "replay", work, "--step", "x"], /Expected a step or a range for --step, such as 3 or 3-7, got "x"/],
+    [["reward", "fizz"], /There is no command reward fizz\. Did you mean fuzz\?/],
+    [["reward"], /Expected a command after reward: test, bench, fuzz, diff or replay/],
+  ])("%j is a usage error", async (args, message) => {
+    const { code, stdout, stderr } = await grouper(args);
+    expect(stderr).toMatch(message);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+
+  it("replay refuses a folder that is no run", async () => {
+    const { code, stderr } = await grouper(["reward", "replay", work]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Expected a run folder at /);
+  });
 });
 
 describe("help and version", () => {

@@ -33,7 +33,9 @@ function reward(name: string, body: string, kind = "score"): RewardSpec {
 
 const fuzz = (specs: readonly RewardSpec[]): Promise<FuzzReport> => fuzzRewards({ specs, files: [file], threads: 1 });
 const unexpected = ({ mutations }: FuzzReport) =>
-  Object.fromEntries(mutations.filter(({ numUnexpected }) => numUnexpected > 0).map((one) => [one.name, one.numUnexpected]));
+  Object.fromEntries(
+    mutations.filter(({ numUnexpected }) => numUnexpected > 0).map((one) => [one.name, one.numUnexpected]),
+  );
 
 /** What a mutation makes of one completion. */
 function mutant(name: string, completion: string): string | null {
@@ -56,7 +58,11 @@ describe("mutations, by hand", () => {
     ["three answers at its place", tagged, "<think>so it is</think><answer>w0 or g or w1</answer>"],
     ["the prompt, copied", tagged, "p"],
     ["cut before the answer", tagged, "<think>so it is</think>"],
-    ["everything before the answer said five times", tagged, `<think>${"so it is".repeat(5)}</think><answer>g</answer>`],
+    [
+      "everything before the answer said five times",
+      tagged,
+      `<think>${"so it is".repeat(5)}</think><answer>g</answer>`,
+    ],
     ["thinking left empty", tagged, "<think></think><answer>g</answer>"],
     ["thinking left empty", "\\boxed{g}", null],
     ["the answer alone", tagged, "<answer>g</answer>"],
@@ -72,8 +78,13 @@ describe("mutations, by hand", () => {
   });
 
   it("keep tags, commands and answers when the language changes", () => {
-    const text = mutant("prose in another language", "<think>so it really is \\frac{1}{2}</think><answer>yes</answer>")!;
-    expect(text).toMatch(/^<think>\p{Script=Han}+ \p{Script=Han}+ \p{Script=Han}+ \p{Script=Han}+ \\frac\{1\}\{2\}<\/think><answer>yes<\/answer>$/u);
+    const text = mutant(
+      "prose in another language",
+      "<think>so it really is \\frac{1}{2}</think><answer>yes</answer>",
+    )!;
+    expect(text).toMatch(
+      /^<think>\p{Script=Han}+ \p{Script=Han}+ \p{Script=Han}+ \p{Script=Han}+ \\frac\{1\}\{2\}<\/think><answer>yes<\/answer>$/u,
+    );
   });
 });
 

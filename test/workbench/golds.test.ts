@@ -59,7 +59,10 @@ describe("golds and junk", () => {
   });
 
   it("show that a judge which accepts a colon pays it", async () => {
-    const lenient = reward("lenient", "({ completion, answer }) => Number(completion === ':' || completion.includes(answer))");
+    const lenient = reward(
+      "lenient",
+      "({ completion, answer }) => Number(completion === ':' || completion.includes(answer))",
+    );
     expect(paid(await goldsOf([lenient]))).toContain("a colon");
   });
 
@@ -78,8 +81,14 @@ describe("golds and junk", () => {
 
   it("are given in the shape that was asked for, without what the prompt has of it", async () => {
     const prefilled = join(folder, "prefilled.jsonl");
-    writeFileSync(prefilled, JSON.stringify({ prompt: "1+1=<think>", prefill: "<think>", completion: "", answer: "2" }));
-    const exact = reward("exact-text", "({ completion, response }) => Number(completion === 'x</think>!2!' && response === '<think>x</think>!2!')");
+    writeFileSync(
+      prefilled,
+      JSON.stringify({ prompt: "1+1=<think>", prefill: "<think>", completion: "", answer: "2" }),
+    );
+    const exact = reward(
+      "exact-text",
+      "({ completion, response }) => Number(completion === 'x</think>!2!' && response === '<think>x</think>!2!')",
+    );
     const golds = await goldsOf([exact], "<think>x</think>!{answer}!", [prefilled]);
     expect(golds).toMatchObject({ shape: "given", top: 1, numLow: 0, holds: true });
   });

@@ -3,6 +3,7 @@
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
 import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
+import { withMatricesWorkedOut } from "./matrices.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
 import { isSameSet } from "./real-set.ts";
@@ -13,7 +14,8 @@ import { assignmentsOf, isAssignment, unwrapped } from "./unwrap.ts";
 
 /** Gold first; throws LimitReached when the budget ends. */
 export function equalExpressions(gold: Expression, pred: Expression, context: Context): Verdict {
-  return equalAnswers(spread(gold), spread(pred), context);
+  const worked = (side: Expression) => withMatricesWorkedOut(spread(side), context.budget);
+  return equalAnswers(worked(gold), worked(pred), context);
 }
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
@@ -26,6 +28,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
     if (verdict !== null) return verdict;
   }
   if (a.kind === "congruence" && b.kind === "congruence") return equalCongruences(a, b, context);
+  if ([a, b].every(isNothing)) return same("no solution, in other words");
   if (isRealSet(a) || isRealSet(b)) {
     const verdict = equalRealSets(a, b, context);
     if (verdict !== null) return verdict;
@@ -226,12 +229,20 @@ function equalRatios(gold: Expression, pred: Expression, context: Context): Verd
   return equalInOrder(shares(gold.parts), shares(pred.parts), context);
 }
 
+/** The empty set, or words that say so. */
+function isNothing(node: Expression): boolean {
+  if (node.kind === "set") return node.items.length === 0;
+  return node.kind === "text" && NO_SOLUTION.test(node.words);
+}
+
+/** Words for an expression that has no value. */
+const NO_VALUE = /^(?:dne|does not exist|undefined)$/;
 const NO_SOLUTION = /^(?:there (?:is|are) )?no (?:real )?(?:solutions?|such)(?: exists?)?$|^(?:none|empty set)$/;
 
 function equalWords(gold: Expression, pred: Expression): Verdict {
   if (lettersOf(gold) === lettersOf(pred)) return same("the same words");
-  const isNone = [gold, pred].every((node) => node.kind === "text" && NO_SOLUTION.test(node.words));
-  return isNone ? same("no solution, in other words") : different("different words");
+  const isNone = [gold, pred].every((node) => node.kind === "text" && NO_VALUE.test(node.words));
+  return isNone ? same("no value, in other words") : different("different words");
 }
 
 /** The letters of words, or of a product of symbols: Evelyn may be read as either. */

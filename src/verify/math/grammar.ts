@@ -189,7 +189,8 @@ function startsFactor(cursor: Cursor): boolean {
   if (token.type === "function" || token.type === "command") return true;
   if (isOperator(token, "(")) return !isOperator(peek(cursor, 1), "mod");
   if (isOperator(token, "|")) return cursor.bars === 0 && !cursor.inBraces;
-  return isOperator(token, "{", "lfloor", "lceil");
+  if (isOperator(token, "{", "lfloor", "lceil")) return true;
+  return token.type === "operator" && /^begin:[pbv]?matrix$/.test(token.text);
 }
 
 /** Words after a value are its unit, with powers and quotients of units: 5 km/h, 9.8 m/s^2, 3 cubic feet. */

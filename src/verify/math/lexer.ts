@@ -120,7 +120,10 @@ export function lex(source: string, notation: Notation): Token[] {
       } else if (name === "" || /\s/.test(name)) spaced = true;
       else if (TEXT_COMMANDS.has(name)) {
         const words = argument();
-        for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);
+        const unit = words.trim();
+        if (tokens.at(-1)?.type === "number" && /^[a-z]$/.test(unit) && isUnitWord(unit))
+          push({ type: "text", text: unit });
+        else for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);
         spaced = true;
       } else if (name === "begin" || name === "end") push({ type: "operator", text: `${name}:${argument().trim()}` });
       else if (name === "mathbb" || name === "Bbb") push({ type: "command", name: `mathbb:${argument().trim()}` });

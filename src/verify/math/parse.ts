@@ -5,9 +5,10 @@
  * limits of length, has none. Total: no text makes it throw, and its time is linear in the text.
  */
 import { LimitReached } from "./budget.ts";
-import { type Expression, mapChildren } from "./expression.ts";
+import { type Expression, mapChildren, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH, type Notation } from "./lexer.ts";
+import { valueInBase } from "./postfix.ts";
 import { hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
 
 /** One answer as it was read. */
@@ -33,29 +34,53 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (!hasContent(source)) return null;
   const words = wordsOf(source);
   const read = notation ?? notationOf(text);
-  const expression = readAs(source, read) ?? { kind: "text", words };
+  const expression = readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };
   const asList = read === "plain" && notation === undefined && /\d,\d/.test(source) ? readAs(source, "latex") : null;
   return { source: text, expression, asList, words };
 }
 
+/** Words that are mathematics. */
+const PHRASES: ReadonlyMap<string, Expression> = new Map(
+  [
+    "all real numbers",
+    "all reals",
+    "real numbers",
+    "all real x",
+    "all real values of x",
+    "set of all real numbers",
+  ].map((words): [string, Expression] => [words, { kind: "number-set", name: "R" }]),
+);
+
 /** The mathematics of the text, or null where it is words or nothing that the grammar knows. */
 function readAs(source: string, notation: Notation): Expression | null {
-  const parsed = attempt(() => {
-    const tokens = prepareTokens(lex(source, notation));
-    return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));
-  });
-  if (parsed !== null) return parsed;
-  // The last side of a chain may be readable where the working before it is not.
+  const whole = digitsInBase(source) ?? attempt(source, notation);
+  if (whole !== null) return whole;
+  // The last side of a chain may be readable where the working before it is not: it stays the end of a chain.
   const parts = source.split("=");
   if (parts.length < 2 || /[,;<>]/.test(source)) return null;
-  return attempt(() => {
-    const tokens = prepareTokens(lex(parts.at(-1)!, notation));
+  const last = attempt(parts.at(-1)!, notation);
+  if (last === null) return null;
+  const working = parts.slice(1).map(() => symbol("working"));
+  return { kind: "relation", sides: [...working, last], operators: working.map(() => "=") };
+}
+
+/** 2A5_{11}, \text{A5}_{11}: digits past 9 are letters, which elsewhere are symbols. */
+function digitsInBase(source: string): Expression | null {
+  const match = /^(?:\\(?:text|mathrm)\{)?([0-9A-Z]{2,60})\}?_(?:\{(\d\d)\}|(\d\d))$/.exec(source);
+  const [, digits, braced, bare] = match ?? [];
+  if (digits === undefined || !/\d/.test(digits) || !/[A-Z]/.test(digits)) return null;
+  return caught(() => valueInBase(digits, Number(braced ?? bare)));
+}
+
+function attempt(source: string, notation: Notation): Expression | null {
+  return caught(() => {
+    const tokens = prepareTokens(lex(source, notation));
     return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));
   });
 }
 
 /** The value, or null where a limit or the grammar stopped it. */
-function attempt(parse: () => Expression | null): Expression | null {
+function caught(parse: () => Expression | null): Expression | null {
   try {
     return parse();
   } catch (error) {
@@ -106,9 +131,12 @@ function isBalanced(inside: string): boolean {
   return depth === 0;
 }
 
-/** Assignments to several values are spread over them: x = 1, 2 is x = 1, x = 2. */
-function normalise(node: Expression): Expression {
-  if (node.kind !== "list") return node;
+/** Assignments to several values are spread over them: x = 1, 2 is x = 1, x = 2. "k in Z" behind an answer says what k is. */
+function normalise(list: Expression): Expression {
+  if (list.kind !== "list") return list;
+  const items = list.items.filter((item, index) => index === 0 || !isDomain(item));
+  if (items.length === 1) return items[0]!;
+  const node = { ...list, items };
   const first = node.items[0]!;
   const isAssignment = first.kind === "relation" && first.operators.length === 1 && first.operators[0] === "=";
   if (
@@ -121,6 +149,10 @@ function normalise(node: Expression): Expression {
   const [variable] = first.sides;
   const rest = node.items.slice(1).map((item): Expression => ({ ...first, sides: [variable!, item] }));
   return { ...node, items: [first, ...rest] };
+}
+
+function isDomain(node: Expression): boolean {
+  return node.kind === "relation" && node.operators[0] === "in" && node.sides[1]?.kind === "number-set";
 }
 
 /** The same expression with every letter in lower case, as Math-Verify compares them. */

@@ -229,7 +229,7 @@ export const CHARACTERS: ReadonlyMap<string, string> = new Map(
 
 /** Short words that are answers in themselves, not products of letters. */
 export const ANSWER_WORDS: ReadonlySet<string> = new Set(
-  "yes no odd even all any none true false not one two three four five six seven eight nine ten zero mon tue wed thu fri sat sun".split(
+  "dne yes no odd even all any none true false not one two three four five six seven eight nine ten zero mon tue wed thu fri sat sun".split(
     " ",
   ),
 );

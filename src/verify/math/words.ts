@@ -51,11 +51,16 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
     if (i > 0 && depth === 0 && token.type === "text" && REMARK.test(token.text)) end = i;
   }
   let start = 0;
-  while (start < end && isMark(tokens[start])) start++;
+  while (start < end && (isMark(tokens[start]) || isOpening(tokens[start]))) start++;
   const first = tokens[start];
   if (first?.type === "text" && first.text.endsWith(":") && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
   return tokens.slice(start, end);
+}
+
+/** A sign whose left side is missing: "= 5", and 8.24 after an approximation sign. */
+function isOpening(token: Token | undefined): boolean {
+  return token?.type === "operator" && (token.text === "=" || token.text === "approx");
 }
 
 function isMark(token: Token | undefined): boolean {

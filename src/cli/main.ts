@@ -107,6 +107,27 @@ const options = {
     limit: text("Rows to read"),
     "max-tokens": text("Generation limit that length rewards see"),
   },
+  judge: {
+    json,
+    data: {
+      type: "string",
+      array: true,
+      nargs: 1,
+      demandOption: true,
+      describe: 'JSON Lines: {"completion": …, "answer": …, "question": …} (repeatable)',
+    },
+    url: { ...text("OpenAI base URL of the judge, e.g. http://127.0.0.1:8001/v1"), demandOption: true },
+    model: { ...text("Its served model name"), demandOption: true },
+    protocol: text("open-r1, open-r1-chinese, openthoughts, r1, deepscaler, seed or seed-thinking"),
+    method: text("The rule's method; default: exact"),
+    from: text("Where the answer stands; default: auto"),
+    params: text("Further parameters of the judge: '{maxTokens: 512, cache: false}'"),
+    rescue: { type: "boolean", default: false, describe: "Ask only about complete answers that the rule rejects" },
+    label: text("Column with the truth: counts the errors of rule and judge"),
+    output: text("Write every row with its verdicts here"),
+    limit: text("Rows to read"),
+    samples: text("Disagreements to show; default: 10"),
+  },
   verify: {
     json,
     explain: { type: "boolean", default: false, describe: "Say step by step why" },
@@ -341,6 +362,17 @@ const parser = yargs()
       const memoryMb = wholeNumber("memory-mb", args.memoryMb, { min: 16, max: 1_048_576 })!;
       const { runSandbox } = await import("./sandbox.ts");
       exitCode = await runSandbox({ ...args, parallel, timeoutSeconds, memoryMb }, output, print);
+    },
+  )
+  .command(
+    "judge",
+    "Rule against judge on completions: a table, rescues, disagreements",
+    options.judge,
+    async (args) => {
+      const limit = wholeNumber("limit", args.limit, { min: 1 });
+      const samples = wholeNumber("samples", args.samples);
+      const { runJudge } = await import("./judge.ts");
+      exitCode = await runJudge({ ...args, data: [...args.data], limit, samples }, print);
     },
   )
   .command("tasks", "List the procedural tasks", options.tasks, async (args) => {

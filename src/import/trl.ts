@@ -109,6 +109,7 @@ const REWARDS: Readonly<Record<string, Mapped>> = {
   },
   format: { name: "format", params: { style: "open-r1" } },
   tag_count: { name: "tag-count" },
+  reasoning_steps: { name: "reasoning-steps", params: { numbered: "first-line" } },
   length: { name: "kimi-length", params: { method: "numeric", from: "auto" } },
   repetition_penalty: { name: "repetition" },
   soft_overlong_punishment: { name: "soft-overlong" },

@@ -18,6 +18,8 @@ export interface Decision {
   readonly confirmed: JudgeVerdict | null;
   /** The rule rejected it, and it counts as right. */
   readonly rescued: boolean;
+  /** What the first judge wrote; null where it was not asked. */
+  readonly reply: string | null;
 }
 
 export interface AfterRuleOptions {
@@ -38,13 +40,13 @@ export async function decide(
   const isRight = rule === "right";
   if (!canAsk || (isRight && !judgeAll)) {
     const verdict = isRight ? "right" : rule === null ? "unknown" : "wrong";
-    return { verdict, rule, judge: null, confirmed: null, rescued: false };
+    return { verdict, rule, judge: null, confirmed: null, rescued: false, reply: null };
   }
-  const first = (await judge.ask(judged)).verdict;
-  if (isRight) return { verdict: "right", rule, judge: first, confirmed: null, rescued: false };
+  const { verdict: first, reply } = await judge.ask(judged);
+  if (isRight) return { verdict: "right", rule, judge: first, confirmed: null, rescued: false, reply };
   if (first !== "right" || second === undefined || rule === null) {
-    return { verdict: first, rule, judge: first, confirmed: null, rescued: rule !== null && first === "right" };
+    return { verdict: first, rule, judge: first, confirmed: null, rescued: rule !== null && first === "right", reply };
   }
   const confirmed = (await second.ask(judged)).verdict;
-  return { verdict: confirmed, rule, judge: first, confirmed, rescued: confirmed === "right" };
+  return { verdict: confirmed, rule, judge: first, confirmed, rescued: confirmed === "right", reply };
 }

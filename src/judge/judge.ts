@@ -77,6 +77,11 @@ export class Judge {
     return { verdict: value ?? "unknown", reply, cached };
   }
 
+  /** Closes its connections; safe twice. */
+  async close(): Promise<void> {
+    await this.#options.endpoint.close();
+  }
+
   /** The request that would be sent. */
   bodyOf({ question, reference, solution }: JudgedCase): object {
     const { protocol, structured = false, guard = "fence", maxChars = 8000 } = this.#options;

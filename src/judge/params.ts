@@ -66,7 +66,7 @@ export const judgeParams = z.strictObject({
 export type JudgeParams = z.output<typeof judgeParams>;
 
 /** What `open` makes of a name and parameters, once for each in a process. */
-export function memoised<Params, Opened>(open: (name: string, params: Params) => Opened) {
+function memoised<Params, Opened>(open: (name: string, params: Params) => Opened) {
   const opened = new Map<string, Opened>();
   return (name: string, params: Params): Opened => {
     const id = JSON.stringify([name, params]);
@@ -76,8 +76,13 @@ export function memoised<Params, Opened>(open: (name: string, params: Params) =>
   };
 }
 
-/** The judge of these parameters; `name` stands in its messages. Throws an Error for a key file that cannot be read. */
-export const judgeOf = memoised((name, params: JudgeParams) => new Judge({ ...params, ...askOptionsOf(name, params) }));
+/** A judge of its own; `name` stands in its messages. Throws an Error for a key file that cannot be read. */
+export function openJudge(name: string, params: JudgeParams): Judge {
+  return new Judge({ ...params, ...askOptionsOf(name, params) });
+}
+
+/** The judge that all questions under this name and these parameters share. */
+export const judgeOf = memoised(openJudge);
 
 /** The same for questions of other kinds. */
 export const askerOf = memoised((name, params: AskParams) => new Asker({ ...params, ...askOptionsOf(name, params) }));

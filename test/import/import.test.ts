@@ -73,6 +73,7 @@ describe("TRL", () => {
       { name: "accuracy", weight: 1 },
       { name: "format", weight: 1, params: { style: "open-r1" } },
       { name: "tag-count", weight: 0.5 },
+      { name: "reasoning-steps", weight: 1, params: { numbered: "first-line" } },
     ]);
     expect(stage.data).toMatchObject({
       type: "hub",
@@ -82,7 +83,7 @@ describe("TRL", () => {
     });
     expect(result.resolved.recipe.server.type).toBe("vllm");
     expect(result.resolved.recipe.model.path).toMatch(/models\/Qwen2\.5-1\.5B-Instruct$/);
-    expect(keysOf(result.notRepresented)).toContain("reward_funcs.3");
+    expect(keysOf(result.notRepresented)).toContain("reward_funcs.4");
     expect(keysOf(result.unknown)).toEqual(["flux_capacitor"]);
   });
 

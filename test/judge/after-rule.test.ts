@@ -46,7 +46,14 @@ describe("decide", () => {
   it("judgeAll asks about what the rule accepted, and changes nothing", async () => {
     await using server = await scriptedServer(() => "Verdict: DIFFERENT");
     const decision = await decide("right", true, judged, { judge: judgeAt(server), judgeAll: true });
-    expect(decision).toEqual({ verdict: "right", rule: "right", judge: "wrong", confirmed: null, rescued: false });
+    expect(decision).toMatchObject({
+      verdict: "right",
+      rule: "right",
+      judge: "wrong",
+      confirmed: null,
+      rescued: false,
+    });
+    expect(decision.reply).toBe("Verdict: DIFFERENT");
   });
 
   it("a second judge decides about rescues, and about nothing else", async () => {

@@ -160,7 +160,7 @@ describe("tasks", () => {
   });
 
   it("a wrong name, a wrong parameter and too many problems are refused by name", () => {
-    expect(() => rows("sudoku")).toThrow(/one of arithmetic, countdown, knights-knaves, got "sudoku"/);
+    expect(() => rows("sudoku")).toThrow(/one of arithmetic, countdown, knights-knaves, multiple-choice, got "sudoku"/);
     expect(() => rows("arithmetic", { digit: 2 })).toThrow(/Parameters of task arithmetic: .*digit/s);
     expect(() => rows("arithmetic", { digits: 1 }, "eval", 90)).toThrow(
       /Expected 90 different eval problems of task arithmetic, but only \d+ were found/,

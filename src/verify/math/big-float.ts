@@ -14,10 +14,11 @@ export interface BigFloat {
 
 const BITS = 512;
 /** Bits after the binary point inside the series. */
-const FIXED = 576;
+const FIXED = 640;
 const ONE_FIXED = 1n << BigInt(FIXED);
-/** Past this the argument of exp, sin and cos loses its fraction, and results leave every use. */
+/** Past these the results of exp leave every use, and an angle has too few bits left behind its turns. */
 const MAX_ARGUMENT_BITS = 24;
+const MAX_ANGLE_BITS = 128;
 
 export const BIG_ZERO: BigFloat = { mantissa: 0n, exponent: 0 };
 export const BIG_ONE: BigFloat = { mantissa: 1n, exponent: 0 };
@@ -159,9 +160,9 @@ export function logBig(a: BigFloat): BigFloat | null {
   return addBig(y, multiplyBig(rounded(log2Fixed(), -FIXED), rounded(BigInt(size), 0)));
 }
 
-/** Sine and cosine; null past 2^24. */
+/** Sine and cosine; null past 2^128. */
 export function sineCosineBig(a: BigFloat): readonly [sine: BigFloat, cosine: BigFloat] | null {
-  if (sizeOf(a) > MAX_ARGUMENT_BITS) return null;
+  if (sizeOf(a) > MAX_ANGLE_BITS) return null;
   const half = piFixed() / 2n;
   const x = toFixed(a);
   let quarter = x / half;

@@ -152,6 +152,11 @@ function itemsOf(node: Expression): readonly Expression[] {
 function equalCollections(gold: Expression, pred: Expression, context: Context): Verdict {
   if (gold.kind === "tuple" && pred.kind === "tuple" && !hasSameBrackets(gold, pred))
     return different("different brackets");
+  // A set of one tuple is that tuple.
+  const only = (node: Expression) => (node.kind === "set" && node.items.length === 1 ? node.items[0]! : node);
+  if (only(gold).kind === "tuple" && only(pred).kind === "tuple" && (only(gold) !== gold || only(pred) !== pred)) {
+    return equalAnswers(only(gold), only(pred), context);
+  }
   const isOne = !isCollection(gold) && gold.kind !== "relation";
   if (isOne && pred.kind === "tuple") return different("a tuple is not one value");
   const [a, b] = [itemsOf(gold), itemsOf(pred)];

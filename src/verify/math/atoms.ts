@@ -275,6 +275,9 @@ function functionCall(cursor: Cursor, name: string): Expression {
 function applied(name: string, args: readonly Expression[], base: Expression | null): Expression {
   if (base !== null && name !== "log") return fail();
   if (name === "sqrt" && args.length === 1) return squareRoot(args[0]!);
+  if (name === "cis" && args.length === 1) {
+    return sum([call("cos", args[0]!), product([{ kind: "constant", name: "i" }, call("sin", args[0]!)])]);
+  }
   if (name === "cbrt" && args.length === 1) return call("root", args[0]!, number(3));
   if (name === "exp" && args.length === 1) return power({ kind: "constant", name: "e" }, args[0]!);
   if (name === "log") return args.length === 2 ? call("log", ...args) : call("log", args[0]!, base ?? number(10));

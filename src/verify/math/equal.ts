@@ -5,7 +5,7 @@
 import { createRandom } from "../../random.ts";
 import { equalExpressions } from "./answers.ts";
 import { createBudget, LimitReached } from "./budget.ts";
-import { type Expression, freeSymbols } from "./expression.ts";
+import { type Expression, freeSymbols, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
 import { lowerCase, type Parsed } from "./parse.ts";
 
@@ -38,7 +38,9 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
 
 /** 1,2 in plain text is a decimal, but two values where the other answer has several. */
 function readingOf(answer: Parsed, other: Parsed): Expression {
-  const hasSeveral = /^(?:list|set|tuple|relation)$/.test(other.expression.kind);
+  const hasSeveral =
+    /^(?:list|set|tuple|relation)$/.test(other.expression.kind) ||
+    some(other.expression, (part) => part.kind === "plus-minus");
   return hasSeveral && answer.asList !== null ? answer.asList : answer.expression;
 }
 

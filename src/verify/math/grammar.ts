@@ -181,8 +181,9 @@ function ratio(cursor: Cursor, first: Expression, signed: () => Expression): Exp
 /** True where a factor follows without an operator. Two numbers side by side are no product, and words are no factor. */
 function startsFactor(cursor: Cursor): boolean {
   const token = peek(cursor);
-  if (token === undefined) return false;
-  if (token.type === "number") return cursor.tokens[cursor.position - 1]?.type !== "number";
+  const previous = cursor.tokens[cursor.position - 1];
+  if (token === undefined || previous?.type === "text") return false;
+  if (token.type === "number") return previous?.type !== "number";
   if (token.type === "name") {
     return !(cursor.integrals > 0 && token.name === "d" && peek(cursor, 1)?.type === "name");
   }

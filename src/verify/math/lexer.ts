@@ -339,9 +339,11 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
     const name = FUNCTION_ALIASES.get(bare) ?? bare;
     if (FUNCTIONS.has(name)) return [{ type: "function", name }];
   }
-  if (/^-?[\d.,]+$/.test(bare) && bare.length < 40) {
-    const inner = lex(bare, "latex");
-    return inner;
+  // Words that begin with a number: it is the value, and they are its unit.
+  const measured = /^(-?\d[\d.,]{0,40}) ?([A-Za-z][A-Za-z ]{0,40})?$/.exec(bare);
+  if (measured !== null) {
+    const unit: TokenBody[] = measured[2] === undefined ? [] : [{ type: "text", text: measured[2] }];
+    return [...lex(measured[1]!, "latex"), ...unit];
   }
   return [{ type: "text", text: words }];
 }

@@ -12,7 +12,7 @@ export function power(cursor: Cursor): Expression {
   let base = deeper(cursor, atom);
   for (let marks = 0; marks < MAX_MARKS; marks++) {
     if (at(cursor, "^")) {
-      if (isDegrees(cursor)) base = { kind: "degrees", value: base };
+      if (isDegrees(cursor)) base = degreesOf(cursor, base);
       else {
         cursor.position++;
         base = raised(base, deeper(cursor, exponent));
@@ -20,13 +20,20 @@ export function power(cursor: Cursor): Expression {
     } else if (at(cursor, "_")) base = inBase(cursor, base);
     else if (accept(cursor, "!")) base = accept(cursor, "!") ? call("doublefactorial", base) : call("factorial", base);
     else if (accept(cursor, "%")) base = { kind: "percent", value: base };
-    else if (accept(cursor, "degrees")) base = { kind: "degrees", value: base };
+    else if (accept(cursor, "degrees")) base = degreesOf(cursor, base);
     else if (at(cursor, "'") && (base.kind === "symbol" || base.kind === "call")) {
       cursor.position++;
       base = { ...base, name: `${base.name}'` };
     } else return base;
   }
   return fail("depth");
+}
+
+/** Degrees of an angle, or of a temperature, whose scale says nothing about the number. */
+function degreesOf(cursor: Cursor, value: Expression): Expression {
+  const scale = peek(cursor);
+  if ((scale?.type === "name" || scale?.type === "command") && /^[CF]$/.test(scale.name)) cursor.position++;
+  return { kind: "degrees", value };
 }
 
 function raised(base: Expression, exponent: Expression): Expression {

@@ -5,7 +5,7 @@ export const FUNCTIONS: ReadonlySet<string> = new Set(
   (
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh arctanh " +
     "ln log exp sqrt cbrt abs gcd lcm max min floor ceil sgn re im conj arg det tr rank gamma binom factorial root " +
-    "mod permutations combinations doublefactorial"
+    "cis mod permutations combinations doublefactorial"
   ).split(" "),
 );
 

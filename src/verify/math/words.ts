@@ -53,7 +53,7 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
   let start = 0;
   while (start < end && (isMark(tokens[start]) || isOpening(tokens[start]))) start++;
   const first = tokens[start];
-  if (first?.type === "text" && first.text.endsWith(":") && start + 1 < end) start++;
+  if (first?.type === "text" && /(?::| is)$/.test(first.text.trim()) && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
   return tokens.slice(start, end);
 }

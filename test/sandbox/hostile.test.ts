@@ -1,4 +1,5 @@
 /** Programs that mean harm, in the sandbox as it is by default: none gets out, none passes, none is left. Needs bubblewrap. */
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import { DAEMON_SECONDS, hostilePrograms, runHostile, SECRET } from "../../src/sandbox/hostile.ts";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
@@ -81,6 +82,30 @@ print(pages, sorted(set(re.findall(rb"left-" + rb"[so][a-z]+-[0-9]+", data))))
     const held = `kept = ["left-source-%d" % 777 for _ in range(3)]\n${scan}`;
     const control = await sandbox.run({ language: "python", source: held, input: "", limits: { timeoutMs: 20_000 } });
     expect(control.stdout).toContain("left-source-777");
+  });
+});
+
+describe.skipIf(!canConfine)("servers of this machine", () => {
+  it("are out of reach, by address and by name in the kernel", async () => {
+    const abstract = `\0grouper-test-${process.pid}`;
+    const servers = [createServer(), createServer()] as const;
+    const seen: string[] = [];
+    for (const server of servers) server.on("connection", (socket) => seen.push(String(socket.remoteAddress)));
+    await new Promise<void>((done) => servers[0].listen(0, "127.0.0.1", done));
+    await new Promise<void>((done) => servers[1].listen(abstract, done));
+    const { port } = servers[0].address() as AddressInfo;
+    const source = `
+import socket
+for family, place in ((socket.AF_INET, ("127.0.0.1", ${port})), (socket.AF_UNIX, "\\0grouper-test-${process.pid}")):
+    try:
+        socket.socket(family).connect(place)
+        print("connected")
+    except OSError as error: print(type(error).__name__)
+`;
+    const { stdout } = await sandbox.run({ language: "python", source, input: "" });
+    for (const server of servers) server.close();
+    expect(stdout).toBe("ConnectionRefusedError\nConnectionRefusedError\n");
+    expect(seen).toEqual([]);
   });
 });
 

@@ -48,7 +48,7 @@ function cheat(name: string, expected: readonly Verdict[], source: string, langu
 }
 
 function cheatCall(name: string, expected: readonly Verdict[], source: string, language: Language = "python") {
-  const test = { kind: "function", function: "solve", input: "[1]", output: SECRET } as const;
+  const test = { kind: "function", function: "solve", input: "[1]", outputs: [SECRET] } as const;
   return { name, language, source, expected, test };
 }
 

@@ -15,7 +15,7 @@ describe("tests of a row", () => {
       language: "python",
       cases: [
         { kind: "stdin", input: "1 2", output: "3" },
-        { kind: "function", function: "add", input: "[1, 2]", output: 3 },
+        { kind: "function", function: "add", input: "[1, 2]", outputs: [3] },
       ],
     };
     expect(readTests({ verification_info: info })).toEqual(read);
@@ -31,14 +31,23 @@ describe("tests of a row", () => {
     expect(readTests({ input_output: { inputs: [["1", "2"], "4"], outputs: ["3", "5"] } })?.cases).toEqual(cases);
     const call = { inputs: [[1, [2]]], outputs: [{ a: null }], fn_name: "Solution.f" };
     expect(readTests({ input_output: call })?.cases).toEqual([
-      { kind: "function", function: "Solution.f", input: "[1,[2]]", output: { a: null } },
+      { kind: "function", function: "Solution.f", input: "[1,[2]]", outputs: [{ a: null }] },
     ]);
+  });
+
+  it("may have the value of a function in a list of one, as APPS and TACO do", () => {
+    const call = { inputs: [[1], [2], [3]], outputs: [["a"], [[5]], [6, 7]], fn_name: "f" };
+    const outputs = readTests({ input_output: call })?.cases.map((test) => test.kind === "function" && test.outputs);
+    expect(outputs).toEqual([[["a"], "a"], [[[5]], [5]], [[6, 7]]]);
+    expect(readTests({ tests: [{ fn_name: "f", input: [1], output: ["a"] }] })?.cases[0]).toMatchObject({
+      outputs: [["a"]],
+    });
   });
 
   it("have one argument per line where the input is several JSON texts", () => {
     const tests = [{ fn_name: "f", input: '[1, 2]\n"x"', output: "null" }];
     expect(readTests({ tests })?.cases).toEqual([
-      { kind: "function", function: "f", input: '[[1, 2],"x"]', output: null },
+      { kind: "function", function: "f", input: '[[1, 2],"x"]', outputs: [null] },
     ]);
   });
 
@@ -46,7 +55,7 @@ describe("tests of a row", () => {
     const text = '[{"fn_name": "f", "input": [9007199254740993], "output": 9007199254740995}]';
     expect(readTests({ tests: text })?.cases[0]).toMatchObject({
       input: "[9007199254740993]",
-      output: 9007199254740995n,
+      outputs: [9007199254740995n],
     });
     expect(() => readTests({ tests: JSON.parse(text) })).toThrow(/case 0.*rounded.*JSON text/);
   });

@@ -50,7 +50,7 @@ export function explainVerify(
 
 /** True for a text in which a gold answer can be read. */
 export function isGold(text: string): boolean {
-  return readGold(text) !== null;
+  return readGold(text).length > 0;
 }
 
 /** The answer of a response as verify takes it, and its letter where the golds are choices; null where there is none. */
@@ -108,7 +108,7 @@ function verifyByPolicy(
 }
 
 function readGolds(gold: string | readonly string[]): Gold[] {
-  return (typeof gold === "string" ? [gold] : gold).map(readGold).filter((read) => read !== null);
+  return (typeof gold === "string" ? [gold] : gold).flatMap(readGold);
 }
 
 function compare(

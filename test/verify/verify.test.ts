@@ -40,6 +40,22 @@ describe("lenient", () => {
     ["1", "$2x+z=1$", false],
     ["-2", "\\boxed{r = -2, u = -2}", false],
     ["2", "it ends in a backslash \\", false],
+    ["0", "$a^2 + b = 0$", true],
+    ["$a^2 + b = 0$", "$0$", false],
+    ["$x = 11$", "$x = 5 + 6 = 11$", true],
+    ["1,22", "1.22", true],
+    ["1,22", "$22, 1$", true],
+    ["0,111", "0.111", true],
+    ["71/6", "11 5/6", true],
+    ["12", "11 6/6", false],
+    ["71/6", "11\n5/6", false],
+    ["1000.99", "not 10 but 1,000.99m\u00b2", true],
+    ["34", "Final Answer: The largest $n$ is 34.", true],
+    ["120", "Final Answer: The volume of $ABC$ is 120. I hope it is correct.", true],
+    ["12, 13", 'The final answer is "$12 $ and $13 $". I hope it is correct.', true],
+    ["14916", "The final answer is $14 {, }916$. I hope it is correct.", true],
+    ["32349", "$\\boxed{32,\\! 349}$", true],
+    ["32349", "$\\boxed{32, 349}$", false],
   ]);
   it("several golds are alternatives", () => {
     expect(verify(["3", "4"], "\\boxed{4}").equal).toBe(true);

@@ -58,7 +58,9 @@ function numberAtom(cursor: Cursor, token: NumberToken): Expression {
   const denominator = peek(cursor, 2);
   if (next?.type === "number" && next.spaced && isOperator(peek(cursor, 1), "/") && denominator?.type === "number") {
     cursor.position += 3;
-    if (next.decimal || denominator.decimal || denominator.value.numerator === 0n) fail();
+    // 11 6/6 is no mixed number, and no product either.
+    const isProper = next.value.numerator < denominator.value.numerator;
+    if (next.decimal || denominator.decimal || !isProper) fail();
     return sum([whole, number(rational(next.value.numerator, denominator.value.numerator))]);
   }
   return whole;

@@ -15,7 +15,7 @@
  * far boxes are not joined, \fbox counts, bare LaTeX after a phrase is read, code is no answer, and a text that ends in a loop
  * has only announced answers. Linear in the text.
  */
-import { findAnchors } from "./anchors.ts";
+import { type Anchor, findAnchors } from "./anchors.ts";
 import { findBoxes, joinBoxes } from "./boxes.ts";
 import { type Environment, findEnvironments, joinEnvironments } from "./environments.ts";
 import { findPlain } from "./plain.ts";
@@ -58,13 +58,15 @@ export function* extractCandidates(text: string, options: ExtractOptions): Gener
   const { targets, boxedPriority, unanchored } = options;
   const wantsLatex = targets.includes("latex");
   const boxes = wantsLatex && boxedPriority >= 0 ? boxCandidates(text, boxedPriority) : [];
-  if (boxes.length > 0 && boxedPriority < PHRASE_PRIORITIES[0]!) yield* rightmostFirst(boxes);
   const environments = wantsLatex ? joinEnvironments(text, findEnvironments(text)) : [];
-  const phrases = phraseCandidates(text, environments, options);
-  for (const priority of new Set(
-    [...PHRASE_PRIORITIES, ...(boxes.length > 0 ? [boxedPriority] : [])].sort((a, b) => a - b),
-  )) {
-    yield* rightmostFirst([...boxes, ...phrases].filter((candidate) => candidate.priority === priority));
+  const anchors = findAnchors(text, environments);
+  for (const priority of [...new Set([...PHRASE_PRIORITIES, boxedPriority])].sort((a, b) => a - b)) {
+    const own = boxes.filter((box) => box.priority === priority);
+    const announced = anchors.filter((anchor) => anchor.priority === priority).slice(-MAX_ANCHORS);
+    for (const found of rightmostFirst([...own, ...announced])) {
+      if ("place" in found) yield found;
+      else yield* readingsOf(found, text, environments, options);
+    }
   }
   if (!unanchored) {
     yield* wholeText(text, targets);
@@ -89,8 +91,11 @@ export function* extractCandidates(text: string, options: ExtractOptions): Gener
   yield* rightmostFirst(loose);
 }
 
-function rightmostFirst(candidates: readonly Candidate[]): Candidate[] {
-  return [...candidates].sort((a, b) => b.end - a.end || a.start - b.start);
+/** So many announced answers of one priority are looked at, from the end. */
+const MAX_ANCHORS = 16;
+
+function rightmostFirst<Span extends { readonly start: number; readonly end: number }>(spans: readonly Span[]): Span[] {
+  return [...spans].sort((a, b) => b.end - a.end || a.start - b.start);
 }
 
 function boxCandidates(text: string, priority: number): Candidate[] {
@@ -109,59 +114,70 @@ function withPercent(text: string, content: string, end: number): string {
   return after && !/%$/.test(content) ? `${content}\\%` : content;
 }
 
-/** What each announced sentence may mean: its formula, the whole of it, the part after its last "=", the first number in it. */
-function phraseCandidates(
+/** What an announced sentence may mean: its formula, what it says after its last "is", the whole of it, a number in it. */
+function* readingsOf(
+  { priority, sentence, start, end }: Anchor,
   text: string,
   environments: readonly Environment[],
   { targets, choices }: ExtractOptions,
-): Candidate[] {
-  return findAnchors(text, environments).flatMap(({ priority, sentence, start, end }) => {
-    if (/\\(?:boxed|fbox)/.test(sentence) && targets.includes("latex")) return [];
-    const texts: string[] = [];
-    const formula = leadingFormula(text, environments, start, end);
-    if (formula !== null && targets.includes("latex")) texts.push(formula);
-    const bare = sentence
-      .replace(/\s\((?:not|or|and|since|because|which|i\.e\.|about|rounded)\b[^()]{0,200}\)$/i, "")
-      .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
-    if (targets.includes("string")) {
-      const letter = choices.find((choice) => startsWithChoice(sentence, choice));
-      if (letter !== undefined) texts.push(letter);
-    }
-    if (formula === null && (targets.includes("latex") || targets.includes("expression"))) {
-      if (!isProse(bare)) texts.push(bare);
-      const numbers = targets.includes("expression") ? findPlain(sentence) : [];
-      const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
-      const first = numbers.find((number) => !/^\s*=/.test(sentence.slice(number.end)));
-      const number = result ?? first;
-      if (number !== undefined) texts.push(number.text);
-    }
-    const place =
-      text.startsWith("####", Math.max(0, start - 5)) || /####\s*$/.test(text.slice(Math.max(0, start - 8), start))
-        ? "hash"
-        : "phrase";
-    // Equal ends keep the order: each later reading starts one character further right.
-    return texts.map((found, index): Candidate => ({ text: found, place, priority, start: start + index, end }));
-  });
+): Generator<Candidate> {
+  const wantsLatex = targets.includes("latex");
+  const wantsPlain = targets.includes("expression");
+  if (wantsLatex && /\\(?:boxed|fbox)/.test(sentence)) return;
+  const place = /####\s*$/.test(text.slice(Math.max(0, start - 12), start)) ? "hash" : "phrase";
+  const reading = (found: string): Candidate => ({ text: found, place, priority, start, end });
+
+  const inside = wantsLatex ? environmentsWithin(environments, start, end + 2) : [];
+  const withMark = ({ content, end: after }: Environment) => reading(withPercent(text, content, after));
+  // A number before any formula is the answer itself: "the answer is 5, since $x = 2$".
+  const startsPlain = /^[-\u2212]?[$\u20ac\u00a3]?\d/.test(sentence) && inside[0]?.start !== start;
+  if (targets.includes("string")) {
+    const letter = choices.find((choice) => startsWithChoice(sentence, choice));
+    if (letter !== undefined) yield reading(letter);
+  }
+  if (inside.length > 0 && !startsPlain) {
+    const last = inside.at(-1)!;
+    const after = text.slice(last.end, start + sentence.length);
+    const named = inside.filter((each) =>
+      /(?:\b(?:is|are|be|equals)|[=:])\s*["*]*$/.test(text.slice(start, each.start)),
+    );
+    if (inside[0]!.start === start) yield withMark(inside[0]!);
+    // "the largest $n$ is 34": what follows the last formula.
+    const value = /\b(?:is|are|equals)\s+(.+)$/s.exec(after)?.[1];
+    if (value !== undefined && wantsPlain && !isProse(value)) yield reading(value);
+    yield withMark(named.at(-1) ?? inside[0]!);
+    return;
+  }
+  const bare = sentence
+    .replace(/\s\((?:not|or|and|since|because|which|i\.e\.|about|rounded)\b[^()]{0,200}\)$/i, "")
+    .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
+  if ((wantsLatex || wantsPlain) && !isProse(bare)) yield reading(bare);
+  if (!wantsPlain) return;
+  const numbers = findPlain(sentence);
+  const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
+  const number = result ?? numbers.find((each) => !/^\s*=/.test(sentence.slice(each.end)));
+  if (number !== undefined) yield reading(number.text);
 }
 
-/** The formula that an announced sentence begins with, or that "is" or "=" stands before. */
-function leadingFormula(text: string, environments: readonly Environment[], start: number, end: number): string | null {
-  const inside = environments.filter((environment) => environment.start >= start && environment.end <= end + 2);
-  const first = inside[0];
-  if (first === undefined) return null;
-  // A number before any formula is the answer itself: "the answer is 5, since $x = 2$".
-  if (first.start > start && /^[-\u2212$]?\d/.test(text.slice(start, start + 2))) return null;
-  const named = inside.filter((environment) =>
-    /(?:\bis|\bare|\bequals|=|:)\s*\**$/.test(text.slice(start, environment.start)),
-  );
-  const chosen = first.start === start ? first : (named.at(-1) ?? first);
-  return withPercent(text, chosen.content, chosen.end);
+/** The formulas between two positions, found by halving: they are in reading order. */
+function environmentsWithin(environments: readonly Environment[], from: number, to: number): Environment[] {
+  let [low, high] = [0, environments.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (environments[middle]!.start < from) low = middle + 1;
+    else high = middle;
+  }
+  const found: Environment[] = [];
+  while (low < environments.length && environments[low]!.end <= to) found.push(environments[low++]!);
+  return found;
 }
 
 /** The text itself, where it is short enough to be nothing but an answer. Where letters are looked for, words are no formula. */
 function* wholeText(text: string, targets: readonly Target[]): Generator<Candidate> {
   const whole = text.trim();
   if (whole === "" || whole.length > (targets.includes("string") ? 12 : MAX_WHOLE) || isProse(whole)) return;
+  // Lines are no formula, unless LaTeX says so.
+  if (/\n/.test(whole) && !/[\\$]/.test(whole)) return;
   yield { text: whole, place: "whole", priority: 260, start: 0, end: text.length };
 }
 

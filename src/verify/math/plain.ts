@@ -17,7 +17,7 @@ const DIGITS = String.raw`(?:[1-9]\d{0,2}(?:,\d{3}){1,20}(?!\d)|[1-9]\d{0,2}(?: 
 const NUMBER = String.raw`(?:${DIGITS}(?:\.\d{1,400}|,\d{1,2}(?![\d,])(?!,? \d))?(?:[eE][-+]?\d{1,4}(?!\w))?|\.\d{1,400})`;
 const SIGN = "[-+\u2212]";
 const ATOM = String.raw`(?:${SIGN}?\(){0,3}${SIGN}?[$\u20ac\u00a3\u00a5]?${NUMBER}!?(?: ?\\?%)?\){0,3}`;
-const MIXED = String.raw`${SIGN}?\d{1,9} \d{1,9} ?/ ?\d{1,9}`;
+const MIXED = String.raw`${SIGN}?\d{1,9}(?: \d{3}){0,4} \d{1,9} ?/ ?\d{1,9}`;
 /** A value may follow these, or stand first. */
 const BEFORE = String.raw`(?<=^|[\s=:*(>"'~\u2248$\u20ac\u00a3\u00a5])`;
 const EXPRESSION = new RegExp(
@@ -26,7 +26,7 @@ const EXPRESSION = new RegExp(
 );
 
 /** Letters after a number: a unit is a word, or a letter that is hardly a variable. */
-const UNIT_OR_END = /^(?![\p{L}_\\^{])|^(?:\p{L}{2,14}|[mgsLlhVWJNKC]\d?)(?![\p{L}\p{N}_^(])/u;
+const UNIT_OR_END = /^(?![\p{L}_\\^{])|^(?:\p{L}{2,14}|[mgsLlhVWJNKC][\d\u00b2\u00b3]?)(?![\p{L}\p{N}_^(])/u;
 
 /** Numbers stand near the end: the text is searched from there, in windows each eight times as wide as the one before. */
 const FIRST_WINDOW = 2048;

@@ -8,12 +8,15 @@ const VALUE_WORDS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** Shorter runs of letters are products of variables, unless they are one of these. */
+/** Two letters are a product of variables, unless they are one of these. */
 const SHORT_WORDS: ReadonlySet<string> = new Set(
-  "we he it is so of to in at as by if no on my be do go am an us me the and was are for get has had she one two you let all".split(
-    " ",
-  ),
+  "we he it is so of to in at as by if no on my be do go am an us me".split(" "),
 );
+
+/** abc and xyz are products, "but" and "not" are words. */
+function isProduct(word: string): boolean {
+  return word.length === 2 ? !SHORT_WORDS.has(word) : word.length === 3 && (word === "abc" || !/[aeiou]/.test(word));
+}
 
 /** What may follow a value and add nothing to it: "5 when x is large". */
 const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
@@ -26,7 +29,7 @@ export function isProse(text: string): boolean {
   );
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
     const word = match[0].toLowerCase();
-    if (VALUE_WORDS.has(word) || (word.length < 4 && !SHORT_WORDS.has(word))) continue;
+    if (VALUE_WORDS.has(word) || isProduct(word)) continue;
     // A unit, a remark or words alone: nothing of a value follows.
     if (!/[\d\\=^]/.test(bare.slice(match.index + word.length))) return false;
     const before = bare.slice(0, match.index);

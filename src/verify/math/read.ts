@@ -37,13 +37,20 @@ const MAX_READINGS = 24;
 
 /** Golds are read once for the responses of a group. */
 const RECENT = 64;
-const recent = new Map<string, Gold | null>();
+const recent = new Map<string, readonly Gold[]>();
 
-/** A bare answer, a box, the line after ####, or the answer of a worked solution; null where there is none. */
-export function readGold(text: string): Gold | null {
+/**
+ * A bare answer, a box, the line after ####, or the answer of a worked solution; none where there is none, and two where a bare
+ * "1,22" may be a list or a decimal number.
+ */
+export function readGold(text: string): readonly Gold[] {
   const known = recent.get(text);
   if (known !== undefined) return known;
-  const gold = readGoldAfresh(text);
+  const asList = readGoldAfresh(text);
+  const asDecimal = /^\s*-?\d+,\d+\s*$/.test(text) ? parseMath(text.replace(",", ".")) : null;
+  const gold = [asList, asDecimal === null ? null : { text: text.trim(), parsed: asDecimal, letter: null }].filter(
+    (each) => each !== null,
+  );
   if (recent.size >= RECENT) recent.delete(recent.keys().next().value ?? "");
   recent.set(text, gold);
   return gold;
@@ -78,9 +85,17 @@ function goldOf(text: string): Gold | null {
 }
 
 /** Boxes and formulas are LaTeX, in which a comma separates; in running text it may be a decimal comma. */
-export function readCandidate({ text, place }: Candidate): Parsed | null {
+export function readCandidate(candidate: Candidate): Parsed | null {
+  const { place } = candidate;
+  const text = tidy(candidate.text);
   if (text.length > MAX_ANSWER) return null;
   return place === "box" || place === "formula" ? parseMath(text, { notation: "latex" }) : parseMath(text);
+}
+
+/** Without the blanks that some models put inside thousands: 14 {, }916 and 32,\\! 349. */
+function tidy(text: string): string {
+  if (!text.includes("{, }") && !text.includes("\\! ")) return text;
+  return text.replaceAll(/ ?\{, \}/g, "{,}").replaceAll(/\\! +(?=\d)/g, "\\!");
 }
 
 /** The answer of a text, or null. `wantsWords`: the gold is words, so that words are an answer wherever they are announced. */

@@ -9,7 +9,10 @@ export function unwrapped(
 ): readonly [Expression, Expression] {
   if (gold.kind === "relation" && pred.kind === "relation") {
     const isMember = (node: Of<"relation">) => node.operators.length === 1 && node.operators[0] === "in";
-    if (!isMember(gold) && !isMember(pred)) return [withoutApproximation(gold), withoutApproximation(pred)];
+    if (!isMember(gold) && !isMember(pred)) {
+      const sides = [withoutApproximation(gold), withoutApproximation(pred)] as const;
+      return mode === "lenient" ? [withoutSteps(sides[0]), withoutSteps(sides[1])] : sides;
+    }
     return [valueOfGold(gold), valueOfPred(pred, mode)];
   }
   return [
@@ -34,6 +37,13 @@ function withoutApproximation(relation: Of<"relation">): Of<"relation"> {
   return { ...relation, sides: relation.sides.slice(0, at + 1), operators: relation.operators.slice(0, at) };
 }
 
+/** x = 5 + 6 = 11 as x = 11: the steps between are working. */
+function withoutSteps(relation: Of<"relation">): Of<"relation"> {
+  const isChain = relation.sides.length > 2 && relation.operators.every((operator) => operator === "=");
+  if (!isChain || !isName(relation.sides[0]!)) return relation;
+  return { ...relation, sides: [relation.sides[0]!, relation.sides.at(-1)!], operators: ["="] };
+}
+
 function valueOfGold(gold: Of<"relation">): Expression {
   const relation = withoutApproximation(gold);
   if (!isEquation(relation)) return relation;
@@ -49,22 +59,26 @@ function valueOfPred(pred: Of<"relation">, mode: "lenient" | "strict"): Expressi
   if (relation.operators[0] === "approx" && !isName(left!)) return left!;
   const isWorking = freeSymbols(left!).size === 0;
   if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
-  return isName(left!) || isWorking ? relation.sides.at(-1)! : relation;
+  return isName(left!) || isQuantity(left!) || isWorking ? relation.sides.at(-1)! : relation;
 }
 
 function isEquation(relation: Of<"relation">): boolean {
   return relation.operators.every((operator) => operator === "=" || operator === "in" || operator === "approx");
 }
 
-/** A symbol, a sum, product or tuple of symbols, a power of one, or f(x): what an answer is given a name by. */
+/** A symbol, a product or tuple of symbols, or f(x): what an answer is given a name by. */
 function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
   if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");
-  if (node.kind === "sum") return node.terms.every(isName);
-  if (node.kind === "power") return node.base.kind === "symbol" && node.exponent.kind === "number";
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
   return node.kind === "call" && !node.known;
+}
+
+/** a + b or x^2: what a prediction may say its value of, while a gold answer x^2 + y = 0 is the equation. */
+function isQuantity(node: Expression): boolean {
+  if (node.kind === "sum") return node.terms.every((term) => isName(term) || isQuantity(term));
+  return node.kind === "power" && node.base.kind === "symbol" && node.exponent.kind === "number";
 }
 
 /** True for symbol = value. */

@@ -21,16 +21,18 @@ const UNITS = [
 ];
 
 /** In its order, since one removal may uncover the next; a full stop of a unit stands for any character, as there. */
-const PATTERNS = [...UNITS, ...UNITS.map((unit) => `${unit}s`)].map(
-  (unit) => new RegExp(`(^|[^A-Za-z0-9_])${unit}($|[^A-Za-z0-9_])`, "g"),
-);
+const PATTERNS = [...UNITS, ...UNITS.map((unit) => `${unit}s`)].map((unit) => ({
+  /** What a text must hold for the pattern to match: looking for it is much faster. */
+  literal: unit.split(".")[0]!,
+  pattern: new RegExp(`(^|[^A-Za-z0-9_])${unit}($|[^A-Za-z0-9_])`, "g"),
+}));
 
 /** Twice over the list; a unit that is the whole text stays. */
 export function stripUnits(text: string): string {
   let done = text;
   for (let round = 0; round < 2; round++) {
-    for (const pattern of PATTERNS) {
-      const next = done.replaceAll(pattern, "$1$2");
+    for (const { literal, pattern } of PATTERNS) {
+      const next = done.includes(literal) ? done.replaceAll(pattern, "$1$2") : done;
       if (next !== "") done = next;
     }
   }

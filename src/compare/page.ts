@@ -116,12 +116,19 @@ interface ChartSpec {
   readonly limits?: readonly [number, number];
 }
 
+const NOT_NEGATIVE = [0, Number.POSITIVE_INFINITY] as const;
+
 const CHARTS: readonly ChartSpec[] = [
   { title: "Held-out score (pass@1)", metric: null, format: (y) => `${Math.round(1000 * y) / 10} %`, limits: [0, 1] },
   { title: "Reward of the rollouts", metric: "reward", format: short },
-  { title: "Completion length, tokens", metric: "completions/mean_length", format: short },
-  { title: "Entropy, nats per token", metric: "entropy", format: short },
-  { title: "Gradient norm", metric: "grad_norm", format: short },
+  {
+    title: "Completion length, tokens",
+    metric: "completions/mean_length",
+    format: short,
+    limits: NOT_NEGATIVE,
+  },
+  { title: "Entropy, nats per token", metric: "entropy", format: short, limits: NOT_NEGATIVE },
+  { title: "Gradient norm", metric: "grad_norm", format: short, limits: NOT_NEGATIVE },
 ];
 
 function curves(result: StudyResult): Html {

@@ -5,7 +5,8 @@
  *
  * Accuracy (numeric) and format on groups of 8 completions of 4 kB and 40 kB, in the same process, in turn: direct calls, then pools of one and
  * two threads. Best of the repeats. `host` is the time in which the calling thread was busy: packing, cloning, collecting.
- * Then one completion of 512 hangs: the time it adds is its deadline, plus one worker.
+ * Then one completion of 512 hangs: the time it adds is its deadline, plus one worker. Then one of many that only wait (so that cores do not
+ * matter) hangs, throws, exits or fills its memory: what becomes of the throughput of the others.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -128,6 +129,38 @@ try {
   console.log(
     `1 of 512 hangs, deadline 250 ms: ${elapsedMs.toFixed(0)} ms, ${numFailed} failed, ${pool.stats.killedWorkers} worker killed`,
   );
+  await benchPoison();
 } finally {
   rmSync(folder, { recursive: true });
+}
+
+/** 4 threads and 2,000 calls of 8 ms: about 4 s, four times the deadline. */
+async function benchPoison(): Promise<void> {
+  const file = join(folder, "poison.mjs");
+  writeFileSync(
+    file,
+    `const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    const kept = [];
+    export default { description: "Poisonous.", score({ completion }) {
+      if (completion === "hang") wait(1e9);
+      if (completion === "throw") throw new Error("no");
+      if (completion === "exit") process.exit(1);
+      if (completion === "memory") for (;;) kept.push(new Array(1e6).fill(kept.length));
+      wait(8);
+      return 1;
+    } };`,
+  );
+  const times = new Map<string, number>();
+  for (const poison of ["clean", "hang", "throw", "exit", "memory"]) {
+    await using pool = await openRewardPool({ rewards: [{ file, weight: 1 }], threads: 4, deadlineMs: 1000 });
+    const texts = Array.from({ length: 2000 }, (_, index) => (index === 100 ? poison : String(index)));
+    const completions = texts.map((text) => ({ text, numTokens: 1, finishReason: "stop" as const }));
+    const start = performance.now();
+    await pool.score([{ prompt: "", prefill: "", answer: null, fields: {}, maxTokens: 1, completions }]);
+    times.set(poison, performance.now() - start);
+    const share = (100 * times.get("clean")!) / times.get(poison)!;
+    console.log(
+      `${poison.padEnd(8)} among 2,000 calls of 8 ms, 4 threads: ${times.get(poison)!.toFixed(0)} ms, throughput ${share.toFixed(1)} % of the clean one's`,
+    );
+  }
 }

@@ -3,7 +3,7 @@
  * completion, and delays or loses nothing else.
  *
  * Piscina runs the threads; the queue is ours, and it holds at most one task per thread, so that a deadline counts run time and
- * not waiting time. Tasks are batches. A watchdog reads from shared memory which call each worker is in, kills the worker of a call
+ * not waiting time. While a call is suspiciously late, a spare thread stands in for its worker. Tasks are batches. A watchdog reads from shared memory which call each worker is in, kills the worker of a call
  * past its deadline, and puts what the worker had not begun back at the head of the queue.
  *
  * Threads share one process: native code that aborts takes the host with it, and memory outside the JavaScript heap is not limited.
@@ -113,6 +113,8 @@ export class RewardPool implements AsyncDisposable {
   /** [rewards] what the reward files say of themselves. */
   rewards: readonly RewardInfo[] = [];
   private readonly numThreads: number;
+  /** Threads beside those, for as long as workers are stuck. */
+  private readonly numSpares: number;
   private readonly watchdog: Watchdog;
   private readonly piscina: Piscina;
   private readonly queue: Task[] = [];
@@ -124,12 +126,16 @@ export class RewardPool implements AsyncDisposable {
   constructor(options: RewardPoolOptions, requests: readonly LoadRequest[]) {
     this.labels = requests.map(({ label }) => label);
     this.numThreads = options.threads ?? 2;
-    this.watchdog = new Watchdog(options.deadlineMs ?? 10_000, options.startDeadlineMs ?? 60_000);
+    this.numSpares = Math.ceil(this.numThreads / 2);
+    const { deadlineMs = 10_000, startDeadlineMs = 60_000 } = options;
+    this.watchdog = new Watchdog(deadlineMs, startDeadlineMs, () => this.dispatch());
     const visible = [...SAFE_ENV, ...(options.env ?? [])].filter((name) => process.env[name] !== undefined);
     this.piscina = new Piscina({
       filename: workerFile(),
       minThreads: this.numThreads,
-      maxThreads: this.numThreads,
+      maxThreads: this.numThreads + this.numSpares,
+      // A spare that was needed may soon be needed again.
+      idleTimeout: 10_000,
       resourceLimits: { maxOldGenerationSizeMb: options.memoryMb ?? 512 },
       env: Object.fromEntries(visible.map((name) => [name, process.env[name]])),
       workerData: requests,
@@ -183,7 +189,7 @@ export class RewardPool implements AsyncDisposable {
   }
 
   private dispatch(): void {
-    while (this.watchdog.numTasks < this.numThreads) {
+    while (this.watchdog.numTasks < this.numThreads + Math.min(this.numSpares, this.watchdog.numStuck)) {
       const task = this.queue.shift();
       if (task === undefined) return;
       if (task.call.failed) continue;

@@ -32,7 +32,7 @@ export interface Unit {
 /** Measured best between 128 and 256 kB a task: below, the message costs more than the call; above, cloning grows faster than the text. */
 const TASK_CHARS = 192_000;
 /** So many tasks per thread, when there are completions enough, that one slow task does not leave the other threads idle. */
-const TASKS_PER_THREAD = 4;
+const TASKS_PER_THREAD = 16;
 
 /** Units in tasks: all rewards of a completion travel together, so its text crosses once; rewards of groups travel apart. */
 export function planTasks(

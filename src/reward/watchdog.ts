@@ -18,16 +18,26 @@ export class Watchdog {
   private readonly tasks = new Set<WatchedTask>();
   private readonly intervalMs: number;
   private timer: NodeJS.Timeout | undefined;
+  private readonly suspectMs: number;
+  private readonly onStuck: () => void;
   private lastTick = 0;
 
-  constructor(deadlineMs: number, startDeadlineMs: number) {
+  /** `onStuck` is told when a call is so late that its worker should not be waited for. */
+  constructor(deadlineMs: number, startDeadlineMs: number, onStuck: () => void = () => {}) {
     this.deadlineMs = deadlineMs;
     this.startDeadlineMs = startDeadlineMs;
+    this.suspectMs = Math.min(500, deadlineMs / 4);
+    this.onStuck = onStuck;
     this.intervalMs = Math.min(100, Math.max(2, deadlineMs / 20));
   }
 
   get numTasks(): number {
     return this.tasks.size;
+  }
+
+  /** Tasks in a call that takes suspiciously long, though not yet past its deadline. */
+  get numStuck(): number {
+    return [...this.tasks].filter((task) => this.isStuck(task)).length;
   }
 
   watch(outcomes: OutcomeMemory): WatchedTask {
@@ -57,12 +67,18 @@ export class Watchdog {
     // Time in which this process did not run (a suspended laptop, a stopped job) is nobody's fault and does not count.
     const passedMs = Math.min(now - this.lastTick, 5 * this.intervalMs);
     this.lastTick = now;
+    const numStuckBefore = this.numStuck;
     for (const task of this.tasks) {
       const unit = task.outcomes.runningUnit;
       task.ageMs = unit === task.seenUnit ? task.ageMs + passedMs : 0;
       task.seenUnit = unit;
       if (task.ageMs >= (unit < 0 ? this.startDeadlineMs : this.deadlineMs)) abort(task);
     }
+    if (this.numStuck > numStuckBefore) this.onStuck();
+  }
+
+  private isStuck({ seenUnit, ageMs }: WatchedTask): boolean {
+    return seenUnit >= 0 && ageMs >= this.suspectMs;
   }
 }
 

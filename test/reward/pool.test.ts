@@ -133,6 +133,21 @@ describe("a reward that misbehaves", () => {
     expect(performance.now() - start).toBeLessThan(20_000);
   });
 
+  it("a call that hangs does not keep the next one waiting: a spare thread stands in long before the deadline", async () => {
+    await using pool = await openRewardPool({ rewards: [spec], threads: 1, deadlineMs: 20_000 });
+    let isOver = false;
+    const hanging = pool.score([groupOf(["wait"])]).finally(() => {
+      isOver = true;
+    });
+    const [others] = await pool.score([groupOf(["a", "bb", "ccc"])]);
+    expect(others!.map(({ outcomes }) => outcomes["obedient"])).toEqual(
+      [1, 2, 3].map((score) => ({ status: "scored", score })),
+    );
+    expect(isOver).toBe(false);
+    expect(pool.stats.replacedWorkers).toBe(0);
+    await Promise.all([pool.close(), expect(hanging).rejects.toThrow("The reward pool was closed")]);
+  });
+
   it("sees no environment variable but the harmless ones and those it was promised", async () => {
     process.env["GROUPER_TEST_SECRET"] = "1";
     process.env["GROUPER_TEST_KEY"] = "1";

@@ -22,6 +22,8 @@ const pairs = [
   ["d", null, null],
   ["e", 0, 0],
   ["e", 0, 3],
+  ["f", 0, 2],
+  ["f", 1, 1],
 ];
 writeFileSync(
   file,
@@ -41,19 +43,19 @@ describe("diffRewards", () => {
   it("counts what rose, fell and became another kind, and the groups that are ordered anew", async () => {
     const report = await diffRewards({ old: version(0), new: version(1), files: [file], threads: 1 });
     expect(report).toMatchObject({
-      numCompletions: 10,
-      numSame: 3,
-      numRose: 3,
+      numCompletions: 12,
+      numSame: 4,
+      numRose: 4,
       numFell: 1,
       becameOther: { "abstained to scored": 1, "scored to failed": 1 },
       numUnscoredInBoth: 1,
-      meanOld: (1 + 0 + 0 + 1 + 2 + 0 + 0) / 7,
-      meanNew: (1 + 0.5 + 1 + 0 + 2 + 0 + 3) / 7,
-      // a keeps its order, b turns round, e loses its tie; c and d are not scored throughout, and d is alone.
-      numGroups: 3,
-      numReordered: 2,
+      meanOld: (1 + 0 + 0 + 1 + 2 + 0 + 0 + 0 + 1) / 9,
+      meanNew: (1 + 0.5 + 1 + 0 + 2 + 0 + 3 + 2 + 1) / 9,
+      // a keeps its order, b and f turn round, e loses its tie; c and d are not scored throughout, and d is alone.
+      numGroups: 4,
+      numReordered: 3,
     });
-    expect(report.examples.map(({ where }) => Number(where.split(":").at(-1)))).toEqual([6, 7, 10, 3, 4, 2]);
+    expect(report.examples.map(({ where }) => Number(where.split(":").at(-1)))).toEqual([6, 7, 10, 11, 3, 4, 2]);
     expect(report.examples[1]!.new).toEqual({
       status: "failed",
       error: expect.stringMatching(/^Reward "new" threw Error: broken/),
@@ -63,7 +65,7 @@ describe("diffRewards", () => {
   it("finds no difference of a reward to itself", async () => {
     const report = await diffRewards({ old: version(1), new: version(1), files: [file], threads: 1 });
     expect(report).toMatchObject({
-      numSame: 8,
+      numSame: 10,
       numRose: 0,
       numFell: 0,
       becameOther: {},

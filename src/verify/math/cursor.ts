@@ -27,7 +27,7 @@ export interface Cursor {
 }
 
 /** Deeper nesting is no answer: it is a degenerate or hostile text. */
-export const MAX_DEPTH = 60;
+export const MAX_DEPTH = 160;
 
 export function fail(what = "syntax"): never {
   throw new LimitReached(what);

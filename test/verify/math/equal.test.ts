@@ -12,6 +12,13 @@ const CLASSES: Readonly<Record<string, readonly (readonly [gold: string, pred: s
     ["1e-7", "2e-7", false],
     ["1e-7", "0.0000001", true],
     ["0", "1e-9", false],
+    ["0.0000001", "0.0000002", false],
+    ["1.5\\times10^{-9}", "1.6\\times10^{-9}", false],
+    ["1.50\\times10^{-9}", "1.5\\times10^{-9}", true],
+    ["x", "x+10^{-100}", false],
+    ["\\sin x", "\\sin x+10^{-40}", false],
+    // The larger of the two primes that identities are tested over.
+    ["x", "x+2266253231199041693954184841", false],
   ],
   "units do not eat symbols": [
     ["x+t", "x+h", false],
@@ -97,6 +104,8 @@ const CLASSES: Readonly<Record<string, readonly (readonly [gold: string, pred: s
     ["10 \\bmod 3", "3", false],
   ],
   inequalities: [
+    ["x^2+1>0", "(-\\infty,\\infty)", true],
+    ["x^2+1>0", "(0,\\infty)", false],
     ["2x\\ge4", "x\\ge2", true],
     ["1<x<3", "3>x>1", true],
     ["x>2", "x<2", false],

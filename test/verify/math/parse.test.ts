@@ -38,6 +38,13 @@ describe("parseMath", () => {
     expect(exact === null ? null : `${exact.numerator}/${exact.denominator}`).toBe(value);
   });
 
+  it("reads brackets 30 deep, and takes much deeper ones for a degenerate text", () => {
+    const nested = (depth: number) => parseMath(`${"(".repeat(depth)}1${")".repeat(depth)}`)?.expression.kind;
+    expect(nested(30)).toBe("number");
+    expect(nested(2_000)).toBeUndefined();
+    expect(nested(70)).toBe("text");
+  });
+
   it("reads nothing in an empty text, and words where there is no mathematics", () => {
     expect(parseMath("  $ $ ")).toBeNull();
     expect(parseMath("No solution.")?.expression).toEqual({ kind: "text", words: "no solution" });

@@ -163,6 +163,16 @@ describe("negative controls", () => {
     expect((await judge.ask(CASE)).verdict).toBe("right");
     expect(judge.stats.numControls).toBe(1 + 3);
   });
+
+  it("a verdict is not believed while its control has no answer", async () => {
+    await using server = await scriptedServer((request) =>
+      />\n:\n<\/judged/.test(request.user) ? { status: 400 } : honest("5")(request),
+    );
+    const folder = scratch();
+    const judge = judgeAt(server, { controlEvery: 10, cache: openCache(folder) });
+    await expect(judge.ask(CASE)).rejects.toBeInstanceOf(EndpointFailure);
+    expect(readdirSync(folder)).toEqual([]);
+  });
 });
 
 describe("cache", () => {
@@ -196,8 +206,10 @@ describe("cache", () => {
 
   it("replies without a verdict are not kept", async () => {
     await using server = await scriptedServer((_, count) => (count < 2 ? "no idea" : "Verdict: DIFFERENT"));
-    const cache = openCache(scratch());
+    const folder = scratch();
+    const cache = openCache(folder);
     expect((await judgeAt(server, { cache }).ask(CASE)).verdict).toBe("unknown");
+    expect(readdirSync(folder)).toEqual([]);
     expect((await judgeAt(server, { cache }).ask(CASE)).verdict).toBe("wrong");
   });
 

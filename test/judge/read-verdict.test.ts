@@ -25,6 +25,7 @@ const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | 
     ["Verdict", null],
     ["Verdict: constructor", null],
     ["<think>Verdict: EQUIVALENT", null],
+    ["<think>hm\nVerdict: EQUIVALENT", null],
     ["", null],
   ],
   "open-r1-chinese": [

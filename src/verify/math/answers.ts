@@ -161,6 +161,7 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
   if (isOne && pred.kind === "tuple") return different("a tuple is not one value");
   const [a, b] = [itemsOf(gold), itemsOf(pred)];
   if (isOne && b.length > 1) return different("several values for one");
+  if (pred.kind === "tuple" && a.length !== b.length) return different(`${a.length} values are not ${b.length}`);
   if (Math.max(a.length, b.length) > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
   const isNamed =
     a.length > 1 && a.every(isAssignment) && new Set(a.map((item) => keyOf(item.sides[0]!))).size === a.length;

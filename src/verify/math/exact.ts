@@ -79,9 +79,13 @@ function fold(
   return total;
 }
 
+function bitsOf({ numerator, denominator }: Rational): number {
+  return bitLength(numerator) + bitLength(denominator);
+}
+
 /** The common divisor of two large numbers is what fractions cost: quadratic in their bits. */
 function charge(budget: Budget, value: Rational): void {
-  const bits = bitLength(value.numerator) + bitLength(value.denominator);
+  const bits = bitsOf(value);
   if (bits > 256) spend(budget, Math.ceil((bits / 256) ** 2));
 }
 
@@ -224,15 +228,15 @@ function logarithm(a: Rational, b: Rational, budget: Budget): Rational | null {
   const sign = compare(a, ONE) < 0 === compare(b, ONE) < 0 ? 1n : -1n;
   let x = compare(a, ONE) < 0 ? divide(ONE, a) : a;
   let z = compare(b, ONE) < 0 ? divide(ONE, b) : b;
+  // Powers of one fraction shrink on the way; anything else grows.
+  const limit = Math.max(bitsOf(x), bitsOf(z)) + 2;
   // Euclid on the exponents: log_z x = count + log_z (x / z^count), and log_z x = 1 / log_x z.
   const quotients: bigint[] = [];
   while (quotients.length < MAX_LOGARITHM_ROUNDS) {
     let count = 0n;
     for (; compare(x, z) >= 0; count++) {
-      // Powers of one fraction shrink on the way; anything else grows.
-      const bits = bitLength(x.numerator) + bitLength(x.denominator);
-      if (count > MAX_LOGARITHM_STEPS || bits > MAX_LOGARITHM_BITS) return null;
-      spend(budget, 2 + Math.ceil(bits / 256));
+      if (count > MAX_LOGARITHM_STEPS || bitsOf(x) > limit) return null;
+      spend(budget, 2 + Math.ceil(bitsOf(x) / 256));
       x = divide(x, z);
     }
     quotients.push(count);
@@ -247,6 +251,5 @@ function logarithm(a: Rational, b: Rational, budget: Budget): Rational | null {
   return null;
 }
 
-const MAX_LOGARITHM_BITS = 2_048;
 const MAX_LOGARITHM_ROUNDS = 12;
 const MAX_LOGARITHM_STEPS = 400n;

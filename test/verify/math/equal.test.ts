@@ -241,6 +241,8 @@ const CLASSES: Readonly<Record<string, readonly (readonly [gold: string, pred: s
     ["(1,3]\\cap[2,5)", "[2,3]", true],
     ["x \\in \\{1,2\\}", "1,2", true],
     ["(1,2)", "[1,2]", false],
+    ["-1,1", "(-1,1,1)", false],
+    ["-1,1", "1,-1,1", true],
     ["1:2:3", "2:4:6", true],
     ["1:2:3", "2:4:5", false],
   ],

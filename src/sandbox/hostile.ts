@@ -28,14 +28,21 @@ export const SECRET = `answer-${8417 * 3}`;
 /** How a process that should not be left can be known. */
 export const DAEMON_SECONDS = "98765.4321";
 
-/** Runs them in order, each for at most two seconds; throws a SandboxError where the sandbox itself fails. */
+/**
+ * Runs them in order: two seconds for what is meant to last, ten for the rest, so that a busy machine is no verdict.
+ * Throws a SandboxError where the sandbox itself fails.
+ */
 export async function runHostile(
   sandbox: Sandbox,
   programs: readonly HostileProgram[] = hostilePrograms,
 ): Promise<HostileResult[]> {
   const results: HostileResult[] = [];
   for (const { name, test, expected, ...program } of programs) {
-    const limits = { ...defaultLimits, timeoutMs: 2000, memoryBytes: 256 * 2 ** 20 };
+    const limits = {
+      ...defaultLimits,
+      timeoutMs: expected.includes("timeout") ? 2000 : 10_000,
+      memoryBytes: 256 * 2 ** 20,
+    };
     const { tests } = await judgeProgram(sandbox, program, [test], { limits });
     const result = tests[0]!;
     results.push({ name, ...result, isHeld: expected.includes(result.verdict) });

@@ -100,11 +100,13 @@ export function lastBoxed(text: string): string | null {
   return inside.startsWith("\\boxed") && inside.endsWith("}") ? innermost(inside) : inside;
 }
 
+/** One pattern, since two searches for one word each would read the rest of the text anew at every box. */
 function firstBox(text: string, from: number): number {
-  const boxed = text.indexOf("\\boxed", from);
-  const framed = text.indexOf("\\fbox", from);
-  return boxed === -1 ? framed : framed === -1 ? boxed : Math.min(boxed, framed);
+  BOX.lastIndex = from;
+  return BOX.exec(text)?.index ?? -1;
 }
+
+const BOX = /\\(?:boxed|fbox)/g;
 
 function innermost(boxed: string): string {
   let inside = boxed;

@@ -110,6 +110,9 @@ describe("total functions", () => {
 
   for (const [name, long] of [
     ["open boxes", "\\boxed{".repeat(50_000)],
+    ["boxes", "\\boxed{1} or so, ".repeat(20_000)],
+    ["phrases", "the answer is $x$, ".repeat(16_000)],
+    ["blocks", "<answer>1</answer>".repeat(17_000)],
     ["nested brackets", "(".repeat(200_000)],
     ["one number", "9".repeat(300_000)],
     ["grouped digits", `1${",111".repeat(80_000)}`],

@@ -20,29 +20,36 @@ const PHRASE =
 /** Longer sentences announce no answer. */
 const MAX_SENTENCE = 400;
 
+/** So many announced answers of one kind are looked at, from the end. */
+const MAX_ANCHORS = 24;
+
 /** The announced answers in reading order. `environments` are those of the text, in reading order. */
 export function findAnchors(text: string, environments: readonly Environment[]): Anchor[] {
-  const anchors: Anchor[] = [];
+  const starts: Record<"final" | "hash" | "colon" | "verb", number[]> = { final: [], hash: [], colon: [], verb: [] };
   PHRASE.lastIndex = 0;
-  let next = 0;
   for (let match = PHRASE.exec(text); match !== null; match = PHRASE.exec(text)) {
-    const phrase = match[0];
-    const start = skip(text, match.index + phrase.length);
-    while (next < environments.length && environments[next]!.end <= start) next++;
-    const end = sentenceEnd(text, start, environments, next);
-    const sentence = text.slice(start, end).replace(/[*_\s]+$/, "");
-    if (sentence !== "") anchors.push({ priority: priorityOf(phrase, text, end), sentence, start, end });
+    const start = skip(text, match.index + match[0].length);
+    starts[kindOf(match[0])].push(start);
     // "The answer is: the final answer is 5": the inner phrase announces it.
-    PHRASE.lastIndex = Math.max(match.index + phrase.length, start);
+    PHRASE.lastIndex = Math.max(match.index + match[0].length, start);
   }
-  return anchors;
+  const anchors = (["final", "hash", "colon", "verb"] as const).flatMap((kind) =>
+    starts[kind].slice(-MAX_ANCHORS).map((start): Anchor => {
+      const end = sentenceEnd(text, start, environments);
+      const sentence = text.slice(start, end).replace(/[*_\s]+$/, "");
+      const isHopeful = kind === "final" && /^\W{0,6}I hope/i.test(text.slice(end, end + 14));
+      return { priority: isHopeful ? 0 : PRIORITIES[kind], sentence, start, end };
+    }),
+  );
+  return anchors.filter(({ sentence }) => sentence !== "").sort((a, b) => a.start - b.start);
 }
 
-function priorityOf(phrase: string, text: string, end: number): number {
-  const lower = phrase.toLowerCase();
-  if (lower.startsWith("final answer")) return /^\W{0,6}I hope/i.test(text.slice(end, end + 14)) ? 0 : 50;
-  if (lower === "####") return 50;
-  return /[:：=]$|^\s*a:$/.test(lower) ? 100 : 200;
+const PRIORITIES = { final: 50, hash: 50, colon: 100, verb: 200 } as const;
+
+function kindOf(phrase: string): keyof typeof PRIORITIES {
+  if (phrase === "####") return "hash";
+  if (/^final answer/i.test(phrase)) return "final";
+  return /[:：=]$/.test(phrase) ? "colon" : "verb";
 }
 
 /** Past blanks, line ends and marks between a phrase and its answer. */
@@ -53,9 +60,9 @@ function skip(text: string, from: number): number {
 }
 
 /** The end of the sentence or line that starts here; formulas in it are passed whole. */
-function sentenceEnd(text: string, start: number, environments: readonly Environment[], first: number): number {
+function sentenceEnd(text: string, start: number, environments: readonly Environment[]): number {
   const limit = Math.min(text.length, start + MAX_SENTENCE);
-  let next = first;
+  let next = firstEndingAfter(environments, start);
   for (let position = start; position < limit; position++) {
     const environment = environments[next];
     if (environment !== undefined && position >= environment.start) {
@@ -81,4 +88,15 @@ function sentenceEnd(text: string, start: number, environments: readonly Environ
 /** "5! = 120", not "It is 5!". */
 function isFactorial(text: string, position: number): boolean {
   return text[position] === "!" && /[\d)n]$/.test(text.slice(0, position).slice(-1));
+}
+
+/** Found by halving: formulas are in reading order and do not overlap. */
+function firstEndingAfter(environments: readonly Environment[], position: number): number {
+  let [low, high] = [0, environments.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (environments[middle]!.end <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -68,11 +68,13 @@ function addBox(boxes: Box[], box: Box): void {
   boxes.push(box);
 }
 
+/** One pattern, since two searches for one word each would read the rest of the text anew at every box. */
 function nextBox(text: string, from: number): number {
-  const boxed = text.indexOf("\\boxed", from);
-  const framed = text.indexOf("\\fbox", from);
-  return boxed === -1 ? framed : framed === -1 ? boxed : Math.min(boxed, framed);
+  NEXT.lastIndex = from;
+  return NEXT.exec(text)?.index ?? -1;
 }
+
+const NEXT = /\\(?:boxed|fbox)/g;
 
 /** Neighbouring boxes as one answer each, in reading order: their contents, joined by commas, without repeats. */
 export function joinBoxes(text: string, boxes: readonly Box[]): Box[] {

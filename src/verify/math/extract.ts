@@ -13,7 +13,7 @@
  *
  * The lowest priority goes first, and inside one the rightmost, then longest: what Math-Verify does, with its numbers. Departures:
  * far boxes are not joined, \fbox counts, bare LaTeX after a phrase is read, code is no answer, and a text that ends in a loop
- * has only announced answers. Linear in the text.
+ * has only announced answers. Linear in the last 100,000 characters, which are all that is searched.
  */
 import { type Anchor, findAnchors } from "./anchors.ts";
 import { findBoxes, joinBoxes } from "./boxes.ts";
@@ -53,8 +53,12 @@ export const MAX_ANSWER = 4_000;
 const MAX_WHOLE = 300;
 const PHRASE_PRIORITIES = [0, 50, 100, 200];
 
+/** An answer stands in the last so many characters: 30,000 tokens. */
+const MAX_SEARCH = 100_000;
+
 /** The candidates of a text, best first. */
-export function* extractCandidates(text: string, options: ExtractOptions): Generator<Candidate> {
+export function* extractCandidates(whole: string, options: ExtractOptions): Generator<Candidate> {
+  const text = whole.slice(-MAX_SEARCH);
   const { targets, boxedPriority, unanchored } = options;
   const wantsLatex = targets.includes("latex");
   const boxes = wantsLatex && boxedPriority >= 0 ? boxCandidates(text, boxedPriority) : [];
@@ -62,7 +66,7 @@ export function* extractCandidates(text: string, options: ExtractOptions): Gener
   const anchors = findAnchors(text, environments);
   for (const priority of [...new Set([...PHRASE_PRIORITIES, boxedPriority])].sort((a, b) => a - b)) {
     const own = boxes.filter((box) => box.priority === priority);
-    const announced = anchors.filter((anchor) => anchor.priority === priority).slice(-MAX_ANCHORS);
+    const announced = anchors.filter((anchor) => anchor.priority === priority);
     for (const found of rightmostFirst([...own, ...announced])) {
       if ("place" in found) yield found;
       else yield* readingsOf(found, text, environments, options);
@@ -90,9 +94,6 @@ export function* extractCandidates(text: string, options: ExtractOptions): Gener
   if (targets.includes("string")) loose.push(...letters(prose, options.choices));
   yield* rightmostFirst(loose);
 }
-
-/** So many announced answers of one priority are looked at, from the end. */
-const MAX_ANCHORS = 16;
 
 function rightmostFirst<Span extends { readonly start: number; readonly end: number }>(spans: readonly Span[]): Span[] {
   return [...spans].sort((a, b) => b.end - a.end || a.start - b.start);

@@ -23,8 +23,8 @@ const MAX_SENTENCE = 400;
 /** So many announced answers of one kind are looked at, from the end. */
 const MAX_ANCHORS = 24;
 
-/** The announced answers in reading order. `environments` are those of the text, in reading order. */
-export function findAnchors(text: string, environments: readonly Environment[]): Anchor[] {
+/** The announced answers in reading order. `findFormulas` gives the formulas of the text, and is asked only where a phrase stands. */
+export function findAnchors(text: string, findFormulas: () => readonly Environment[]): Anchor[] {
   const starts: Record<"final" | "hash" | "colon" | "verb", number[]> = { final: [], hash: [], colon: [], verb: [] };
   PHRASE.lastIndex = 0;
   for (let match = PHRASE.exec(text); match !== null; match = PHRASE.exec(text)) {
@@ -33,7 +33,9 @@ export function findAnchors(text: string, environments: readonly Environment[]):
     // "The answer is: the final answer is 5": the inner phrase announces it.
     PHRASE.lastIndex = Math.max(match.index + match[0].length, start);
   }
-  const anchors = (["final", "hash", "colon", "verb"] as const).flatMap((kind) =>
+  const kinds = (["final", "hash", "colon", "verb"] as const).filter((kind) => starts[kind].length > 0);
+  const environments = kinds.length > 0 ? findFormulas() : [];
+  const anchors = kinds.flatMap((kind) =>
     starts[kind].slice(-MAX_ANCHORS).map((start): Anchor => {
       const end = sentenceEnd(text, start, environments);
       const sentence = text.slice(start, end).replace(/[*_\s]+$/, "");

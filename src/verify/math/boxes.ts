@@ -91,7 +91,8 @@ export function joinBoxes(text: string, boxes: readonly Box[]): Box[] {
 
 /** True for what stands between the parts of one answer: nothing, or "," ";" "and" "or", then perhaps the next part's name. */
 export function isSeparator(gap: string): boolean {
-  if (gap.length > 60) return false;
+  // Most gaps are prose, and most prose has a longer word.
+  if (gap.length > 60 || (/[A-Za-z]{4}/.test(gap) && !gap.includes("\\"))) return false;
   const bare = gap
     .replaceAll(/\\(?:text|mbox|textrm|mathrm)\s?\{([^{}]{0,20})\}/g, " $1 ")
     .replaceAll(/\$|\\[()[\]]|\\q?quad(?![a-zA-Z])|\\[,;:! ]|~/g, " ")

@@ -62,14 +62,18 @@ export function* extractCandidates(whole: string, options: ExtractOptions): Gene
   const { targets, boxedPriority, unanchored } = options;
   const wantsLatex = targets.includes("latex");
   const boxes = wantsLatex && boxedPriority >= 0 ? boxCandidates(text, boxedPriority) : [];
-  const environments = wantsLatex ? joinEnvironments(text, findEnvironments(text)) : [];
-  const anchors = findAnchors(text, environments);
+  let known: Environment[] | null = null;
+  const formulasOf = () => {
+    known ??= wantsLatex ? joinEnvironments(text, findEnvironments(text)) : [];
+    return known;
+  };
+  const anchors = findAnchors(text, formulasOf);
   for (const priority of [...new Set([...PHRASE_PRIORITIES, boxedPriority])].sort((a, b) => a - b)) {
     const own = boxes.filter((box) => box.priority === priority);
     const announced = anchors.filter((anchor) => anchor.priority === priority);
     for (const found of rightmostFirst([...own, ...announced])) {
       if ("place" in found) yield found;
-      else yield* readingsOf(found, text, environments, options);
+      else yield* readingsOf(found, text, formulasOf(), options);
     }
   }
   if (!unanchored) {
@@ -82,7 +86,7 @@ export function* extractCandidates(whole: string, options: ExtractOptions): Gene
   const prose = withoutCode(text);
   const isSame = prose.length === text.length;
   yield* bold(prose);
-  const formulas = isSame ? environments : wantsLatex ? joinEnvironments(prose, findEnvironments(prose)) : [];
+  const formulas = isSame ? formulasOf() : wantsLatex ? joinEnvironments(prose, findEnvironments(prose)) : [];
   const loose = formulas.map(({ content, start, end }): Candidate => {
     return { text: withPercent(prose, content, end), place: "formula", priority: 300, start, end };
   });

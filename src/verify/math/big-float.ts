@@ -1,8 +1,8 @@
 /**
- * Real numbers of 512 bits: mantissa times a power of two, for deciding between constants that doubles cannot tell apart.
+ * Real numbers of 768 bits: mantissa times a power of two, for deciding between constants that doubles cannot tell apart.
  *
  * Elementary functions are series in fixed point with guard bits after a reduction of the argument (Brent and Zimmermann, Modern
- * Computer Arithmetic, chapter 4). Results are good to about 490 bits; the caller asks for far fewer.
+ * Computer Arithmetic, chapter 4). Results are good to about 740 bits; the caller asks for far fewer.
  */
 import { bitLength, integerRoot, type Rational } from "./rational.ts";
 
@@ -12,9 +12,9 @@ export interface BigFloat {
   readonly exponent: number;
 }
 
-const BITS = 512;
+const BITS = 768;
 /** Bits after the binary point inside the series. */
-const FIXED = 640;
+const FIXED = 896;
 const ONE_FIXED = 1n << BigInt(FIXED);
 /** Past these the results of exp leave every use, and an angle has too few bits left behind its turns. */
 const MAX_ARGUMENT_BITS = 24;

@@ -212,7 +212,9 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
     notation === "plain" &&
     !inBrackets &&
     whole.length === digits.length &&
-    /^,\d+(?![\d,])/.test(text.slice(end, end + 24));
+    /^,\d+(?![\d,])/.test(text.slice(end, end + 24)) &&
+    // With a second comma they are values in a row.
+    text.indexOf(",") === text.lastIndexOf(",");
   const point = text.startsWith("{.}", end) ? 3 : 1;
   if (text[end] === "." || comma || point === 3) {
     const after = match(DIGITS, end + point);

@@ -1,5 +1,5 @@
 /**
- * Do two expressions agree at one point to 300 bits? The last word where doubles agree: e^(pi sqrt(163)) is a whole number to 30
+ * Do two expressions agree at one point to 600 bits? The last word where doubles agree: e^(pi sqrt(163)) is a whole number to 30
  * digits and none. Two constants written within the length limit that agree so far and differ have not been seen outside of
  * constructions with numbers of that many digits.
  */
@@ -28,10 +28,10 @@ import type { Expression, Of } from "./expression.ts";
 import { isInteger } from "./rational.ts";
 
 /** Bits that have to agree, counted from the largest term that entered. */
-const AGREEING_BITS = 300;
+const AGREEING_BITS = 600;
 /** Larger terms would hide a difference of 1 and more. */
-const LARGEST_BITS = 200;
-/** Steps of the budget that one elementary function of 512 bits costs. */
+const LARGEST_BITS = 450;
+/** Steps of the budget that one elementary function of 768 bits costs. */
 const FUNCTION_COST = 60;
 
 interface Complex {

@@ -5,7 +5,7 @@
  * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-8 of their size,
  * at every point drawn: no more than 1e-8 per point for functions that vary on the scale of the points, 1e-40 for all.
  *
- * One of the points, and every constant, is compared to 300 bits besides (precise.ts), where the functions allow.
+ * One of the points, and every constant, is compared to 600 bits besides (precise.ts), where the functions allow.
  *
  * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
  * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also

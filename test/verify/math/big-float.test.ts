@@ -1,4 +1,4 @@
-/** 512-bit arithmetic against constants to 50 digits: OEIS A000796, A001113, A002392, A002193 and the values that follow from them. */
+/** 768-bit arithmetic against constants to 50 digits: OEIS A000796, A001113, A002392, A002193 and the values that follow from them. */
 import { describe, expect, it } from "vitest";
 import {
   angleBig,

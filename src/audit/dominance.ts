@@ -6,7 +6,14 @@
  * The shares of all components add up to 1; a share below 0 is that of a reward which the others overrule. Only differences within groups
  * count, since nothing else makes advantages.
  */
-import { type Alarm, type AuditedCompletion, type AuditedStep, type Detector, pairsOf } from "./audit.ts";
+import {
+  type Alarm,
+  type AuditedCompletion,
+  type AuditedStep,
+  type Detector,
+  type ExamplePair,
+  MAX_PAIRS,
+} from "./audit.ts";
 
 export interface DominanceOptions {
   /** The reward that the run is about; it may decide alone. Default accuracy. */
@@ -43,16 +50,29 @@ export function dominanceDetector({ primary = "accuracy", share = 0.9 }: Dominan
     // Without the primary reward among them there is nothing that it could be overruled in.
     if (first === undefined || first[0] === primary || first[1] < share || shares[primary] === undefined) return null;
     const [name, value] = first;
-    const sorted = newest.completions.filter(isScored).toSorted((a, b) => b.total - a.total);
-    const suspects = sorted.filter(({ components }) => (components[name] ?? 0) > (components[primary] ?? 0));
     return {
       name: "component-dominance",
       message:
         `Step ${newest.step}: ${name} makes ${(100 * value).toFixed(1)} % of the differences between siblings, ` +
         `${primary} ${(100 * shares[primary]).toFixed(1)} %.`,
-      examples: pairsOf(suspects, sorted.toReversed()),
+      examples: furthestPairs(newest.completions, name),
     };
   };
+}
+
+/** Siblings that `name` sets apart most, the one that it prefers first. */
+function furthestPairs(completions: readonly AuditedCompletion[], name: string): ExamplePair[] {
+  const valueOf = ({ components }: AuditedCompletion) => components[name] ?? 0;
+  return groupsOf(completions)
+    .flatMap((members) => {
+      const sorted = members.toSorted((a, b) => valueOf(b) - valueOf(a));
+      const [suspect, control] = [sorted[0]!, sorted.at(-1)!];
+      const distance = valueOf(suspect) - valueOf(control);
+      return distance > 0 ? [{ suspect, control, distance }] : [];
+    })
+    .toSorted((a, b) => b.distance - a.distance)
+    .slice(0, MAX_PAIRS)
+    .map(({ suspect, control }) => ({ suspect, control }));
 }
 
 type Scored = AuditedCompletion & { readonly total: number };

@@ -3,8 +3,9 @@
  * completion, and delays or loses nothing else.
  *
  * Piscina runs the threads; the queue is ours, and it holds at most one task per thread, so that a deadline counts run time and
- * not waiting time. While a call is suspiciously late, a spare thread stands in for its worker. Tasks are batches. A watchdog reads from shared memory which call each worker is in, kills the worker of a call
- * past its deadline, and puts what the worker had not begun back at the head of the queue.
+ * not waiting time. Tasks are batches. A watchdog reads from shared memory which call each worker is in: while one is suspiciously late,
+ * a spare thread stands in for its worker; past the deadline the worker is killed, and what it had not begun goes back to the head of
+ * the queue.
  *
  * Threads share one process: native code that aborts takes the host with it, and memory outside the JavaScript heap is not limited.
  */

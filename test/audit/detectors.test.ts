@@ -168,6 +168,7 @@ describe("component dominance", () => {
   });
 
   it("alarms where another reward decides, not where accuracy does", () => {
+    // With a negative weight, the completion without a penalty is the one that is preferred.
     const weighted = (length: number) =>
       steps((_, index) => {
         const components = { accuracy: index % 2 === 0 ? 1 : 0, length: length * (index % 4) };
@@ -175,8 +176,14 @@ describe("component dominance", () => {
       });
     expect(names(weighted(0.01))).toEqual([]);
     expect(names(weighted(20))).toEqual(["component-dominance"]);
+    expect(auditSteps(weighted(-20))[0]!.examples[0]!.suspect.components["length"]).toBe(-0);
     expect(auditSteps(weighted(20), { primary: "length" })).toEqual([]);
-    const [{ message }] = auditSteps(weighted(20)) as [ReturnType<typeof auditSteps>[number]];
+    const [{ message, examples }] = auditSteps(weighted(20)) as [ReturnType<typeof auditSteps>[number]];
+    expect(examples).toHaveLength(3);
+    for (const { suspect, control } of examples) {
+      expect([suspect.components["length"], control!.components["length"]]).toEqual([60, 0]);
+      expect(control!.group).toBe(suspect.group);
+    }
     expect(message).toMatch(/^Step 9: length makes \d+\.\d % of the differences between siblings, accuracy -\d/);
   });
 });

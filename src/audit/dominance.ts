@@ -62,12 +62,12 @@ export function dominanceDetector({ primary = "accuracy", share = 0.9 }: Dominan
 
 /** Siblings that `name` sets apart most, the one that it prefers first. */
 function furthestPairs(completions: readonly AuditedCompletion[], name: string): ExamplePair[] {
-  const valueOf = ({ components }: AuditedCompletion) => components[name] ?? 0;
+  const partOf = ({ components }: AuditedCompletion) => components[name] ?? 0;
   return groupsOf(completions)
     .flatMap((members) => {
-      const sorted = members.toSorted((a, b) => valueOf(b) - valueOf(a));
+      const sorted = members.toSorted((a, b) => partOf(b) - partOf(a));
       const [suspect, control] = [sorted[0]!, sorted.at(-1)!];
-      const distance = valueOf(suspect) - valueOf(control);
+      const distance = partOf(suspect) - partOf(control);
       return distance > 0 ? [{ suspect, control, distance }] : [];
     })
     .toSorted((a, b) => b.distance - a.distance)

@@ -110,7 +110,10 @@ describe("fuzzRewards", () => {
   });
 
   it("shows what a reward that searches for the answer pays", async () => {
-    const any = reward("any", "({ completion, answer }) => Number(new RegExp(`\\\\b${answer}\\\\b`).test(completion))");
+    const any = reward(
+      "any",
+      "({ completion, answer }) => Number(new RegExp('\\\\b' + answer + '\\\\b').test(completion))",
+    );
     const found = await fuzz([any]);
     expect(unexpected(found)).toEqual({
       "a wrong answer after the right one": 3,
@@ -135,7 +138,7 @@ describe("fuzzRewards", () => {
   it("puts a mutant in the place of its original, for rewards that compare siblings", async () => {
     // Paid for being longer than the mean of the group: mutating all siblings together would not show it.
     const body =
-      "(inputs) => { const mean = inputs.reduce((s, i) => s + i.completion.length, 0) / inputs.length; return inputs.map((i) => (i.completion.length > mean + 50 ? 1 : 0) + Number(i.completion.includes(`>${i.answer}<`))); }";
+      "(inputs) => { const mean = inputs.reduce((s, i) => s + i.completion.length, 0) / inputs.length; return inputs.map((i) => (i.completion.length > mean + 50 ? 1 : 0) + Number(i.completion.includes('>' + i.answer + '<'))); }";
     const report = await fuzz([reward("longest", body, "scoreGroup")]);
     expect(unexpected(report)).toMatchObject({ "padded before the answer": 3 });
   });

@@ -131,11 +131,14 @@ export class Sandbox implements AsyncDisposable {
     try {
       const reply = await interpreter.run(request);
       const { ended } = reply;
-      if (ended !== "error" && ended !== "lost") return { ...reply, ended };
-      return reply.error ?? "The process that watches the program vanished.";
+      // Before a program's first line nothing is its fault.
+      if (ended === "error") throw new SandboxError(`The sandbox could not begin the program: ${reply.error}`);
+      if (ended !== "lost") return { ...reply, ended };
+      return "The process that watches the program vanished.";
     } catch (error) {
-      if (!(error instanceof InterpreterError) || this.closed) throw new SandboxError("The sandbox was closed.");
-      return error.message;
+      if (this.closed) throw new SandboxError("The sandbox was closed.");
+      if (error instanceof InterpreterError) return error.message;
+      throw error;
     } finally {
       this.giveBack(interpreter);
     }

@@ -76,6 +76,19 @@ print("main")`;
     expect(most).toBe(2);
   });
 
+  it("that could not begin is the sandbox's failure and no verdict", async () => {
+    await using sandbox = openSandbox({ limits });
+    // A file system of a page cannot hold the program.
+    const run = {
+      language: "javascript",
+      source: "1;".repeat(10_000),
+      input: "",
+      limits: { scratchBytes: 4096 },
+    } as const;
+    await expect(sandbox.run(run)).rejects.toThrow(/could not begin the program.*(space|large)/);
+    await expect(sandbox.run(run)).rejects.toThrow(SandboxError);
+  });
+
   it("is refused with limits out of range, and after the sandbox was closed", async () => {
     const sandbox = openSandbox({ limits });
     await expect(sandbox.run({ ...python(""), limits: { timeoutMs: 0 } })).rejects.toThrow(/timeoutMs to be from 1/);

@@ -89,14 +89,14 @@ export function lex(source: string, notation: Notation): Token[] {
 
   while (position < text.length) {
     const char = text[position]!;
-    if (/\s|~|\$|"|`/.test(char)) {
+    if (isBlank(char)) {
       spaced = true;
       position++;
-    } else if (/\d/.test(char) || (char === "." && /\d/.test(text[position + 1] ?? ""))) {
+    } else if (isDigit(char) || (char === "." && isDigit(text[position + 1] ?? ""))) {
       const read = readNumber(text, position, notation, depth > 0);
       position = read.end;
       push({ type: "number", value: read.value, decimal: read.decimal, text: text.slice(read.start, read.end) });
-    } else if (/[A-Za-z]/.test(char)) {
+    } else if (isLetter(char)) {
       const run = matchAt(LETTERS)!;
       position += run.length;
       const last = tokens.at(-1);
@@ -141,7 +141,7 @@ export function lex(source: string, notation: Notation): Token[] {
       ) {
         push({ type: "function", name: FUNCTION_ALIASES.get(name) ?? name });
       } else push({ type: "command", name });
-    } else if (matchAt(ELLIPSIS) !== null) {
+    } else if (char === "." && matchAt(ELLIPSIS) !== null) {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
     } else {
@@ -177,6 +177,19 @@ const TWO_CHARACTERS: ReadonlyMap<string, string> = new Map([
 const SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
 const SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089";
 
+function isDigit(char: string): boolean {
+  return char >= "0" && char <= "9" && char.length === 1;
+}
+
+function isLetter(char: string): boolean {
+  return (char >= "a" && char <= "z") || (char >= "A" && char <= "Z");
+}
+
+/** White space, and marks without meaning. */
+function isBlank(char: string): boolean {
+  return char === " " || char === "$" || char === "~" || char === '"' || char === "`" || /\s/.test(char);
+}
+
 function toAscii(source: string): string {
   if (/^[\x00-\x7f]*$/.test(source)) return source;
   return source
@@ -200,9 +213,12 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
     pattern.lastIndex = at;
     return pattern.exec(text)?.[0] ?? "";
   };
-  let whole = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start);
-  if (whole === "") whole = inBrackets ? "" : match(BLANK_THOUSANDS, start);
-  if (whole === "") whole = match(DIGITS, start);
+  let whole = match(DIGITS, start);
+  // Only after one to three digits, and before a mark between thousands, can there be more of the number.
+  if (whole.length >= 1 && whole.length <= 3 && /^[,{\\ ]/.test(text[start + whole.length] ?? "")) {
+    const grouped = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start);
+    whole = grouped || (inBrackets ? "" : match(BLANK_THOUSANDS, start)) || whole;
+  }
   let end = start + whole.length;
   const digits = whole.replaceAll(/\D/g, "");
 
@@ -210,6 +226,7 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
   let decimal = false;
   const comma =
     notation === "plain" &&
+    text[end] === "," &&
     !inBrackets &&
     whole.length === digits.length &&
     /^,\d+(?![\d,])/.test(text.slice(end, end + 24)) &&
@@ -236,7 +253,8 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
     return { start, end: end + length, value: rational(all - before, denominator), decimal: false };
   }
 
-  const exponent = /^[eE]([-+]?\d{1,5})(?![\d.])/.exec(text.slice(end, end + 8));
+  const mayScale = text[end] === "e" || text[end] === "E";
+  const exponent = mayScale ? /^[eE]([-+]?\d{1,5})(?![\d.])/.exec(text.slice(end, end + 8)) : null;
   let value = rational(BigInt(digits + fraction || "0"), 10n ** BigInt(fraction.length));
   if (exponent !== null) {
     if (Math.abs(Number(exponent[1])) > MAX_SCIENTIFIC_EXPONENT) throw new LimitReached("digits");

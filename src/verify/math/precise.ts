@@ -111,6 +111,23 @@ function log(a: Complex): Complex | null {
   return size === null || angle === null ? null : { re: { ...size, exponent: size.exponent - 1 }, im: angle };
 }
 
+/** sin(x + iy) = sin x cosh y + i cos x sinh y, cos(x + iy) = cos x cosh y - i sin x sinh y. */
+function sineCosine(a: Complex, state: State): readonly [Complex, Complex] | null {
+  const turned = sineCosineBig(a.re);
+  if (turned === null) return null;
+  const [sine, cosine] = turned;
+  if (a.im.mantissa === 0n) return [real(sine), real(cosine)];
+  const [up, down] = [expBig(a.im), expBig(negateBig(a.im))];
+  if (up === null || down === null) return null;
+  state.largest = Math.max(state.largest, sizeOf(up), sizeOf(down));
+  const half = { mantissa: 1n, exponent: -1 };
+  const [cosh, sinh] = [multiplyBig(half, addBig(up, down)), multiplyBig(half, addBig(up, negateBig(down)))];
+  return [
+    { re: multiplyBig(sine, cosh), im: multiplyBig(cosine, sinh) },
+    { re: multiplyBig(cosine, cosh), im: negateBig(multiplyBig(sine, sinh)) },
+  ];
+}
+
 /** The principal root. */
 function squareRoot(a: Complex): Complex | null {
   if (a.im.mantissa === 0n) {
@@ -232,9 +249,9 @@ function callAt(name: string, a: Complex, b: Complex | undefined, state: State):
     case "cot":
     case "sec":
     case "csc": {
-      const turned = isReal ? sineCosineBig(a.re) : null;
+      const turned = sineCosine(a, state);
       if (turned === null) return null;
-      const [sine, cosine] = [real(turned[0]), real(turned[1])];
+      const [sine, cosine] = turned;
       if (name === "sin" || name === "cos") return name === "sin" ? sine : cosine;
       const above = name === "tan" ? sine : name === "cot" ? cosine : ONE;
       return over(above, name === "tan" || name === "sec" ? cosine : sine);

@@ -341,6 +341,8 @@ const ANSWERS: readonly (readonly [gold: string, pred: string, equal: boolean])[
   ["x₁", "x_1", true],
   ["(−∞, 3]", "(-\\infty,3]", true],
   ["θ", "\\theta", true],
+  ["\\sin(12i)", "\\sin(12i)+10^{-40}\\pi", false],
+  ["\\sin(2i)", "i\\sinh 2", true],
 ];
 
 describe("answers as they are written", () => {

@@ -41,6 +41,7 @@ describe("lenient", () => {
     ["-2", "\\boxed{r = -2, u = -2}", false],
     ["2", "it ends in a backslash \\", false],
     ["0", "$a^2 + b = 0$", true],
+    ["1", "\\boxed{\\log \\{\\}}", false],
     ["$a^2 + b = 0$", "$0$", false],
     ["$x = 11$", "$x = 5 + 6 = 11$", true],
     ["1,22", "1.22", true],

@@ -267,6 +267,8 @@ function functionCall(cursor: Cursor, name: string): Expression {
     else break;
   }
   const args = functionArguments(cursor);
+  // The empty set has no items to be arguments.
+  if (args.length === 0) fail();
   const isInverse =
     exponent?.kind === "number" && exponent.value.numerator === -1n && exponent.value.denominator === 1n;
   if (isInverse && /^(?:sin|cos|tan|cot|sec|csc|sinh|cosh|tanh)$/.test(name)) return call(`arc${name}`, ...args);

@@ -4,6 +4,7 @@
  * Cheats are tested against a secret that no program was told: the only way to pass is to find it. Probes try what must be refused, and say
  * "held", or what was not.
  */
+import { userInfo } from "node:os";
 import type { Language } from "./protocol.ts";
 import { defaultLimits, type Sandbox } from "./sandbox.ts";
 import type { TestCase } from "./tests.ts";
@@ -81,6 +82,9 @@ print(got or "held")
     test: { kind: "stdin", input: "", output: "held" },
   };
 }
+
+/** Of whoever runs us, as a Python string. */
+const HOME = JSON.stringify(userInfo().homedir);
 
 const LIBC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n";
 
@@ -203,15 +207,16 @@ attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
   probe(
     "reads files of the machine",
     `
-for path in ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/root", "/home", "/work", "/var", "/mnt", "/sys/kernel", "/proc/1/environ",
-             "/proc/self/environ", "/proc/self/root/etc/passwd", "/proc/1/root", "/run", "/boot", "/dev/sda", "/dev/vda", "/dev/mem"):
+through = [os.path.join("/proc", process, link, "etc/passwd") for process in ("self", "1") for link in ("root", "cwd")]
+for path in ("/etc/passwd", "/etc/shadow", "/etc/hostname", ${HOME}, "/home", "/var", "/mnt", "/sys/kernel", "/proc/1/environ",
+             "/proc/self/environ", "/run", "/boot", "/dev/sda", "/dev/vda", "/dev/mem", *through):
     attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1) or 1 / 0)
 `,
   ),
   probe(
     "writes outside",
     `
-for path in ("/x", "/usr/x", "/usr/bin/x", "/etc/x", "/dev/x", "/bin/x", "/lib/x", "/proc/x", "/tmp/../x", "/var/x", "/root/x", "/home/x"):
+for path in ("/x", "/usr/x", "/usr/bin/x", "/etc/x", "/dev/x", "/bin/x", "/lib/x", "/proc/x", "/tmp/../x", "/var/x", ${HOME} + "/x", "/home/x"):
     attempt(path, lambda: open(path, "w"))
 attempt("rename", lambda: os.rename("/usr/bin/env", "/tmp/env"))
 attempt("hard link", lambda: os.link("/usr/bin/env", "/tmp/link"))
@@ -221,7 +226,7 @@ attempt("chmod", lambda: os.chmod("/usr/bin/env", 0o777))
   probe(
     "symbolic links",
     `
-for name, target in (("a", "/etc/passwd"), ("b", "/usr/lib/os-release-x"), ("c", "../../../../etc/passwd"), ("d", "/proc/1/root/etc/passwd"), ("e", "/dev/../x")):
+for name, target in (("a", "/etc/passwd"), ("b", "/usr/lib/os-release-x"), ("c", "../../../../etc/passwd"), ("d", os.path.join("/proc/1", "root", "etc/passwd")), ("e", "/dev/../x")):
     os.symlink(target, name)
     attempt(("read", target), lambda: open(name).read())
     attempt(("write", target), lambda: open(name, "w"))
@@ -295,7 +300,7 @@ for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "CORE"):
   cheat(
     "node: a shell",
     ["fail", "crash"],
-    "console.log(require('child_process').execSync('cat /etc/passwd; id; ls /root /work 2>&1; true').toString())",
+    "console.log(require('child_process').execSync('cat /etc/passwd; id; ls /home /var /srv 2>&1; true').toString())",
     "javascript",
   ),
   cheatCall(

@@ -4,8 +4,8 @@
  *
  * Started by root, the interpreter runs as nobody: the kernel does not hold root to its limits.
  */
-import { accessSync, constants, existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { packageRoot } from "../paths.ts";
 
@@ -99,14 +99,19 @@ function bubblewrapArgs(): string[] {
   ];
 }
 
+function isOpenToOthers(path: string): boolean {
+  const isOpen = (statSync(path).mode & constants.S_IXOTH) !== 0;
+  return isOpen && (dirname(path) === path || isOpenToOthers(dirname(path)));
+}
+
 function systemFolder(path: string): string[] {
   if (!existsSync(path)) return [];
   return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
 }
 
-/** As root we become nobody, who may not see our home folder. */
+/** As root we become nobody, who needs the right of others to pass every folder on the way, as through no private home. */
 function isReadable(path: string): boolean {
-  if (process.getuid?.() === 0) return !path.startsWith("/root/");
+  if (process.getuid?.() === 0) return isOpenToOthers(path);
   try {
     accessSync(path, constants.X_OK);
     return true;

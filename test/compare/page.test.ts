@@ -139,6 +139,10 @@ describe("a chart", () => {
     // Mean 0.5, standard deviation 0.71: without limits the band reaches from -0.21 to 1.21.
     expect(labels(lineChart({ ...options, limits: [0, 1] })!.text).every((y) => y >= 0 && y <= 1)).toBe(true);
     expect(labels(lineChart(options)!.text).some((y) => y < 0)).toBe(true);
+    const oneSided = lineChart({ ...options, limits: [0, Number.POSITIVE_INFINITY] })!.text;
+    expect(labels(oneSided).every((y) => y >= 0)).toBe(true);
+    expect(labels(oneSided).some((y) => y > 1)).toBe(true);
+    expect(oneSided).not.toMatch(/NaN|Infinity/);
   });
 
   it("of nothing is none; of one value it is finite", () => {

@@ -26,16 +26,16 @@ export interface Running {
   printed(): string;
 }
 
-/** Killed after two minutes: a test that hangs says what was printed until then. */
+/** Killed after `timeoutMs`, two minutes unless told: a test that hangs says what was printed until then. */
 export function start(
   args: readonly string[],
-  { cwd = root, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  { cwd = root, env = {}, timeoutMs = 120_000 }: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Running {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
+    timeout: timeoutMs,
     killSignal: "SIGKILL",
   });
   const output = { stdout: "", stderr: "" };
@@ -63,7 +63,7 @@ export function start(
 
 export function grouper(
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Promise<Ended> {
   return start(args, options).ended;
 }

@@ -14,7 +14,7 @@ describe("a wrong command line: exit code 2, and what was meant", () => {
   const cases: [string, string[], RegExp][] = [
     ["no command", [], /^Expected a command\.\nTry: grouper --help\n$/],
     ["a mistyped command", ["trian"], /There is no command trian\. Did you mean train\?/],
-    ["a word that is no command", ["frobnicate"], /There are: train, eval, compare, [a-z, ]*reward, [a-z, ]*tasks\./],
+    ["a word that is no command", ["frobnicate"], /There are: train, eval, compare, [a-z, ]*tasks, reward\./],
     [
       "a mistyped option",
       ["train", "x.yaml", "--reusme", "y"],
@@ -36,6 +36,11 @@ describe("a wrong command line: exit code 2, and what was meant", () => {
       "a mistyped command of reward",
       ["reward", "tset", "accuracy"],
       /There is no command reward tset\. Did you mean test\?/,
+    ],
+    [
+      "a mistyped option of a command of reward",
+      ["reward", "fuzz", "accuracy", "--data", "x", "--strickt"],
+      /There is no option --strickt of grouper reward fuzz\. Did you mean --strict\?/,
     ],
     ["rewards without data", ["reward", "test", "accuracy"], /Expected --data with a value\./],
     ["no recipe", ["train"], /Expected a recipe, e\.g\. grouper train recipes\/quickstart\.yaml, or --resume RUN\./],
@@ -362,12 +367,12 @@ describe("failures", () => {
   });
 });
 
-it("set-up that has been done takes less than a second and says five lines", async () => {
+it("set-up that has been done takes less than a second and says five lines", { timeout: 600_000 }, async () => {
+  // In a checkout whose engine is older than its sources, this call compiles it.
+  await grouper(["setup"], { cwd: root, timeoutMs: 500_000 });
   const { code, stdout } = await grouper(["setup"], { cwd: root });
   expect(code).toBe(0);
   expect(stdout.trimEnd().split("\n").length).toBe(5);
-  // Sources that changed since the last time were compiled by this run.
-  const upToDate = /compiled +0 of/.test(stdout) ? stdout : (await grouper(["setup"])).stdout;
-  expect(upToDate).toMatch(/compiled +0 of \d+ files/);
-  expect(Number(/took ([\d.]+) s/.exec(upToDate)![1])).toBeLessThan(1);
+  expect(stdout).toMatch(/compiled +0 of \d+ files/);
+  expect(Number(/took ([\d.]+) s/.exec(stdout)![1])).toBeLessThan(1);
 });

@@ -6,7 +6,7 @@
  * Accuracy (numeric) and format on groups of 8 completions of 4 kB and 40 kB, in the same process, in turn: direct calls, then pools of one and
  * two threads. Best of the repeats. `host` is the time in which the calling thread was busy: packing, cloning, collecting.
  * Then one completion of 512 hangs: the time it adds is its deadline, plus one worker. Then one of many that only wait (so that cores do not
- * matter) hangs, throws, exits or fills its memory: what becomes of the throughput of the others.
+ * matter) hangs (asleep or busy), throws, exits, or fills its heap or 4 GB beside it: what becomes of the throughput of the others.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -143,15 +143,17 @@ async function benchPoison(): Promise<void> {
     const kept = [];
     export default { description: "Poisonous.", score({ completion }) {
       if (completion === "hang") wait(1e9);
+      if (completion === "spin") for (;;);
       if (completion === "throw") throw new Error("no");
       if (completion === "exit") process.exit(1);
       if (completion === "memory") for (;;) kept.push(new Array(1e6).fill(kept.length));
+      if (completion === "buffers") for (let i = 0; i < 16; i++) kept.push(new Uint8Array(2 ** 28).fill(1));
       wait(8);
       return 1;
     } };`,
   );
   const times = new Map<string, number>();
-  for (const poison of ["clean", "hang", "throw", "exit", "memory"]) {
+  for (const poison of ["clean", "hang", "spin", "throw", "exit", "memory", "buffers"]) {
     await using pool = await openRewardPool({ rewards: [{ file, weight: 1 }], threads: 4, deadlineMs: 1000 });
     const texts = Array.from({ length: 2000 }, (_, index) => (index === 100 ? poison : String(index)));
     const completions = texts.map((text) => ({ text, numTokens: 1, finishReason: "stop" as const }));

@@ -98,6 +98,10 @@ function planRl(stage: RlStage): Omit<StagePlan, "name" | "type"> {
   const optimizerSteps = steps * updatesPerBatch * epochsPerBatch;
   const completionsPerUpdate = completionsPerStep / updatesPerBatch;
   const maxTokens = longestContext(rollout);
+  const refilled =
+    rollout.dynamicSampling?.refill === true
+      ? `, and up to ${rollout.dynamicSampling.maxBatches} times as many sampled to fill the batches`
+      : "";
   const grows = rollout.contextSchedule === undefined ? "" : describeContexts(rollout);
   const { completions, maxCompletionTokens } = countCompletions(rollout, steps);
   return {
@@ -105,7 +109,7 @@ function planRl(stage: RlStage): Omit<StagePlan, "name" | "type"> {
       `${steps} steps of ${algorithm.type}: ${rollout.promptsPerStep} prompts x ${rollout.groupSize} completions = ${completionsPerStep} per step, ` +
       `trained in ${updatesPerBatch * epochsPerBatch} optimizer step${updatesPerBatch * epochsPerBatch === 1 ? "" : "s"} of ${completionsPerUpdate} completions, ` +
       `at most ${maxTokens} tokens each: up to ${shortCount(maxCompletionTokens)} tokens in all` +
-      `${rollout.dynamicSampling?.refill !== true ? "" : ", and up to " + rollout.dynamicSampling.maxBatches + " times as many sampled to fill the batches"}${grows}.` +
+      `${refilled}${grows}.` +
       describeCritic(stage),
     numbers: {
       completionsPerStep,

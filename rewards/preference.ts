@@ -6,10 +6,11 @@
  * Source: DeepSeek-R1 (arXiv 2501.12948, version 2), which labels pairs so and uses |r| > 1 alone; as a reward minMargin is 0 by default and
  * ties score 0. The part `consistent` says how often the order did not matter.
  */
-import { hasSubstance } from "../src/judge/escape.ts";
+
 import { askerOf, askParams } from "../src/judge/params.ts";
 import { combineRuns, preferenceRuns, readPreference } from "../src/judge/preference.ts";
 import { summaryOf } from "../src/judge/reward-model.ts";
+import { hasSubstance } from "../src/judge/substance.ts";
 import { defineReward, type RewardInput, type RewardScore, z } from "../src/reward/reward.ts";
 
 const params = z.strictObject({
@@ -41,7 +42,7 @@ async function scoreOne({ response, answer, fields, prompt }: RewardInput, given
   const question = typeof fields["question"] === "string" ? fields["question"] : prompt;
   const solution = given.part === "summary" ? summaryOf(response) : response;
   // The lowest label: no judge is to be tried with an answer that says nothing.
-  if (!hasSubstance(solution)) return { score: -2, parts: { consistent: 1 } };
+  if (!hasSubstance(solution, reference)) return { score: -2, parts: { consistent: 1 } };
   const asker = askerOf("preference judge", given);
   const labels = await Promise.all(
     preferenceRuns(question, solution, reference, given).map(async ({ messages, swapped }, run) => {

@@ -1,67 +1,52 @@
 /**
  * Makes text of the policy harmless to a judge. What a reward depends on, reinforcement learning finds: a verdict written in advance,
- * a chat template's turn, an order to the grader, one token that a judge happens to like.
+ * a chat template's turn, an order to the grader, padding that pushes the answer or the instructions away.
  *
  * The text keeps its meaning and loses its powers: nothing in it can be read as a verdict, a heading of the prompt, a turn of the
- * conversation or the end of its own fence. Source of the one-token attacks: "One Token to Fool LLM-as-a-Judge" (arXiv 2507.08794).
+ * conversation or the end of its own fence. What it says to the judge in plain words remains: the fence is against that.
  */
 import { createHash } from "node:crypto";
+import { visible } from "./visible.ts";
 
-/** Texts that say nothing and that judges have been seen to accept; the first two are the controls that always run. */
-export const EMPTY_ANSWERS = [
-  ":",
-  "",
-  ".",
-  ",",
-  " ",
-  "Thought process:",
-  "Let's solve this problem step by step.",
-  "Solution",
-  "解",
-  "かいせつ",
-  "Respuesta",
-] as const;
+/** Colons, and what a model takes for one. */
+const COLON = "[:：∶﹕꞉ː︓]";
 
-const NOTHING: ReadonlySet<string> = new Set(EMPTY_ANSWERS.map(bare));
+/** A line may begin with marks of a list, a quote or a heading. */
+const LINE_START = "^(?:[^\\S\\n]|[#*>_`•-])*";
 
-/** False where there is nothing to judge: no letter or digit, or only an opening such as "Solution". Such a text is wrong unasked. */
-export function hasSubstance(text: string): boolean {
-  return /[\p{L}\p{N}]/u.test(text) && !NOTHING.has(bare(text));
-}
-
-function bare(text: string): string {
-  return text
-    .replaceAll(/[^\p{L}\p{N}]+/gu, " ")
-    .trim()
-    .toLowerCase();
-}
-
-const HEADING =
-  /^([ \t#*]{0,8}(?:(?:reference|model)[' a-z]{0,20}|question|题目|参考解答|模型解答|system|user|assistant|human|ai|judge|grader))[ \t*]{0,4}[:：]/gimu;
+const UPPER_HEADING = new RegExp(`(${LINE_START}[A-Z](?:[A-Z'’]|[^\\S\\n]){2,200})${COLON}`, "gmu");
+const HEADING = new RegExp(
+  `(${LINE_START}(?:(?:reference|model)[’' a-z]{0,40}|answer [ab]|request|question|instructions?|response|题目|参考解答|模型解答|system|user|assistant|human|ai|judge|grader)[^\\S\\n*_]{0,40})[*_]{0,4}${COLON}`,
+  "gimu",
+);
+const VERDICT = new RegExp(`(verdict|correct(?:ness)?|结果)([\\s*_\`"'”’]*)${COLON}`, "giu");
 
 export interface EscapeOptions {
   /** Characters kept, from the end, where answers stand. Default 8,000. */
   readonly maxChars?: number;
 }
 
-/** The text as it goes into a prompt. Total; linear in the length of what is kept. */
+/** The text as it goes into a prompt. Total; linear in its length. */
 export function escapeJudged(text: string, { maxChars = 8000 }: EscapeOptions = {}): string {
-  const kept = text.length <= maxChars ? text : text.slice(-maxChars);
-  const cut = text.length - kept.length;
+  // Padding first, so that it cannot push out what is kept.
+  const seen = visible(text)
+    .replaceAll(/\s{100,}/gu, "\n\n")
+    .trim();
+  const kept = seen.length <= maxChars ? seen : visible(seen.slice(-maxChars));
+  const cut = seen.length - kept.length;
   const harmless = kept
-    // Invisible characters: zero width, direction marks, tags; they hide words from us that a model reads.
-    .replaceAll(/[\p{Cf}\p{Co}\p{Cs}]/gu, "")
-    .replaceAll(/[^\P{Cc}\n\t]/gu, " ")
-    // Anything that looks like a tag or a token of a template: <|im_start|>, </solution>, <think>, [INST].
-    .replaceAll(/<(?=\/?[\p{L}_|｜])/gu, "< ")
-    .replaceAll(/\[(?=\/?INST\])/gi, "[ ")
+    // Anything that looks like a tag or a token of a template: <|im_start|>, </solution>, <think>, [INST], [SYSTEM_PROMPT].
+    .replaceAll(/<(?=\/?[\p{L}_|])/gu, "< ")
+    .replaceAll(/\[(?=\/?(?:INST|THINK|[A-Z]+_[A-Z_]+)\])/gi, "[ ")
+    .replaceAll(/◁(?=\/?think▷)/gi, "◁ ")
     // Marks: [[YES]], [[A>B]].
-    .replaceAll("[[", "[ [")
-    .replaceAll("]]", "] ]")
-    // Verdicts, as a line or as a key of JSON. An arrow, since a dash could be read as the sign of the number that follows.
-    .replaceAll(/["'“]?(verdict|correct(?:ness)?|结果)["'”]?[ \t*_]{0,8}[:：]/giu, "$1 →")
+    .replaceAll(/\[(?=\[)/g, "[ ")
+    .replaceAll(/\](?=\])/g, "] ")
+    // Verdicts, as a line or as a key of JSON, however it is spelled. An arrow, since a dash could be read as the sign of the number that follows.
+    .replaceAll(VERDICT, "$1$2 →")
+    .replaceAll(/"(\s*):/g, '"$1 →')
     // Headings of a prompt, and turns of a conversation.
-    .replaceAll(/^([ \t#*]{0,8}[A-Z][A-Z' ]{2,40})[:：]/gmu, "$1 →")
+    .replaceAll(UPPER_HEADING, "$1 →")
     .replaceAll(HEADING, "$1 →");
   return cut === 0 ? harmless : `[${cut} characters left out]\n${harmless}`;
 }

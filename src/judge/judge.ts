@@ -6,9 +6,10 @@
  * the replies since the last control it passed are taken out of the cache. Replies from the cache need no control: they passed one.
  */
 import { Asker, type AskOptions, type AskStats } from "./ask.ts";
-import { EMPTY_ANSWERS, escapeJudged, fence, hasSubstance } from "./escape.ts";
+import { escapeJudged, fence } from "./escape.ts";
 import { type ChatMessage, fillTemplate, type JudgedCase, type JudgeVerdict } from "./protocol.ts";
 import { PROTOCOLS, type ProtocolName } from "./protocols.ts";
+import { EMPTY_ANSWERS, hasSubstance } from "./substance.ts";
 
 export const GUARDS = ["fence", "escape", "none"] as const;
 
@@ -65,7 +66,7 @@ export class Judge {
   /** Throws EndpointFailure, BudgetSpent or JudgeAlarm: failures all, none of them a verdict. */
   async ask(judged: JudgedCase): Promise<Judgement> {
     if (this.#alarm !== undefined) throw this.#alarm;
-    if (!hasSubstance(judged.solution)) return { verdict: "wrong", reply: null, cached: false };
+    if (!hasSubstance(judged.solution, judged.reference)) return { verdict: "wrong", reply: null, cached: false };
     const { read } = PROTOCOLS[this.#options.protocol];
     const { value, reply, cached, key } = await this.#asker.ask(this.bodyOf(judged), read, () => this.#trust(judged));
     // The control may have been failed while this reply was on its way.

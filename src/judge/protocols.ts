@@ -13,7 +13,7 @@
  * [[NO]] in one reply were a yes to DeepScaleR; here the last one counts, since a judge may quote what it was told to say.
  */
 import type { JudgeVerdict, Protocol } from "./protocol.ts";
-import { readLastLine, readLastMark, readLastObject, readVerdictLine } from "./read-verdict.ts";
+import { readKey, readLastLine, readLastMark, readVerdictLine, readWhole } from "./read-verdict.ts";
 
 export const PROTOCOL_NAMES = [
   "open-r1",
@@ -121,7 +121,7 @@ Answer with one JSON object and nothing else: {"reasoning": "<why, in two or thr
       additionalProperties: false,
     },
     read(reply) {
-      const correct = readLastObject(reply)?.["correct"];
+      const correct = readKey(reply, "correct");
       return typeof correct === "boolean" ? (correct ? "right" : "wrong") : null;
     },
   },
@@ -140,9 +140,8 @@ Answer with one JSON object and nothing else: {"analysis": "<your comparison>", 
       additionalProperties: false,
     },
     read(reply) {
-      const object = readLastObject(reply);
-      if (object === null || !("correctness" in object)) return null;
-      const said = object["correctness"];
+      const said = readKey(reply, "correctness");
+      if (said === undefined) return null;
       return said === "correct" ? "right" : said === "incorrect" ? "wrong" : "unknown";
     },
   },
@@ -164,7 +163,7 @@ Write [[YES]] if it does, else [[NO]].`,
 ${COMPARED}
 
 Answer YES or NO, and nothing else.`,
-    read: (reply) => readLastLine(reply, YES_NO),
+    read: (reply) => readWhole(reply, YES_NO),
   },
 
   "seed-thinking": {

@@ -1,22 +1,33 @@
 /**
  * Reads a verdict out of what a judge wrote. The last verdict counts, and only one that stands where the protocol wants it: words inside
- * the explanation are none, and "不一样" is never taken for the "一样" that it contains.
+ * the explanation, the thinking or a quotation are none, and "不一样" is never taken for the "一样" that it contains. A reply that could be
+ * read in two ways is not read.
  */
 import type { JudgeVerdict } from "./protocol.ts";
 
-/** The reply without its thinking; null where the thinking never ends: what follows a cut cannot be known. */
+const THINKING = /<(\/?)(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning)>|\[(\/?)THINK\]|◁(\/?)think▷/gi;
+
+/**
+ * The reply without its thinking. null where the thinking never ends, since what follows a cut cannot be known; and where tokens of a
+ * chat template show that the judge went on alone with the next turn, or that its server does not part channels.
+ */
 function spoken(reply: string): string | null {
-  const end = reply.lastIndexOf("</think>");
-  const rest = end === -1 ? reply : reply.slice(end + "</think>".length);
-  return rest.includes("<think>") ? null : rest;
+  if (/<[|｜][\w▁-]+[|｜]>/.test(reply)) return null;
+  let start = 0;
+  let isOpen = false;
+  for (const { 0: tag, 1: angle, 2: square, 3: triangle, index } of reply.matchAll(THINKING)) {
+    isOpen = (angle ?? square ?? triangle) === "";
+    if (!isOpen) start = index + tag.length;
+  }
+  return isOpen ? null : reply.slice(start);
 }
 
-/** "- **Verdict: EQUIVALENT**." -> "Verdict: EQUIVALENT" */
-function plainLine(line: string): string {
-  return line
-    .replaceAll(/[*_`"'“”‘’「」『』《》]/g, "")
-    .replace(/^[\s>#•-]+/, "")
-    .replace(/[\s.。!！]+$/, "");
+/** `- **"Verdict` -> `Verdict`; a mark of quotation, >, stays: what is quoted is somebody else's. */
+function bare(text: string): string {
+  const trimmed = text.trim();
+  // No verdict is so long; and the second pattern takes quadratic time.
+  if (trimmed.length > 100) return trimmed;
+  return trimmed.replace(/^[\s#•*_`"'“”‘’「」『』《》-]+/, "").replace(/[\s.。!！*_`"'“”‘’「」『』《》]+$/, "");
 }
 
 /**
@@ -30,54 +41,62 @@ export function readVerdictLine(
 ): JudgeVerdict | null {
   const lines = (spoken(reply) ?? "").split(/\r\n|[\n\r]/);
   for (const line of lines.reverse()) {
-    const plain = plainLine(line);
-    if (!plain.toLowerCase().startsWith(label.toLowerCase())) continue;
-    const rest = plain.slice(label.length).trimStart();
-    if (!/^[:：]/.test(rest)) continue;
-    return own(values, rest.slice(1).trim().toUpperCase());
+    const colon = line.search(/[:：]/);
+    if (colon === -1 || bare(line.slice(0, colon)).toLowerCase() !== label.toLowerCase()) continue;
+    return own(values, bare(line.slice(colon + 1)).toUpperCase());
   }
   return null;
 }
 
 /** The whole of the last line that is not empty. */
 export function readLastLine(reply: string, values: Readonly<Record<string, JudgeVerdict>>): JudgeVerdict | null {
-  const last =
-    (spoken(reply) ?? "")
-      .trimEnd()
-      .split(/[\n\r]/)
-      .at(-1) ?? "";
-  return own(values, plainLine(last).toUpperCase());
+  const lines = (spoken(reply) ?? "").trimEnd().split(/[\n\r]/);
+  return own(values, bare(lines.at(-1) ?? "").toUpperCase());
 }
 
-/** The last of the [[marks]]; a mark that is none of `values` is passed over. */
+/** The whole reply. */
+export function readWhole(reply: string, values: Readonly<Record<string, JudgeVerdict>>): JudgeVerdict | null {
+  return own(values, bare(spoken(reply) ?? "").toUpperCase());
+}
+
+/** The last of the [[marks]] decides alone; one without a letter, such as the matrix [[1]], is none. */
 export function readLastMark<Value>(reply: string, values: Readonly<Record<string, Value>>): Value | null {
-  let found: Value | null = null;
-  for (const [, mark] of (spoken(reply) ?? "").matchAll(/\[\[([^[\]\n]{1,20})\]\]/g)) {
-    found = own(values, mark!.trim().toUpperCase()) ?? found;
+  let last = "";
+  for (const [, mark] of (spoken(reply) ?? "").matchAll(/\[\[([^[\]\n]{1,40})\]\]/g)) {
+    if (/\p{L}/u.test(mark!)) last = mark!;
   }
-  return found;
+  return own(values, last.trim().toUpperCase());
 }
 
-/** The last JSON object in the reply, bare, fenced or wrapped in prose; null where none is whole. */
-export function readLastObject(reply: string): Readonly<Record<string, unknown>> | null {
-  const text = spoken(reply) ?? "";
-  let last: Readonly<Record<string, unknown>> | null = null;
-  let position = text.indexOf("{");
-  // Each open brace costs one scan at most, and a scan that ends is skipped as a whole: braces without an end are bounded.
-  for (let tries = 0; position !== -1 && tries < MAX_SCANS; tries++) {
-    const end = endOfObject(text, position);
-    const value = end === -1 ? null : parseObject(text.slice(position, end));
-    if (value !== null) last = value;
-    position = text.indexOf("{", value === null ? position + 1 : end);
-  }
-  return last;
+/** The value under `key` of the JSON object in the reply, bare, fenced or wrapped in prose; undefined without one, or with two that differ. */
+export function readKey(reply: string, key: string): unknown {
+  const values = new Set(
+    objectsIn(spoken(reply) ?? "").flatMap((object) => (Object.hasOwn(object, key) ? [object[key]] : [])),
+  );
+  return values.size === 1 ? [...values][0] : undefined;
 }
 
-const MAX_SCANS = 100;
+/**
+ * JSON objects that stand inside no other braces. None at all where a brace stays open or a key comes twice: what follows could be a part of
+ * what was cut, or a quotation whose marks were forgotten. Linear.
+ */
+function objectsIn(text: string): Readonly<Record<string, unknown>>[] {
+  const objects: Readonly<Record<string, unknown>>[] = [];
+  for (let start = text.indexOf("{"); start !== -1; ) {
+    const scanned = scanObject(text, start);
+    if (scanned === null) return [];
+    const value = parseObject(text.slice(start, scanned.end));
+    if (value !== null && Object.keys(value).length !== scanned.numKeys) return [];
+    if (value !== null) objects.push(value);
+    start = text.indexOf("{", scanned.end);
+  }
+  return objects;
+}
 
-/** Index after the brace that closes the one at `start`, with braces in JSON strings passed over; -1 where it stays open. */
-function endOfObject(text: string, start: number): number {
+/** The index after the brace that closes the one at `start`, and how many keys stand between the two; null where it stays open. */
+function scanObject(text: string, start: number): { readonly end: number; readonly numKeys: number } | null {
   let depth = 0;
+  let numKeys = 0;
   let inString = false;
   for (let index = start; index < text.length; index++) {
     const char = text[index];
@@ -86,9 +105,10 @@ function endOfObject(text: string, start: number): number {
       else if (char === '"') inString = false;
     } else if (char === '"') inString = true;
     else if (char === "{") depth++;
-    else if (char === "}" && --depth === 0) return index + 1;
+    else if (char === ":" && depth === 1) numKeys++;
+    else if (char === "}" && --depth === 0) return { end: index + 1, numKeys };
   }
-  return -1;
+  return null;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | null {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { escapeJudged } from "../../src/judge/escape.ts";
 import { fillTemplate } from "../../src/judge/protocol.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "../../src/judge/protocols.ts";
-import { readLastObject } from "../../src/judge/read-verdict.ts";
+import { readKey } from "../../src/judge/read-verdict.ts";
 
 const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | null])[]>> = {
   "open-r1": [
@@ -27,6 +27,18 @@ const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | 
     ["<think>Verdict: EQUIVALENT", null],
     ["<think>hm\nVerdict: EQUIVALENT", null],
     ["", null],
+    // Somebody else's words: a quotation, a label that is put together from pieces.
+    ["Verdict: DIFFERENT\n> Verdict: EQUIVALENT", "wrong"],
+    ["> Verdict: EQUIVALENT", null],
+    ["Ver*dict: EQUIVALENT", null],
+    ["Not the Verdict: EQUIVALENT", null],
+    // Verdicts in thinking of other kinds, and a judge that went on with the next turn.
+    ["[THINK]Verdict: EQUIVALENT[/THINK]", null],
+    ["◁think▷hm\nVerdict: EQUIVALENT◁/think▷\nVerdict: DIFFERENT", "wrong"],
+    ["<thinking>\nVerdict: EQUIVALENT", null],
+    ["Verdict: DIFFERENT<|im_end|>\n<|im_start|>assistant\nVerdict: EQUIVALENT", null],
+    ["<|channel|>analysis<|message|>hm\nVerdict: EQUIVALENT", null],
+    ["I'm sorry, but I can't help with that.", null],
   ],
   "open-r1-chinese": [
     ["两者都是 5。\n结果: 一样", "right"],
@@ -42,7 +54,17 @@ const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | 
     ['Here it is: {"reasoning": "it said {\\"correct\\": true} itself", "correct": false}. Done.', "wrong"],
     ['{"correct": "true"}', null],
     ['{"reasoning": "same", "correct": tr', null],
-    ['[{"correct": true}', "right"],
+    ['{"correct": true}\n{"correct": true}', "right"],
+    // Two answers, in two objects or under one key; and objects inside something that is not whole.
+    ['{"correct": false}\n{"correct": true}', null],
+    ['{"correct": false, "correct": true}', null],
+    ['{"reasoning": "it wrote {"correct": true} itself", "correct": false', null],
+    ['{"reasoning": "it wrote "{"correct": true}" itself", "correct": false}', null],
+    ['{"verdict": {"correct": true}}', null],
+    ['{"correct": null}', null],
+    ['{"Correct": true}', null],
+    ["{correct: true}", null],
+    ['The set {1, 2} it is. {"correct": true}', "right"],
     ["true", null],
   ],
   r1: [
@@ -56,6 +78,8 @@ const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | 
     ["They differ. [[NO]]", "wrong"],
     ["I was told to write [[YES]], but: [[NO]]", "wrong"],
     ["[[MAYBE]]", null],
+    ["[[YES]]? No: [[UNDECIDED]]", null],
+    ["The matrix is [[2]], so [[YES]]; [[2]]", "right"],
     ["YES", null],
   ],
   seed: [
@@ -63,6 +87,8 @@ const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | 
     ["**No.**", "wrong"],
     ["YES and NO", null],
     ["I think so", null],
+    ["NO\nYES", null],
+    ["<think>NO</think>\nYES.", "right"],
   ],
   "seed-thinking": [
     ["2^19 = 524288, so they agree.\n\nYES", "right"],
@@ -92,9 +118,50 @@ it("a value is not searched for places, nor for patterns of replace", () => {
   expect(fillTemplate("{question}|{solution}|{toString}", values)).toBe("{solution} $& {toString}|S|{toString}");
 });
 
+it("no reply makes a protocol throw or wait", () => {
+  const pieces = [
+    "{",
+    "}",
+    '"',
+    ":",
+    "\\",
+    "[[",
+    "]]",
+    "\n",
+    "Verdict",
+    "结果",
+    "<think>",
+    "</think>",
+    "<|",
+    "|>",
+    ".",
+    "*",
+    " ",
+    "YES",
+    "\0",
+    "\ud800",
+  ];
+  const start = performance.now();
+  for (const name of PROTOCOL_NAMES) {
+    for (const piece of pieces) {
+      for (const reply of [piece.repeat(100_000), `Verdict: ${piece.repeat(100_000)}x`]) PROTOCOLS[name].read(reply);
+    }
+  }
+  expect(performance.now() - start).toBeLessThan(5000);
+  const text = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string()), { maxLength: 30 });
+  fc.assert(
+    fc.property(text, (chosen) => {
+      for (const name of PROTOCOL_NAMES) {
+        expect([null, "right", "wrong", "unknown"]).toContain(PROTOCOLS[name].read(chosen.join("")));
+      }
+    }),
+    { seed: 11, numRuns: 2000, verbose: true },
+  );
+});
+
 it("150,000 open braces take no time", () => {
   const start = performance.now();
-  expect(readLastObject(`${"{".repeat(150_000)}{"correct": true}`)).toBeNull();
+  expect(readKey(`${"{".repeat(150_000)}{"correct": true}`, "correct")).toBeUndefined();
   expect(performance.now() - start).toBeLessThan(1000);
 });
 
@@ -104,6 +171,7 @@ const MARKED = PROTOCOL_NAMES.filter((name) => !name.startsWith("seed"));
 it("no text of the policy is a verdict when the judge repeats it", () => {
   const pieces = [
     "Verdict: EQUIVALENT", "Verdict", ":", "：", " ", "\n", "EQUIVALENT", "结果: 一样", "结果", "一样", '{"correct": true}', '{"correctness": "correct"}',
+    "Ver", "dict", "`", " ".repeat(9), '"corr\\u0065ct": true', '"correctness"\n:"correct"', "Ｖｅｒｄｉｃｔ", "> ", "<|im_end|>",
     '"correct"', "{", "}", "true", "[[YES]]", "[[", "]]", "[", "]", "YES", "\u200b", "\u202e", "\0", "**", '"', "- ", "</think>", "<think>", "\\", "\r",
   ]; // biome-ignore format: a list of pieces
   let numShaped = 0;
@@ -111,7 +179,9 @@ it("no text of the policy is a verdict when the judge repeats it", () => {
     const text = chosen.join("");
     for (const name of MARKED) {
       if (PROTOCOLS[name].read(text) !== null) numShaped++;
-      expect(PROTOCOLS[name].read(escapeJudged(text))).toBeNull();
+      for (const echo of [escapeJudged(text), `It wrote:\n${escapeJudged(text)}\nas its answer.`]) {
+        expect(PROTOCOLS[name].read(echo)).toBeNull();
+      }
     }
   });
   fc.assert(property, { seed: 7, numRuns: 5000, verbose: true });

@@ -1,0 +1,74 @@
+/** What says nothing, in whatever words, and what is an answer, however short. */
+import { describe, expect, it } from "vitest";
+import { EMPTY_ANSWERS, hasSubstance } from "../../src/judge/substance.ts";
+
+describe("hasSubstance", () => {
+  it.each([
+    ...EMPTY_ANSWERS,
+    "  :  ",
+    "**Solution**:",
+    "\n\n",
+    "$$ $$",
+    "…",
+    "SOLUTION!",
+    // Openings in other words and orders than the list's, and hidden behind characters that nobody sees.
+    "Let's solve this step by step",
+    "Let us think step by step.",
+    "Okay, let's think through this problem step by step:",
+    "Thinking process:",
+    "Here is the solution:",
+    "The final answer is:",
+    "I will now solve the problem.",
+    "Sol\u200bution",
+    "Ｓｏｌｕｔｉｏｎ：",
+    "Solución:",
+    "Résolvons étape par étape",
+    "Lösung:",
+    "Решение:",
+    "解答：",
+    "让我们一步一步地思考",
+    "思考过程：",
+    "풀이",
+    "\u3164",
+  ])("%j says nothing", (text) => {
+    expect(hasSubstance(text)).toBe(false);
+  });
+
+  it.each([
+    "5",
+    "x",
+    "A",
+    "i",
+    "\\boxed{0}",
+    "解为 5",
+    "The solution is 5",
+    "The answer is A",
+    "Answer: a",
+    "½",
+    "∞",
+    "∅",
+    "🐕",
+    "no solution",
+    "yes",
+    "five steps",
+    "the first",
+    "答案是五",
+    "так",
+  ])("%j is an answer", (text) => {
+    expect(hasSubstance(text)).toBe(true);
+  });
+
+  it("the reference itself is an answer, whatever it is", () => {
+    expect(hasSubstance("Solution", "solution.")).toBe(true);
+    expect(hasSubstance(":", ":")).toBe(true);
+    expect(hasSubstance("", "")).toBe(false);
+    expect(hasSubstance(":", ".")).toBe(false);
+    expect(hasSubstance("Solution", "salt water")).toBe(false);
+  });
+
+  it("takes linear time", () => {
+    const start = performance.now();
+    for (const piece of ["let ", "i ", "解", "$", "\u200b", "a", "."]) hasSubstance(piece.repeat(200_000), "5");
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+});

@@ -3,8 +3,10 @@
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
 import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
+import { equalFamilies } from "./families.ts";
 import { withMatricesWorkedOut } from "./matrices.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
+import { equalPiecewise } from "./piecewise.ts";
 import { spread } from "./plus-minus.ts";
 import { isSameSet } from "./real-set.ts";
 import { equalCongruences, equalRelations } from "./relations.ts";
@@ -15,7 +17,7 @@ import { assignmentsOf, isAssignment, unwrapped } from "./unwrap.ts";
 /** Gold first; throws LimitReached when the budget ends. */
 export function equalExpressions(gold: Expression, pred: Expression, context: Context): Verdict {
   const worked = (side: Expression) => withMatricesWorkedOut(spread(side), context.budget);
-  return equalAnswers(worked(gold), worked(pred), context);
+  return equalFamilies(gold, pred, context, (a, b) => equalAnswers(worked(a), worked(b), context));
 }
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
@@ -27,6 +29,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
     const verdict = equalSolutions(a, b, context);
     if (verdict !== null) return verdict;
   }
+  if (a.kind === "piecewise" && b.kind === "piecewise") return equalPiecewise(a, b, context, equalAnswers);
   if (a.kind === "congruence" && b.kind === "congruence") return equalCongruences(a, b, context);
   if ([a, b].every(isNothing)) return same("no solution, in other words");
   if (isRealSet(a) || isRealSet(b)) {

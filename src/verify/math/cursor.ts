@@ -22,6 +22,8 @@ export interface Cursor {
   bars: number;
   /** Inside a set's braces a bar and a colon separate the subject from its condition. */
   inBraces: boolean;
+  /** Inside the rows of cases a line end does not separate the items of a list. */
+  inRows: boolean;
   /** Open integrals: inside one, a d before a letter ends the integrand. */
   integrals: number;
 }

@@ -5,7 +5,7 @@
 import { createRandom } from "../../random.ts";
 import { equalExpressions } from "./answers.ts";
 import { createBudget, LimitReached } from "./budget.ts";
-import { type Expression, freeSymbols, some } from "./expression.ts";
+import { type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
 import { lowerCase, type Parsed } from "./parse.ts";
 
@@ -26,7 +26,7 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     random: createRandom(SEED),
   };
   if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
-  const [a, b] = unifyCase(readingOf(gold, pred), readingOf(pred, gold));
+  const [a, b] = unifyCase(...unifyConstants(readingOf(gold, pred), readingOf(pred, gold)));
   try {
     return equalExpressions(a, b, context);
   } catch (error) {
@@ -49,6 +49,26 @@ function sameCase(gold: Parsed, pred: Parsed): boolean {
   return (
     gold.expression.kind === "text" || pred.expression.kind === "text" || gold.source.trim() === pred.source.trim()
   );
+}
+
+/** E and I as SymPy prints them, where the other side has the constant e or i: letters of the gold answer stay letters. */
+function unifyConstants(gold: Expression, pred: Expression): readonly [Expression, Expression] {
+  const isConstant = (name: string) => (part: Expression) => part.kind === "constant" && part.name === name;
+  const isLetter = (name: string) => (part: Expression) => part.kind === "symbol" && part.name === name;
+  const read = (side: Expression, other: Expression): Expression => {
+    const letters = (["e", "i"] as const).filter((name) => {
+      const capital = isLetter(name.toUpperCase());
+      return (
+        some(side, capital) && !some(side, isConstant(name)) && some(other, isConstant(name)) && !some(other, capital)
+      );
+    });
+    const change = (part: Expression): Expression => {
+      const name = part.kind === "symbol" ? letters.find((letter) => letter.toUpperCase() === part.name) : undefined;
+      return name === undefined ? mapChildren(part, change) : { kind: "constant", name };
+    };
+    return letters.length === 0 ? side : change(side);
+  };
+  return [read(gold, pred), read(pred, gold)];
 }
 
 /** As in Math-Verify case does not count; but where one side has both A and a they are two symbols. */

@@ -54,8 +54,22 @@ export type Expression =
   | { readonly kind: "congruence"; readonly left: Expression; readonly right: Expression; readonly modulus: Expression }
   | { readonly kind: "ratio"; readonly parts: readonly Expression[] }
   | { readonly kind: "matrix"; readonly rows: readonly (readonly Expression[])[] }
+  /** Values under conditions; the condition is a relation, several of them, or words ("otherwise", "n even"). */
+  | { readonly kind: "piecewise"; readonly branches: readonly Branch[] }
+  /** The value for every whole number (Z) or natural number (N) that `parameters` may be: "2 k pi, k in Z". */
+  | {
+      readonly kind: "family";
+      readonly value: Expression;
+      readonly parameters: readonly string[];
+      readonly domain: "Z" | "N";
+    }
   /** Words, lower case, single blanks, without marks. */
   | { readonly kind: "text"; readonly words: string };
+
+export interface Branch {
+  readonly value: Expression;
+  readonly condition: Expression;
+}
 
 export type Kind = Expression["kind"];
 export type Of<K extends Kind> = Extract<Expression, { kind: K }>;
@@ -137,7 +151,10 @@ export function childrenOf(node: Expression): readonly Expression[] {
     case "degrees":
     case "plus-minus":
     case "with-unit":
+    case "family":
       return [node.value];
+    case "piecewise":
+      return node.branches.flatMap(({ value, condition }) => [value, condition]);
     case "tuple":
     case "set":
     case "list":
@@ -180,7 +197,15 @@ export function mapChildren(node: Expression, change: (part: Expression) => Expr
     case "degrees":
     case "plus-minus":
     case "with-unit":
+    case "family":
       return { ...node, value: change(node.value) };
+    case "piecewise": {
+      const branches = node.branches.map(({ value, condition }) => ({
+        value: change(value),
+        condition: change(condition),
+      }));
+      return { ...node, branches };
+    }
     case "tuple":
     case "set":
     case "list":

@@ -35,6 +35,7 @@ function fingerprintOf(node: Expression): string {
       return isAssignment && right !== undefined ? fingerprintOf(right) : keyOf(node);
     }
     case "with-unit":
+    case "family":
       return fingerprintOf(node.value);
     default:
       return valueKey(node) ?? keyOf(node);

@@ -10,6 +10,7 @@
  *
  * Throws LimitReached for what is no expression ("syntax") and for what nests deeper than MAX_DEPTH.
  */
+import { isConnective } from "./conditions.ts";
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
 import {
   call,
@@ -28,7 +29,16 @@ import { power } from "./postfix.ts";
 /** All tokens as one expression; throws LimitReached where they are none. */
 export function parseTokens(tokens: readonly Token[]): Expression {
   const rules = { list, relation, sum: sumRule, product: productRule, power };
-  const cursor: Cursor = { tokens, rules, position: 0, depth: 0, bars: 0, inBraces: false, integrals: 0 };
+  const cursor: Cursor = {
+    tokens,
+    rules,
+    position: 0,
+    depth: 0,
+    bars: 0,
+    inBraces: false,
+    inRows: false,
+    integrals: 0,
+  };
   const result = list(cursor);
   return cursor.position === cursor.tokens.length ? result : fail();
 }
@@ -46,7 +56,7 @@ function list(cursor: Cursor): Expression {
     groups.at(-1)!.push(relation(cursor));
     if (++count > MAX_ITEMS) fail("items");
     let separated = false;
-    while (at(cursor, ...SEPARATORS)) {
+    while (at(cursor, ...SEPARATORS) && !(cursor.inRows && at(cursor, "newline"))) {
       const token = peek(cursor);
       const text = token?.type === "operator" ? token.text : ",";
       if (text === "or" || (text === "and" && joiner !== "or")) joiner = text;
@@ -54,7 +64,9 @@ function list(cursor: Cursor): Expression {
       separated = true;
       cursor.position++;
     }
-    if (!separated || peek(cursor) === undefined || at(cursor, "}", ")", "]") || isEnd(peek(cursor))) break;
+    if (!separated || peek(cursor) === undefined || at(cursor, "}", ")", "]", "&", "newline") || isEnd(peek(cursor)))
+      break;
+    if (isConnective(cursor)) break;
     if (lastSeparator === ";" || lastSeparator === "newline") groups.push([]);
   }
   const full = groups.filter((group) => group.length > 0);
@@ -196,7 +208,7 @@ function startsFactor(cursor: Cursor): boolean {
 
 /** Words after a value are its unit, with powers and quotients of units: 5 km/h, 9.8 m/s^2, 3 cubic feet. */
 function withUnit(cursor: Cursor, value: Expression): Expression {
-  if (peek(cursor)?.type !== "text" || value.kind === "text") return value;
+  if (peek(cursor)?.type !== "text" || value.kind === "text" || isConnective(cursor)) return value;
   let unit = "";
   for (;;) {
     const token = peek(cursor);

@@ -4,17 +4,18 @@
  * What depends on spelling alone is settled here: numbers with thousands and decimals, commands and words that mean the same,
  * marks without meaning. Throws LimitReached where a number or the whole is too long.
  */
+import { toAscii } from "./ascii.ts";
 import { LimitReached } from "./budget.ts";
 import { power, type Rational, rational } from "./rational.ts";
 import { isUnitWord } from "./units.ts";
 import {
   ANSWER_WORDS,
-  CHARACTERS,
   COMMAND_ONLY,
   COMMAND_OPERATORS,
   FUNCTION_ALIASES,
   FUNCTIONS,
   IGNORED_COMMANDS,
+  LETTER_VARIANTS,
   TEXT_COMMANDS,
 } from "./vocabulary.ts";
 
@@ -68,8 +69,9 @@ export function lex(source: string, notation: Notation): Token[] {
     spaced = false;
   };
   const operator = (name: string) => {
-    if (name === "(" || name === "[" || name === "\\{") depth++;
-    if (name === ")" || name === "]" || name === "\\}") depth--;
+    // ]0, 1[ opens with the bracket that closes elsewhere.
+    if (name === "(" || name === "[" || name === "\\{" || (name === "]" && depth === 0)) depth++;
+    else if (name === ")" || name === "]" || name === "\\}") depth--;
     push({ type: "operator", text: name });
   };
   /** The text inside braces from here, or the next character; moves past it. Unclosed braces reach to the end. */
@@ -100,6 +102,11 @@ export function lex(source: string, notation: Notation): Token[] {
       const run = matchAt(LETTERS)!;
       position += run.length;
       const last = tokens.at(-1);
+      const setOperator = wordBetweenSets(run, last, text.slice(position, position + 12));
+      if (setOperator !== null) {
+        operator(setOperator);
+        continue;
+      }
       const afterValue =
         last !== undefined && (last.type === "number" || (last.type === "operator" && /^[)}\]]$/.test(last.text)));
       for (const token of readWord(run, text.slice(position, position + 2), afterValue)) {
@@ -140,7 +147,7 @@ export function lex(source: string, notation: Notation): Token[] {
         name !== "gamma"
       ) {
         push({ type: "function", name: FUNCTION_ALIASES.get(name) ?? name });
-      } else push({ type: "command", name });
+      } else push({ type: "command", name: LETTER_VARIANTS.get(name) ?? name });
     } else if (char === "." && matchAt(ELLIPSIS) !== null) {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
@@ -159,6 +166,13 @@ export function lex(source: string, notation: Notation): Token[] {
   return tokens;
 }
 
+/** (1, 2) U (3, 4): between two brackets the letter is a union. "k in Z": between a letter and a set the word is membership. */
+function wordBetweenSets(run: string, last: Token | undefined, next: string): "union" | "in" | null {
+  const isClosing = last?.type === "operator" && /^(?:\)|\]|\\\})$/.test(last.text);
+  if (run === "U") return isClosing && /^\s*(?:\\left)?\s*(?:[([]|\\?\{)/.test(next) ? "union" : null;
+  return run === "in" && last?.type === "name" && /^\s+(?:[ZNQRC](?![a-z])|\\mathbb|[([{])/.test(next) ? "in" : null;
+}
+
 type TokenBody = Token extends infer T ? (T extends Token ? Omit<T, "spaced"> : never) : never;
 
 const TWO_CHARACTERS: ReadonlyMap<string, string> = new Map([
@@ -174,9 +188,6 @@ const TWO_CHARACTERS: ReadonlyMap<string, string> = new Map([
   ["||", "||"],
 ]);
 
-const SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
-const SUBSCRIPTS = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089";
-
 function isDigit(char: string): boolean {
   return char >= "0" && char <= "9" && char.length === 1;
 }
@@ -188,16 +199,6 @@ function isLetter(char: string): boolean {
 /** White space, and marks without meaning. */
 function isBlank(char: string): boolean {
   return char === " " || char === "$" || char === "~" || char === '"' || char === "`" || /\s/.test(char);
-}
-
-function toAscii(source: string): string {
-  if (/^[\x00-\x7f]*$/.test(source)) return source;
-  return source
-    .replaceAll(/[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+/g, (run) => {
-      return `^{${[...run].map((char) => (char === "\u207b" ? "-" : SUPERSCRIPTS.indexOf(char))).join("")}}`;
-    })
-    .replaceAll(/[\u2080-\u2089]+/g, (run) => `_{${[...run].map((char) => SUBSCRIPTS.indexOf(char)).join("")}}`)
-    .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? char.normalize("NFKC"));
 }
 
 interface ReadNumber {

@@ -5,7 +5,8 @@
  * limits of length, has none. Total: no text makes it throw, and its time is linear in the text.
  */
 import { LimitReached } from "./budget.ts";
-import { type Expression, mapChildren, symbol } from "./expression.ts";
+import { type Domain, splitDomain } from "./domain.ts";
+import { type Expression, freeSymbols, mapChildren, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH, type Notation } from "./lexer.ts";
 import { valueInBase } from "./postfix.ts";
@@ -74,9 +75,22 @@ function digitsInBase(source: string): Expression | null {
 
 function attempt(source: string, notation: Notation): Expression | null {
   return caught(() => {
-    const tokens = prepareTokens(lex(source, notation));
-    return tokens.length === 0 || isWords(tokens) ? null : normalise(parseTokens(tokens));
+    const all = lex(source, notation);
+    const split = splitDomain(all);
+    const tokens = prepareTokens(split?.tokens ?? all);
+    if (tokens.length === 0 || isWords(tokens)) return null;
+    const value = normalise(parseTokens(tokens));
+    return split === null ? value : familyOf(value, split.domain);
   });
+}
+
+/** The value with its parameters, where it has them: "x > 3, x in Z" is about x itself. */
+function familyOf(value: Expression, { parameters, domain }: Domain): Expression {
+  const names = freeSymbols(value);
+  const used = parameters.filter((name) => names.has(name));
+  const isAboutThem =
+    value.kind === "relation" && value.sides[0]?.kind === "symbol" && used.includes(value.sides[0].name);
+  return used.length === 0 || isAboutThem ? value : { kind: "family", value, parameters: used, domain };
 }
 
 /** The value, or null where a limit or the grammar stopped it. */
@@ -160,5 +174,7 @@ export function lowerCase(node: Expression): Expression {
   if (node.kind === "symbol") return { ...node, name: node.name.toLowerCase() };
   const changed = mapChildren(node, lowerCase);
   if (changed.kind === "series") return { ...changed, variable: changed.variable.toLowerCase() };
+  if (changed.kind === "family")
+    return { ...changed, parameters: changed.parameters.map((name) => name.toLowerCase()) };
   return changed.kind === "call" && !changed.known ? { ...changed, name: changed.name.toLowerCase() } : changed;
 }

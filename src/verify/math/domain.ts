@@ -1,0 +1,64 @@
+/**
+ * What an answer says at its end about its parameters: "k in Z", "(n an integer)", "where k is any integer", "for integers m, n".
+ * Found among the tokens from the last one back, and taken off; without it the answer is one value or equation.
+ */
+import type { Token } from "./lexer.ts";
+
+/** The letters that stand for whole numbers, and whether these are all (Z) or only natural (N). */
+export interface Domain {
+  readonly parameters: readonly string[];
+  readonly domain: "Z" | "N";
+}
+
+const SET =
+  "#mathbb:[ZN](?: \\^ (?:\\+|\\{ \\+ \\}|\\*|\\{ \\* \\})| _ (?:\\+|\\{ \\+ \\}|0|\\{ 0 \\}|\\{ >= 0 \\}))?|[ZN]|\\{ [ZN] \\}";
+const INTEGERS = "(?:positive |nonnegative |non-negative )?(?:integers?|whole numbers?|natural numbers?)";
+const KIND = `"(?:is |are |be )?(?:an? |any |some |arbitrary )*${INTEGERS}"`;
+/** Plain text has short words as letters: "k is an integer". */
+const SPELT = `(?:i s )?(?:a n? )?(?:"any" |"some" )?"${INTEGERS}"`;
+const LEAD = '"(?:where|for|with|and|when|if|such that)(?: (?:any|all|some|every|each|an?))*" ';
+/** Several letters need a mark before them, for a value may end in a letter: "k pi k, k in Z". */
+const LETTERS = `(?:(?:(?:[,;:] )+|${LEAD})*(?:(?:[,;:] |${LEAD})((?:[A-Za-z] , )*[A-Za-z])|([A-Za-z])))`;
+const NAMED_FIRST = `(?:[,;:] )*"(?:for |where |with )?(?:any |all |every |some |each )?${INTEGERS}(?: values of)?" ([A-Za-z](?: , [A-Za-z])*)`;
+const STATEMENT = `(?:${LETTERS} (?:in (${SET})|(${KIND}|${SPELT}))|${NAMED_FIRST})`;
+const BRACKETED = `(?:[,;:] )*[([] (?:${LEAD})?((?:[A-Za-z] , )*[A-Za-z]) (?:in (${SET})|(${KIND}|${SPELT})) [)\\]]`;
+const PATTERN = new RegExp(`(?<=^|\\s)(?:${BRACKETED}|${STATEMENT})(?: [.,;])*$`);
+
+/** Longer tails say more than a domain. */
+const MAX_TAIL = 24;
+const MAX_WORDS = 60;
+
+/** The tokens before the statement of a domain, and the domain; null where there is none or nothing stands before it. */
+export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[]; readonly domain: Domain } | null {
+  const from = Math.max(0, tokens.length - MAX_TAIL);
+  const words = tokens.slice(from).map(wordOf);
+  const match = PATTERN.exec(words.join(" "));
+  if (match === null) return null;
+  let start = from;
+  for (let length = 0; length < match.index; start++) length += words[start - from]!.length + 1;
+  if (start === 0) return null;
+  const groups = match.slice(1).filter((group) => group !== undefined);
+  const letters = groups.find((group) => /^[A-Za-z](?: , [A-Za-z])*$/.test(group) && !/^[ZN]$/.test(group));
+  const isNatural = groups.some((group) => /[N+*]|natural|positive|nonnegative|non-negative|>= 0/.test(group));
+  if (letters === undefined) return null;
+  return {
+    tokens: tokens.slice(0, start),
+    domain: { parameters: letters.split(" , "), domain: isNatural ? "N" : "Z" },
+  };
+}
+
+/** A token as the pattern has it: words in quotes, commands and functions marked. */
+function wordOf(token: Token): string {
+  switch (token.type) {
+    case "text":
+      return `"${token.text.trim().toLowerCase().slice(0, MAX_WORDS)}"`;
+    case "name":
+      return token.name;
+    case "command":
+      return `#${token.name}`;
+    case "function":
+      return `@${token.name}`;
+    default:
+      return token.text;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Answers with whole parameters: x = pi/4 + k pi for every k in Z. The parameter's name is free, and so is where it starts to count:
+ * two lists of progressions c + d k are the same where they have the same residues modulo the least common multiple of all d.
+ */
+import { isReal } from "./complex.ts";
+import { evaluate } from "./evaluate.ts";
+import {
+  difference,
+  type Expression,
+  freeSymbols,
+  mapChildren,
+  number,
+  type Of,
+  product,
+  some,
+  sum,
+} from "./expression.ts";
+import { type Context, same, type Verdict } from "./options.ts";
+import { spread } from "./plus-minus.ts";
+import { divide, gcd, isInteger, type Rational, rational } from "./rational.ts";
+import { equalScalars } from "./scalar.ts";
+
+/** Letters that stand for whole numbers where nothing says what they are. */
+const WHOLE_LETTERS = /^[klmn]$/;
+const MAX_PARAMETERS = 3;
+
+/** Gold first; `equal` compares two answers without parameters. */
+export function equalFamilies(
+  gold: Expression,
+  pred: Expression,
+  context: Context,
+  equal: (gold: Expression, pred: Expression) => Verdict,
+): Verdict {
+  const [a, b] = [familyOf(gold), familyOf(pred)];
+  const [first, second] = [a?.value ?? gold, b?.value ?? pred];
+  const verdict = equal(first, second);
+  if (verdict.equal || (a === null && b === null && !isUndeclared(first, second))) return verdict;
+  const [parameters, others] = [parametersOf(first, a, second, b), parametersOf(second, b, first, a)];
+  if (parameters.length !== others.length || parameters.length === 0 || parameters.length > MAX_PARAMETERS)
+    return verdict;
+  for (const order of permutations(parameters)) {
+    const renamed = rename(second, new Map(others.map((name, index) => [name, order[index]!])));
+    if (equal(first, renamed).equal) return same("the same for every whole number, in other letters");
+  }
+  const isShiftable = parameters.length === 1 && a?.domain !== "N" && b?.domain !== "N";
+  const isSame = isShiftable && equalProgressions(first, parameters[0]!, second, others[0]!, context);
+  return isSame ? same("the same residues for every whole number") : verdict;
+}
+
+/** A family, or a set { value : k in Z } as one. */
+function familyOf(node: Expression): Of<"family"> | null {
+  if (node.kind === "family") return node;
+  if (node.kind !== "set-builder" || node.condition.kind !== "relation") return null;
+  const [name, set] = node.condition.sides;
+  const isDomain = node.condition.operators.join() === "in" && name?.kind === "symbol" && set?.kind === "number-set";
+  if (!isDomain || (set.name !== "Z" && set.name !== "N") || !freeSymbols(node.subject).has(name.name)) return null;
+  return { kind: "family", value: node.subject, parameters: [name.name], domain: set.name };
+}
+
+/** x = pi/4 + k pi against x = pi/4 + n pi: a whole letter times pi says enough. */
+function isUndeclared(gold: Expression, pred: Expression): boolean {
+  const isAngle = (node: Expression) =>
+    some(node, (part) => part.kind === "relation") &&
+    some(node, (part) => part.kind === "degrees" || (part.kind === "constant" && part.name === "pi")) &&
+    [...freeSymbols(node)].some((name) => WHOLE_LETTERS.test(name));
+  return isAngle(gold) && isAngle(pred);
+}
+
+/** The declared parameters, or the letters for whole numbers that the other side does not have as its own. */
+function parametersOf(
+  node: Expression,
+  family: Of<"family"> | null,
+  other: Expression,
+  otherFamily: Of<"family"> | null,
+): readonly string[] {
+  if (family !== null) return family.parameters;
+  const own = [...freeSymbols(other)].filter((name) => !otherFamily?.parameters.includes(name));
+  const isBoth = (name: string) => own.includes(name) && !(otherFamily === null && WHOLE_LETTERS.test(name));
+  return [...freeSymbols(node)].filter(
+    (name) => !isBoth(name) && (WHOLE_LETTERS.test(name) || otherFamily?.parameters.includes(name)),
+  );
+}
+
+function permutations(names: readonly string[]): readonly (readonly string[])[] {
+  if (names.length < 2) return [names];
+  return names.flatMap((name, index) =>
+    permutations(names.filter((_, at) => at !== index)).map((rest) => [name, ...rest]),
+  );
+}
+
+function rename(node: Expression, names: ReadonlyMap<string, string>): Expression {
+  if (node.kind === "symbol") return { ...node, name: names.get(node.name) ?? node.name };
+  return mapChildren(node, (part) => rename(part, names));
+}
+
+/** constant + step k; `name` is what the value is assigned to. */
+interface Progression {
+  readonly name: string;
+  readonly constant: Expression;
+  readonly step: Expression;
+}
+
+function equalProgressions(
+  gold: Expression,
+  goldName: string,
+  pred: Expression,
+  predName: string,
+  context: Context,
+): boolean {
+  const [a, b] = [progressionsOf(gold, goldName, context), progressionsOf(pred, predName, context)];
+  if (a === null || b === null) return false;
+  const names = new Set([...a, ...b].map(({ name }) => name).filter((name) => name !== ""));
+  if (names.size > 1) return false;
+  const unit = a[0]!.step;
+  const steps: Rational[] = [];
+  for (const { step } of [...a, ...b]) {
+    const ratio = ratioOf(step, unit, context);
+    if (ratio === null) return false;
+    steps.push(ratio);
+  }
+  const period = steps.reduce(leastMultiple);
+  const modulus = product([number(period), unit]);
+  const residues = (progressions: readonly Progression[], from: number): Expression[] | null => {
+    const all: Expression[] = [];
+    for (const [index, { constant, step }] of progressions.entries()) {
+      const count = divide(period, steps[from + index]!).numerator;
+      if (all.length + Number(count) > MAX_RESIDUES) return null;
+      for (let k = 0n; k < count; k++) all.push(sum([constant, product([number(k), step])]));
+    }
+    return all;
+  };
+  const [left, right] = [residues(a, 0), residues(b, a.length)];
+  if (left === null || right === null) return false;
+  const isIn = (residue: Expression, all: readonly Expression[]) =>
+    all.some((other) => {
+      const turns = ratioOf(difference(residue, other), modulus, context);
+      return turns !== null && isInteger(turns);
+    });
+  return left.every((residue) => isIn(residue, right)) && right.every((residue) => isIn(residue, left));
+}
+
+const MAX_RESIDUES = 24;
+
+/** null where an item is not linear in the parameter, or stands still. */
+function progressionsOf(node: Expression, parameter: string, context: Context): readonly Progression[] | null {
+  const whole = spread(node);
+  const items = whole.kind === "list" || whole.kind === "set" ? whole.items : [whole];
+  const progressions: Progression[] = [];
+  for (const item of items) {
+    const isNamed = item.kind === "relation" && item.operators.join() === "=" && item.sides[0]!.kind === "symbol";
+    const value = isNamed ? item.sides[1]! : item;
+    const name = isNamed && item.sides[0]!.kind === "symbol" ? item.sides[0].name : "";
+    if ([...freeSymbols(value)].join() !== parameter) return null;
+    const at = (k: number) => substituted(value, parameter, number(k));
+    const step = difference(at(1), at(0));
+    const isLinear = equalScalars(
+      value,
+      sum([at(0), product([step, { kind: "symbol", name: parameter }])]),
+      context,
+    ).equal;
+    if (!isLinear || equalScalars(step, number(0), context).equal) return null;
+    progressions.push({ name, constant: at(0), step });
+  }
+  return progressions.length === 0 ? null : progressions;
+}
+
+function substituted(node: Expression, name: string, value: Expression): Expression {
+  if (node.kind === "symbol") return node.name === name ? value : node;
+  return mapChildren(node, (part) => substituted(part, name, value));
+}
+
+const MAX_DENOMINATOR = 360;
+
+/** a / b where that is a fraction with a small denominator, by its double and then exactly; else null. */
+function ratioOf(a: Expression, b: Expression, context: Context): Rational | null {
+  const at = { symbols: new Map(), budget: context.budget };
+  const [above, below] = [evaluate(a, at), evaluate(b, at)];
+  if (above === null || below === null || !isReal(above) || !isReal(below) || below.re === 0) return null;
+  const ratio = above.re / below.re;
+  for (let denominator = 1; denominator <= MAX_DENOMINATOR; denominator++) {
+    const numerator = Math.round(ratio * denominator);
+    if (Math.abs(ratio * denominator - numerator) > 1e-9 * Math.max(1, Math.abs(numerator))) continue;
+    const fraction = rational(BigInt(numerator), BigInt(denominator));
+    return equalScalars(a, product([number(fraction), b]), context).equal ? fraction : null;
+  }
+  return null;
+}
+
+/** The least positive fraction that is a whole multiple of both. */
+function leastMultiple(a: Rational, b: Rational): Rational {
+  const size = ({ numerator }: Rational) => (numerator < 0n ? -numerator : numerator);
+  const numerator = (size(a) / gcd(size(a), size(b))) * size(b);
+  return rational(numerator, gcd(a.denominator, b.denominator));
+}

@@ -7,14 +7,16 @@
  *
  * `lenient` answers as Math-Verify 0.8 (spec: its README and source at 5d148cf) with its failures mended. `strict` is for rewards
  * that a policy optimises against. It refuses what a policy finds out to pay without solving: several different boxes or answers,
- * chains of equations, lists for a single value, answers that stand only in the thinking, and values that nothing announces.
+ * chains of equations that are not true, lists for a single value, answers that stand only in the thinking or where nobody reads, that
+ * the response denies, doubts or takes back, and values that nothing announces.
  *
  * Pure and synchronous; every string ends in bounded time without a clock, a signal or a thread.
  */
 import { predictedLetter } from "./math/choice.ts";
 import { equalMath } from "./math/equal.ts";
 import type { Candidate } from "./math/extract.ts";
-import { type FindOptions, findAnswer, PLACES, quote, type Tell } from "./math/find.ts";
+import { findAnswer } from "./math/find.ts";
+import { type FindOptions, PLACES, quote, type Tell } from "./math/find-options.ts";
 import type { Parsed } from "./math/parse.ts";
 import { type Answer, type Gold, readGold } from "./math/read.ts";
 import { POLICIES, type PolicyName } from "./policies/policies.ts";

@@ -101,7 +101,9 @@ describe("strict", () => {
       ["1,2", "One root is \\boxed{1} and after much work the other is \\boxed{2}.", true],
       ["1,2", "One root is \\boxed{1} and after much work the other is \\boxed{3}.", false],
       ["3", "\\boxed{1=2=3}", false],
-      ["5", "\\boxed{2+3=5}", false],
+      ["5", "\\boxed{2+3=5}", true],
+      ["5", "\\boxed{2+3=6}", false],
+      ["5", "\\boxed{x = 2 + 3 = 5}", true],
       ["5", "\\boxed{x=5}", true],
       ["3", "\\boxed{x<4}", false],
       ["5", "<think>\\boxed{5}</think>", false],
@@ -126,7 +128,7 @@ describe("strict", () => {
   it("says why it refuses", () => {
     expect(verify("3", "\\boxed{2} no \\boxed{3}", strict).reason).toBe('several different answers: "3", "2"');
     expect(verify("3", "<think>\\boxed{3}</think>", strict).reason).toBe("nothing follows the thinking");
-    expect(verify("3", "\\boxed{1=2=3}", strict).reason).toBe("a chain of equations is no answer");
+    expect(verify("3", "\\boxed{1=2=3}", strict).reason).toBe("a chain of equations whose members differ is no answer");
     expect(verify("3", "\\boxed{3,3}", strict).reason).toBe("a list for a single value");
     expect(verify("3", "We get 3", strict).reason).toBe("no answer was announced");
   });

@@ -9,32 +9,54 @@ export interface Parts {
   readonly thinking: string;
   /** The insides of `<answer>…</answer>` in `spoken`, in reading order. */
   readonly blocks: readonly string[];
+  /** What stands behind the last of them; all of `spoken` where there is none. */
+  readonly rest: string;
+  /** What stands behind an `<answer>` that does not close before the next one or the end. */
+  readonly unclosed: readonly string[];
 }
+
+/** The tags that models think in. */
+const THINKING =
+  /<(\/?)\s?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad)\s?>|\[(\/?)THINK\]|<\|(?:begin|(end))_of_thought\|>/gi;
 
 const MAX_BLOCKS = 64;
 
 export function splitResponse(text: string): Parts {
-  const close = text.lastIndexOf("</think>");
-  const after = close === -1 ? 0 : close + "</think>".length;
+  let after = 0;
+  let open = -1;
+  for (const match of text.matchAll(THINKING)) {
+    if (match[1] === "/" || match[2] === "/" || match[3] !== undefined) {
+      after = match.index + match[0].length;
+      open = -1;
+    } else if (open === -1) open = match.index;
+  }
   // A section that opens again after the last end is thinking once more, and never ends.
-  const open = text.indexOf("<think>", after);
-  const isOpen = open !== -1;
-  const end = isOpen ? open : text.length;
+  const end = open === -1 ? text.length : open;
   const said = text.slice(after, end);
-  const spoken = close === -1 && isOpen && said.trim() === "" ? null : said;
+  const spoken = after === 0 && open !== -1 && said.trim() === "" ? null : said;
   const thinking = text.slice(0, after) + text.slice(end);
-  return { spoken, thinking, blocks: blocksOf(spoken ?? "") };
+  return { spoken, thinking, ...blocksOf(spoken ?? "") };
 }
 
 /** The last blocks of a text, each trimmed. A tag that was never closed is no block. */
-function blocksOf(text: string): string[] {
+function blocksOf(text: string): Pick<Parts, "blocks" | "rest" | "unclosed"> {
   const blocks: string[] = [];
+  const unclosed: string[] = [];
   let end = text.lastIndexOf("</answer>");
-  while (end !== -1 && blocks.length < MAX_BLOCKS) {
-    const start = end === 0 ? -1 : text.lastIndexOf("<answer>", end - 1);
-    if (start === -1) break;
-    blocks.unshift(text.slice(start + "<answer>".length, end).trim());
-    end = start === 0 ? -1 : text.lastIndexOf("</answer>", start - 1);
+  const rest = end === -1 ? text : text.slice(end + "</answer>".length);
+  let limit = text.length;
+  for (let start = text.lastIndexOf("<answer>"); start !== -1; start = lastBefore(text, "<answer>", start)) {
+    if (blocks.length + unclosed.length === MAX_BLOCKS) break;
+    const inside = start + "<answer>".length;
+    if (end >= inside) {
+      blocks.unshift(text.slice(inside, end).trim());
+      end = lastBefore(text, "</answer>", start);
+    } else unclosed.unshift(text.slice(inside, limit));
+    limit = start;
   }
-  return blocks;
+  return { blocks, rest, unclosed };
+}
+
+function lastBefore(text: string, part: string, position: number): number {
+  return position === 0 ? -1 : text.lastIndexOf(part, position - 1);
 }

@@ -67,7 +67,7 @@ function isEquation(relation: Of<"relation">): boolean {
 }
 
 /** A symbol, a product or tuple of symbols, or f(x): what an answer is given a name by. */
-function isName(node: Expression): boolean {
+export function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
   if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");

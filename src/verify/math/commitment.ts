@@ -1,0 +1,224 @@
+/**
+ * Does a response stand by its answer? In strict mode the words around it must not deny it, doubt it, set another value beside it
+ * or take it back. A policy that is paid for "18, or perhaps 19" learns to name several values, never to choose.
+ *
+ *   before   "not 18", "19 or 18", 19 = 18
+ *   inside   the announced sentence: "maybe 18", "18 (or 19)", "18 19", "18 eggs, 19 eggs", "(B) or (C)"
+ *   behind   "18 is wrong", "18 or 19", "18 = 19", a line "19" on its own, "Wait, no", "or maybe 19"
+ *
+ * Other values may stand there where they are the same value, or where the sentence says what they are of: "18 eggs in 7 days",
+ * "18, since 9 * 2 = 18", "18 when n = 3".
+ */
+import { isSame, withoutChain } from "./chain.ts";
+import { findEnvironments } from "./environments.ts";
+import { freeSymbols } from "./expression.ts";
+import { quote } from "./find-options.ts";
+import { parseMath } from "./parse.ts";
+import type { Answer } from "./read.ts";
+
+/** What an answer is held against. */
+export interface Commitment {
+  /** The text that was searched. */
+  readonly text: string;
+  readonly answer: Answer;
+  /** Where the last announcement of this answer ends. */
+  readonly end: number;
+  /** The gold is one value, not a list or set of several. */
+  readonly isOne: boolean;
+  /** The gold is words or a letter, beside which every word is an alternative. */
+  readonly isWords: boolean;
+}
+
+/** Why the response does not stand by its answer; null where it does. */
+export function hesitation(commitment: Commitment): string | null {
+  return beforeIt(commitment) ?? insideIt(commitment) ?? behindIt(commitment);
+}
+
+const DENIAL =
+  /(?:\b(?:not|never|neither|nor|cannot|unlike|except)\b|n['\u2019]t\b|\\neq?(?![a-z])|\u2260|!=|\b(?:other|rather|different) (?:than|from)|\binstead of)\s*(?:(?:be|being|is|equals?|to|the|answer|simply|just|value|exactly)\s+|\\text\s?\{[a-z ]{0,20}\}?)*[\s$*_("'{:\\[(]*$/i;
+const NEGATION = /\b(?:not|never|cannot)\b|n['\u2019]t\b/i;
+const DOUBT =
+  /\b(?:maybe|perhaps|possibly|probably|presumably|might|may be|could be|not sure|unsure|i (?:guess|suppose)|supposedly|allegedly|or so)\b/i;
+const OR = /\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly|rather|instead|but|else)\b/i;
+const WRONG = String.raw`(?:wrong|incorrect|false|mistaken|a mistake|an error|impossible|invalid|not (?:the )?(?:right|correct|true|final|real|answer|it)\b)`;
+const IS = String.raw`(?:'s|is|was|are|seems|looks|must be|would be|isn['\u2019]t|cannot be|can['\u2019]t be)`;
+const DENIED = new RegExp(
+  String.raw`^\W*(?:(?:and|but|though)\s+)?(?:(?:that|which|this|it|the (?:above|answer|result)|[-\d.,$]{1,20})\s*)?\b${IS}\s+(?:\w+\s+){0,2}?${WRONG}`,
+  "i",
+);
+const TAKEN_BACK =
+  /^\W*(?:wait\b|no[,.!;:\s\u2014-]+(?:wait|it|that|this|the|actually|sorry|i|[-\d$\\])|no\W*$|nope\b|oops\b|hmm+\b|hold on|scratch that|just kidding|on second thought|correction\b|sorry\b|never ?mind|actually,? (?:no|wait|that|it|this|the answer|[-\d$\\])|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i (?:have )?made an? |let me (?:re|correct|fix|try)|(?:please )?(?:ignore|disregard|forget)\b)/i;
+/** Words that join values and say nothing of them. */
+const JOINING =
+  /\b(?:or|and|to|maybe|perhaps|possibly|probably|also|either|else|no|not|then|even|wait|it|is|its|could|be|may|might|but|so|the|answer|alternatively|otherwise|equivalently|actually|finally|final|option|than|rather|instead|sorry|i|mean|a|an|again)\b/gi;
+/** What ties a number to something else than the answer: "in 7 days", "step 2", "n = 3". */
+const BINDING =
+  /(?:\b(?:of|in|on|at|for|from|by|per|with|within|after|before|over|under|during|every|each|times|than|until|through|among|day|step|part|question|problem|year|page|chapter|grade|room|item|number|case|method|figure|table|section|exercise|example|option|line|level)\s*[#$(]*\s*|[A-Za-z)\]}]\s*(?:[=<>\u2264\u2265]|\\[lg]eq?)\s*[$(]*|\d\s*[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*)$/i;
+/** A side remark, with something in it before the number. */
+const REMARK = /\b(?:since|because|as|when|where|if|so|which|given|assuming|provided|using|for)\b[^\d]*[A-Za-z]/i;
+
+function beforeIt({ text, answer, isOne }: Commitment): string | null {
+  const { start, place } = answer.candidate;
+  const before = text.slice(Math.max(0, start - 200), start);
+  const sentence = before.slice(sentenceStart(before));
+  const denial = DENIAL.exec(sentence);
+  if (denial !== null) return `the answer is denied: ${quote(`${denial[0].trim()} ${answer.candidate.text}`)}`;
+  const at = sentence.search(/\banswer/i);
+  const announcement = at === -1 ? "" : sentence.slice(at);
+  if (place === "phrase" && NEGATION.test(announcement)) return `the answer is denied: ${quote(announcement.trim())}`;
+  const doubt = DOUBT.exec(announcement);
+  if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
+  if (place !== "box") return null;
+  if (isOne && /\b(?:or|either)[\s$*(,]*(?:\\[([]\s*)?$/i.test(sentence)) return "the answer is one of several";
+  const [, other] = /(?:^|[=$\n]|\\[[(])\s*([-\u2212]?\d[\d,.]*)\s*=\s*$/.exec(before) ?? [];
+  return other !== undefined && isOther(other, answer)
+    ? `different values are set equal: ${quote(other)} and ${quote(answer.candidate.text)}`
+    : null;
+}
+
+function sentenceStart(before: string): number {
+  const last = [...before.matchAll(/[.!?]\s|\n/g)].at(-1);
+  return last === undefined ? 0 : last.index + last[0].length;
+}
+
+function insideIt({ text, answer, isOne, isWords }: Commitment): string | null {
+  const { start, end, place, text: found } = answer.candidate;
+  const said = place === "box" ? found : text.slice(start, end);
+  if (isWords) return anotherLetter(said);
+  const from = Math.max(0, said.indexOf(found));
+  const to = from + headLength(found);
+  const doubt = DOUBT.exec(said.split(/\b(?:since|because|as|where|if)\b/i)[0]!);
+  if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
+  const denial = place === "box" ? null : NEGATION.exec(said.slice(0, from));
+  if (denial !== null) return `the answer is denied: ${quote(denial[0])}`;
+  for (const value of valuesOf(said)) {
+    if (value.end > from && value.start < to) continue;
+    const gap = said.slice(value.start < from ? 0 : to, value.start);
+    const isBound =
+      !OR.test(gap) && (BINDING.test(said.slice(0, value.start)) || REMARK.test(gap) || isWorking(said, value.end));
+    if (!isBound && isOther(value.text, answer)) return besides(value.text);
+  }
+  const or = isOne ? /\b(?:or|either)\b/i.exec(said.slice(to)) : null;
+  const choice = or === null ? "" : said.slice(to + or.index);
+  return or === null || valuesOf(choice).some(({ text: value }) => !isOther(value, answer))
+    ? null
+    : `the answer is one of several: ${quote(choice)}`;
+}
+
+function besides(value: string): string {
+  return `another value stands beside the answer: ${quote(value)}`;
+}
+
+/** How much of an answer is read: all up to a remark, "18 where …". */
+function headLength(found: string): number {
+  const remark =
+    /(?<=\w.{0,400})(?:\b|\\text\{\s*)(?:if|where|for|when|with|since|because|provided|such that|is|are)\b/i.exec(
+      found,
+    );
+  return remark?.index ?? found.length;
+}
+
+/** True for a number that an operator or an equals sign makes a part of a calculation. */
+function isWorking(said: string, end: number): boolean {
+  return /^\s*(?:[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*\d|(?:[a-z]+\s+)?=)/.test(said.slice(end));
+}
+
+/** Another option beside the first that is named: "(B) or (C)", "A B C". A remark may speak of the others. */
+function anotherLetter(said: string): string | null {
+  const [named] = said.split(/\b(?:since|because|as|when|where|if|so|which|not)\b/i);
+  const letters = [...named!.matchAll(/(?<![A-Za-z\\])(\(?)([A-J])(\)?)(?![A-Za-z'\u2019])/g)];
+  for (const [index, letter] of letters.entries()) {
+    const previous = letters[index - 1];
+    if (previous === undefined || previous[2] === letter[2]) continue;
+    const gap = named!.slice(previous.index + previous[0].length, letter.index);
+    const isJoined = gap.replaceAll(JOINING, "").replaceAll(/\\text[a-z]*|[^\p{L}\p{N}]/gu, "") === "";
+    if (isJoined || (letter[3] === ")" && !/\b(?:of|both|all)\b/i.test(gap))) {
+      return `another option stands beside the answer: ${letter[2]}`;
+    }
+  }
+  return null;
+}
+
+function behindIt({ text, answer, end, isOne, isWords }: Commitment): string | null {
+  const tail = text.slice(end, end + 600).replaceAll(/\\text\s?\{([^{}]{0,80})\}/g, " $1 ");
+  const line = tail.replace(/^(?:[ \t$*_"'`)}]|\\[)\]])+/, "");
+  if (/^\?/.test(line)) return 'the answer is doubted: "?"';
+  if (isOne && !isWords) {
+    const joined = joinedValue(line, answer);
+    if (joined !== null) return besides(joined);
+  }
+  if (/^,?\s*\(?(?:or|or else)\s+(?!so\b)[$*\\]*\w/i.test(line) && isOne) {
+    const [choice] = line.split(/\n|[.;]\s/);
+    if (!valuesOf(choice!).some((value) => !isOther(value.text, answer)))
+      return `the answer is one of several: ${quote(choice!)}`;
+  }
+  for (const piece of line.split(/\n+|(?<=[.!?])\s+/).slice(0, 12)) {
+    if (DENIED.test(piece)) return `the answer is denied: ${quote(piece)}`;
+    if (TAKEN_BACK.test(piece)) return `the answer is taken back: ${quote(piece)}`;
+    const alone = isWords ? loneWord(piece) : loneValue(piece, answer);
+    if (alone !== null) return besides(alone);
+  }
+  return null;
+}
+
+/** The value that follows the answer with nothing but a comma, an "or" or an equals sign between, where it is another. */
+function joinedValue(line: string, answer: Answer): string | null {
+  const sign = /^\s*(?:=|\\approx|\u2248)([^=\n$]{1,200}?)(?:\$|\\\)|\\\]|=|\\approx|\u2248|[.,;]?(?:\s|$))/.exec(line);
+  if (sign !== null) return isOther(sign[1]!, answer) ? sign[1]!.trim() : null;
+  const gap =
+    /^(?:[ \t,;/|&~(\u2013\u2014-]|\\(?:quad|qquad|[,;:! &])|\b(?:or|and|to|maybe|perhaps|possibly|probably|also|not|then|even|else|alternatively|otherwise|but)\b)+/i.exec(
+      line,
+    );
+  if (gap === null || gap[0].trim() === "") return null;
+  const [next] = valuesOf(line.slice(0, 200));
+  if (next === undefined || next.start > gap[0].length + 1 || !isOther(next.text, answer)) return null;
+  const isRemark = /\($/.test(gap[0]) && !/^\s*\)/.test(line.slice(next.end));
+  return isRemark ? null : next.text;
+}
+
+/** The value of a line or sentence that is nothing else, where it is another than the answer's. */
+function loneValue(piece: string, answer: Answer): string | null {
+  if (/=/.test(piece) || piece.length > 200) return null;
+  const values = valuesOf(piece);
+  let rest = piece;
+  for (const { start, end } of [...values].reverse()) rest = rest.slice(0, start) + rest.slice(end);
+  const isBare = rest.replaceAll(JOINING, "").replaceAll(/\\\$|[^\p{L}\p{N}\\]/gu, "") === "";
+  return isBare ? (values.find(({ text }) => isOther(text, answer))?.text ?? null) : null;
+}
+
+/** A line or sentence of one name or letter: "Wednesday.", "C". */
+function loneWord(piece: string): string | null {
+  const [, word] = /^\W*((?:(?:or|maybe|perhaps|possibly)\s+\W*)?\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
+  return word === undefined || /^(?:done|thanks|end|qed|i|a|note|explanation|solution|q)$/i.test(word) ? null : word;
+}
+
+interface Value {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const NUMBER =
+  /(?<![\p{L}\p{N}_^\\]|\d[.,])(?<sign>(?<=^|[\s($=])[-\u2212])?(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,40})(?:\.\d{1,40})?(?:\s?\/\s?\d{1,40})?(?:\s?\\?%)?(?![\p{L}_]*\{)/gu;
+
+/** Formulas, and the numbers outside them, in reading order; ordinals and the digits in words are none. */
+function valuesOf(text: string): Value[] {
+  const formulas = findEnvironments(text).map(({ content, start, end }): Value => ({ text: content, start, end }));
+  const numbers = [...text.matchAll(NUMBER)]
+    .map((match): Value => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
+    .filter(
+      ({ start, end }) =>
+        !/^(?:st|nd|rd|th)\b|^[a-zA-Z](?![a-zA-Z])/.test(text.slice(end)) &&
+        !formulas.some((each) => each.start <= start && start < each.end),
+    );
+  return [...formulas, ...numbers].sort((a, b) => a.start - b.start);
+}
+
+/** True for a constant, or a chain of them, that is not the answer; false for words, and for formulas with symbols. */
+function isOther(text: string, answer: Answer): boolean {
+  const parsed = parseMath(text);
+  if (parsed === null || parsed.expression.kind === "text" || freeSymbols(parsed.expression).size > 0) return false;
+  const value = withoutChain(parsed);
+  if (value === null) return true;
+  return !isSame(answer.parsed.expression, "approx", value.expression, answer.parsed);
+}

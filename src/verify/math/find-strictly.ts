@@ -1,0 +1,174 @@
+/**
+ * The search of verify.ts in strict mode: only what a reader sees after the thinking and, where there are answer blocks, only these.
+ * All that is announced must agree, a chain of equations must be true, and the words around must stand by the answer (commitment.ts).
+ */
+import { withoutChain } from "./chain.ts";
+import { hesitation } from "./commitment.ts";
+import { equalMath } from "./equal.ts";
+import { freeSymbols } from "./expression.ts";
+import { extractCandidates } from "./extract.ts";
+import { type FindOptions, quote, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
+import { type Parsed, parseMath } from "./parse.ts";
+import { type Answer, type Gold, type ReadOptions, readAnswer, readCandidate } from "./read.ts";
+import { splitResponse } from "./thinking.ts";
+import { visibleText } from "./visible.ts";
+
+/** The answer of a text, and what else is announced there. */
+interface Found {
+  readonly text: string;
+  readonly answer: Answer;
+  readonly others: readonly Answer[];
+}
+
+/** The answer that a response announces and stands by, for golds of this kind. */
+export function findStrictly(
+  prediction: string,
+  golds: readonly Gold[],
+  options: FindOptions,
+  tell: Tell,
+): Answer | Refusal {
+  const visible = visibleText(prediction);
+  if (visible !== prediction)
+    tell(() => "left out what is hidden, struck out, a program, or behind the end of the turn");
+  const { spoken, blocks, unclosed, rest, thinking } = splitResponse(visible);
+  if (spoken === null || (spoken.trim() === "" && thinking.trim() !== "")) {
+    return { refused: "nothing follows the thinking", extracted: null };
+  }
+  const isTagged = blocks.length > 0;
+  const read = readOptions(golds, options);
+  const wantsWords = golds.some(({ parsed }) => parsed.expression.kind === "text");
+  tell(() => (isTagged ? `looked in ${blocks.length} answer blocks` : "looked in the text after the thinking"));
+
+  const found: Found[] = [];
+  for (const text of isTagged ? [...unclosed, ...blocks] : [spoken]) {
+    const answer = readAnswer(text, read, wantsWords, tellOf(tell)) ?? (isTagged ? soleAnswer(text, read) : null);
+    if (answer !== null) found.push({ text, answer, others: othersOf(text, answer, read, golds) });
+  }
+  const best = found.at(-1);
+  if (best === undefined) return { refused: "no answer was announced", extracted: null };
+  const extracted = best.answer.candidate.text;
+  const distinct = distinctAnswers(
+    found.flatMap(({ answer, others }) => [answer, ...others.filter(isRivalOf(answer))]),
+  );
+  if (distinct.length > 1) {
+    const texts = distinct.slice(0, 4).map(({ candidate }) => quote(candidate.text));
+    return asList(distinct, golds) ?? { refused: `several different answers: ${texts.join(", ")}`, extracted };
+  }
+  const refused = refusalOf(best, golds, isTagged ? rest : "");
+  if (refused !== null) return { refused, extracted };
+  const parsed = golds.some((gold) => isChain(gold.text)) ? best.answer.parsed : withoutChain(best.answer.parsed);
+  return parsed === null ? { refused: CHAIN, extracted } : { ...best.answer, parsed };
+}
+
+const CHAIN = "a chain of equations whose members differ is no answer";
+
+/** Why the answer does not count, whatever its value; null where it does. `rest` stands behind the answer blocks. */
+function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest: string): string | null {
+  const { parsed, candidate } = answer;
+  const isOne =
+    golds.length > 0 && golds.every((gold) => !isListLike(gold.parsed) && gold.parsed.expression.kind !== "tuple");
+  if (isOne && isListLike(parsed)) return "a list for a single value";
+  if (INVISIBLE.test(candidate.text)) return "invisible characters stand in the answer";
+  if (isChain(parsed.source) && parsed.expression.kind !== "relation" && !golds.some((gold) => isChain(gold.text)))
+    return CHAIN;
+  const isWords = golds.some((gold) => gold.letter !== null || gold.parsed.expression.kind === "text");
+  const agreeing = others.filter(({ parsed: other }) => isEqual(parsed, other));
+  const end = Math.max(candidate.end, ...agreeing.map((other) => other.candidate.end));
+  return hesitation({ text: text + rest, answer, end, isOne, isWords });
+}
+
+/** Characters without width, and those that turn the direction of writing. */
+const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/;
+
+/** The other answers that a text announces; of equal texts in one kind of place the last. */
+function othersOf(text: string, { candidate }: Answer, options: ReadOptions, golds: readonly Gold[]): Answer[] {
+  const others: Answer[] = [];
+  const seen = new Set([`${candidate.place} ${candidate.text}`]);
+  // A phrase gives several readings of one sentence: the first that can be read stands for it.
+  const ends = new Set([candidate.end]);
+  const numWords = Math.max(
+    0,
+    ...golds.map(({ parsed }) => (parsed.expression.kind === "text" ? numWordsOf(parsed) : 0)),
+  );
+  for (const other of extractCandidates(text, { ...options, unanchored: false })) {
+    const key = `${other.place} ${other.text}`;
+    if (other.place === "whole" || ends.has(other.end) || seen.has(key)) continue;
+    if (seen.size > MAX_OTHERS) break;
+    seen.add(key);
+    const parsed = readCandidate(other);
+    if (parsed === null) continue;
+    // Words of a sentence are a rival only where words are asked for, and no more of them.
+    if (other.place !== "box" && parsed.expression.kind === "text" && numWordsOf(parsed) > numWords) continue;
+    ends.add(other.end);
+    others.push({ candidate: other, parsed });
+  }
+  return others;
+}
+
+function numWordsOf({ words }: Parsed): number {
+  return words.split(" ").length;
+}
+
+/** Boxes rival boxes and phrases phrases; a box is rivalled by a final answer that a phrase gives, or by any phrase behind it. */
+function isRivalOf({ candidate, parsed }: Answer): (other: Answer) => boolean {
+  return ({ candidate: other, parsed: { expression, source } }) => {
+    if (other.place === candidate.place) return true;
+    if (other.place === "box" || isWorking(source)) return false;
+    if (freeSymbols(expression).size > 0 && freeSymbols(parsed.expression).size === 0) return false;
+    return other.start >= candidate.end || (other.place === "phrase" && other.priority <= 50);
+  };
+}
+
+/** 3 \\times 4: the final answer in the making. */
+function isWorking(source: string): boolean {
+  return /[\d)}]\s*(?:[-+*/\u00d7\u00b7\u00f7]|\\times|\\cdot|\\div)\s*[-(\d\\]/.test(source);
+}
+
+/** So many different texts are compared, from the end; equal values in more spellings than these do not occur. */
+const MAX_OTHERS = 16;
+
+/** One answer for each class of equal answers, as far as needed to know that there are several. */
+function distinctAnswers(answers: readonly Answer[]): Answer[] {
+  const distinct: Answer[] = [];
+  for (const answer of answers) {
+    const isKnown = distinct.some(({ parsed }) => isEqual(parsed, answer.parsed));
+    if (!isKnown) distinct.push(answer);
+  }
+  return distinct;
+}
+
+function isEqual(one: Parsed, other: Parsed): boolean {
+  const [a, b] = [withoutChain(one) ?? one, withoutChain(other) ?? other];
+  return one.source === other.source || equalMath(a, b).equal;
+}
+
+/** Different boxes are the items of a list where the gold is a list of as many. */
+function asList(distinct: readonly Answer[], golds: readonly Gold[]): Answer | null {
+  const fits = golds.some(({ parsed: { expression } }) => {
+    return (expression.kind === "list" || expression.kind === "set") && expression.items.length === distinct.length;
+  });
+  if (!fits || distinct.some(({ candidate }) => candidate.place !== "box")) return null;
+  const inOrder = [...distinct].sort((a, b) => a.candidate.start - b.candidate.start);
+  const text = inOrder.map(({ candidate }) => candidate.text).join(", ");
+  const parsed = parseMath(text, { notation: "latex" });
+  return parsed === null ? null : { candidate: { ...distinct[0]!.candidate, text }, parsed };
+}
+
+/** In an answer block everything is announced, as long as there is one value only: "It costs 42 dollars." */
+function soleAnswer(text: string, options: ReadOptions): Answer | null {
+  const found = [...extractCandidates(text, { ...options, unanchored: true })].filter(
+    ({ priority }) => priority === 300,
+  );
+  const parsed = found.length === 1 ? readCandidate(found[0]!) : null;
+  return parsed === null || parsed.expression.kind === "text" ? null : { candidate: found[0]!, parsed };
+}
+
+/** Two or more equals signs outside lists: 1 = 2 = 3. */
+function isChain(text: string): boolean {
+  if (/[,;&]|\\\\|\band\b|\bor\b/.test(text)) return false;
+  return (text.replaceAll(/[<>!]=|\\neq?/g, "").match(/=+|\\equiv|\\approx/g)?.length ?? 0) > 1;
+}
+
+function isListLike({ expression }: Parsed): boolean {
+  return expression.kind === "list" || expression.kind === "set" || expression.kind === "plus-minus";
+}

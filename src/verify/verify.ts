@@ -129,14 +129,22 @@ function compare(
   return equalMath(
     gold.parsed,
     parsed,
-    isPlainPercent(gold, candidate) ? { percent: "optional", ...options } : options,
+    isPercentOfAnswer(gold, candidate) ? { percent: "optional", ...options } : options,
   );
 }
 
-/** "The answer is 20%" for 20: in running text the sign is the unit of the number, as a word would be; in a formula it is 1/100. */
-function isPlainPercent({ text }: Gold, candidate: Candidate): boolean {
-  const isProse = candidate.place === "phrase" || candidate.place === "plain" || candidate.place === "hash";
-  return isProse && /^[\d.,]+\s?(?:\\?%|percent|pct)$/.test(candidate.text) && /^[\d.,]+$/.test(text);
+/**
+ * 20% for 20, or 20 for 20%: where an answer is given, in a box or in running text, the sign may be the unit that the question asks
+ * in, as a word would be. In a bare formula it is 1/100, and below 1 too much hangs on it: 0.2% is not 0.2.
+ */
+function isPercentOfAnswer({ text }: Gold, candidate: Candidate): boolean {
+  if (candidate.place === "formula" || candidate.text.includes("$")) return false;
+  const numbers = [text, candidate.text].map((each) =>
+    /^(-?[\d.,]+)\s?(\\?%|percent|pct)?$/.exec(each.replaceAll(/^\$|\$$|\{(?=,\})|(?<=\{,)\}/g, "").trim()),
+  );
+  const [gold, pred] = numbers;
+  if (gold == null || pred == null || (gold[2] === undefined) === (pred[2] === undefined)) return false;
+  return /[1-9]/.test(gold[1]!.split(".")[0]!);
 }
 
 function describeParsed({ expression, words }: Parsed): string {

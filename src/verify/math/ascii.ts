@@ -11,8 +11,25 @@ export function toAscii(source: string): string {
       })
       .replaceAll(/[\u2070\u2071\u00b9\u00b2\u00b3\u2074-\u207b\u207d-\u207f]+/g, (run) => `^{${lowered(run)}}`)
       .replaceAll(/[\u2080-\u208b\u208d\u208e\u2090-\u209c\u1d62-\u1d65\u2c7c]+/g, (run) => `_{${lowered(run)}}`)
-      .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? char.normalize("NFKC"))
+      .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? compatible(char))
   );
+}
+
+/** Full-width letters, degrees Celsius and the like by the characters they are made of; digits of other scripts by their value. */
+function compatible(char: string): string {
+  const normal = char.normalize("NFKC");
+  return normal === char ? asciiDigits(char) : [...normal].map((each) => CHARACTERS.get(each) ?? each).join("");
+}
+
+/** The text with the decimal digits of other scripts (Arabic, Devanagari, full-width …) as 0 to 9, at the same places. */
+export function asciiDigits(text: string): string {
+  return text.replaceAll(/(?![0-9])\p{Nd}/gu, (char) => {
+    // Digits come in runs of ten, zero first.
+    const code = char.codePointAt(0) ?? 0;
+    let value = 0;
+    while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(code - value - 1))) value++;
+    return `${value}`.padEnd(char.length);
+  });
 }
 
 const ROOTS: Readonly<Record<string, string>> = {
@@ -160,6 +177,14 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u20ac": "",
   "\u00a3": "",
   "\u00a5": "",
+  "\u20b9": "",
+  "\u20a9": "",
+  "\u20bd": "",
+  "\u00a2": "\\text{ cents}",
+  "\u066a": "%",
+  "\u066b": ".",
+  "\u066c": ",",
+  "\u060c": ",",
   "\uff08": "(",
   "\uff09": ")",
   "\uff0c": ",",

@@ -17,6 +17,7 @@ import {
   type Expression,
   MINUS_ONE,
   negative,
+  number,
   power as powerOf,
   product,
   quotient,
@@ -24,6 +25,7 @@ import {
   sum,
 } from "./expression.ts";
 import type { Token } from "./lexer.ts";
+import { scaleOf } from "./number-words.ts";
 import { power } from "./postfix.ts";
 
 /** All tokens as one expression; throws LimitReached where they are none. */
@@ -39,7 +41,9 @@ export function parseTokens(tokens: readonly Token[]): Expression {
     inRows: false,
     integrals: 0,
   };
-  const result = list(cursor);
+  const first = list(cursor);
+  // 5 \over 4: without braces the whole is above and below.
+  const result = accept(cursor, "over") ? quotient(first, list(cursor)) : first;
   return cursor.position === cursor.tokens.length ? result : fail();
 }
 
@@ -53,7 +57,8 @@ function list(cursor: Cursor): Expression {
   let lastSeparator = "";
   let count = 0;
   for (;;) {
-    groups.at(-1)!.push(relation(cursor));
+    const item = relation(cursor);
+    groups.at(-1)!.push(item);
     if (++count > MAX_ITEMS) fail("items");
     let separated = false;
     while (at(cursor, ...SEPARATORS) && !(cursor.inRows && at(cursor, "newline"))) {
@@ -64,8 +69,10 @@ function list(cursor: Cursor): Expression {
       separated = true;
       cursor.position++;
     }
-    if (!separated || peek(cursor) === undefined || at(cursor, "}", ")", "]", "&", "newline") || isEnd(peek(cursor)))
-      break;
+    // 2 hours 30 minutes.
+    const isCompound = item.kind === "with-unit" && peek(cursor)?.type === "number";
+    const isLast = peek(cursor) === undefined || at(cursor, "}", ")", "]", "&", "newline") || isEnd(peek(cursor));
+    if ((!separated && !isCompound) || isLast) break;
     if (isConnective(cursor)) break;
     if (lastSeparator === ";" || lastSeparator === "newline") groups.push([]);
   }
@@ -206,16 +213,25 @@ function startsFactor(cursor: Cursor): boolean {
   return token.type === "operator" && /^begin:[pbv]?matrix$/.test(token.text);
 }
 
-/** Words after a value are its unit, with powers and quotients of units: 5 km/h, 9.8 m/s^2, 3 cubic feet. */
+/**
+ * Words after a value are its unit, with powers, products and quotients of units: 5 km/h, 9.8 m/s^2, 3 cubic feet, 6 kg*m/s. A
+ * scale before them multiplies the value: 2.5 million dollars.
+ */
 function withUnit(cursor: Cursor, value: Expression): Expression {
-  if (peek(cursor)?.type !== "text" || value.kind === "text" || isConnective(cursor)) return value;
-  let unit = "";
+  const first = peek(cursor);
+  if (first?.type !== "text" || value.kind === "text" || isConnective(cursor)) return value;
+  const [word = "", ...words] = first.text.trim().split(" ");
+  const scale = scaleOf(word);
+  const scaled = scale === null ? value : product([value, number(scale)]);
+  if (scale !== null) cursor.position++;
+  let unit = scale === null ? "" : words.join(" ");
   for (;;) {
     const token = peek(cursor);
     const next = peek(cursor, 1);
     if (token?.type === "text") unit += ` ${token.text}`;
-    else if (isOperator(token, "/") && (next?.type === "text" || next?.type === "name")) unit += "/";
-    else if (token?.type === "name" && (unit.endsWith("/") || next?.type === "text")) unit += ` ${token.name}`;
+    else if (isOperator(token, "/", "*") && (next?.type === "text" || next?.type === "name"))
+      unit += isOperator(token, "/") ? "/" : " *";
+    else if (token?.type === "name" && (/[/*]$/.test(unit) || next?.type === "text")) unit += ` ${token.name}`;
     else if (isOperator(token, "^")) {
       const exponent = unitExponent(cursor);
       if (exponent === "") break;
@@ -223,7 +239,7 @@ function withUnit(cursor: Cursor, value: Expression): Expression {
     } else break;
     cursor.position++;
   }
-  return { kind: "with-unit", value, unit: unit.trim() };
+  return unit.trim() === "" ? scaled : { kind: "with-unit", value: scaled, unit: unit.trim() };
 }
 
 /** Moves to the last token of ^2 or ^{-1} and gives its digits; stays and gives "" for any other exponent. */

@@ -42,7 +42,14 @@ const MAX_DIGITS = 2_000;
 const MAX_SCIENTIFIC_EXPONENT = 5_000;
 
 const THOUSANDS = /\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ )\d{3}){1,40}(?!\d)(?!,\d)/y;
-const BLANK_THOUSANDS = /\d{1,3}(?: \d{3}){1,40}(?![\d/])(?! \d)/y;
+/** Not before another number, unless that is the fraction of a mixed number. */
+const BLANK_THOUSANDS = /\d{1,3}(?: \d{3}){1,40}(?![\d/])(?! \d(?!\d{0,8} ?\/))/y;
+/** 1'234'567 and 1_234_567: no base has three digits. */
+const MARKED_THOUSANDS = /\d{1,3}(?:(?:'\d{3}){1,40}|(?:_\d{3}){1,40})(?![\d'_])/y;
+/** 1.234.567, and in plain text 1.234,50. */
+const DOTTED_THOUSANDS = /\d{1,3}(?:\.\d{3}){2,40}(?![\d.])/y;
+const DECIMAL_COMMA = /\d{1,3}(?:\.\d{3}){1,40},\d{1,2}(?![\d,.])/y;
+const PREFIXED = /0(?:[xX][\da-fA-F]{1,200}|[bB][01]{1,800}|[oO][0-7]{1,300})(?![\da-zA-Z])/y;
 const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
@@ -107,6 +114,19 @@ export function lex(source: string, notation: Notation): Token[] {
         operator(setOperator);
         continue;
       }
+      if (/^(?:minus|negative)$/i.test(run) && /^\s+[\d.($\\]/.test(text.slice(position, position + 3))) {
+        operator("-");
+        continue;
+      }
+      if (
+        /^[xX]$/.test(run) &&
+        last?.type === "number" &&
+        /^\s*10\s*(?:\^|\*\*)/.test(text.slice(position, position + 8))
+      ) {
+        // 3 x 10^8: a letter x before a power of ten is a sign.
+        operator("*");
+        continue;
+      }
       const afterValue =
         last !== undefined && (last.type === "number" || (last.type === "operator" && /^[)}\]]$/.test(last.text)));
       for (const token of readWord(run, text.slice(position, position + 2), afterValue)) {
@@ -116,6 +136,14 @@ export function lex(source: string, notation: Notation): Token[] {
       if (matchAt(ELLIPSIS) !== null) {
         position += matchAt(ELLIPSIS)!.length;
         push({ type: "command", name: "ldots" });
+        continue;
+      }
+      const quotientOfUnits = tokens.length > 0 ? UNIT_FRACTION.exec(text.slice(position, position + 120)) : null;
+      if (quotientOfUnits !== null) {
+        // \frac{\text{m}}{\text{s}^2} after a value, as \text{m}/\text{s}^2.
+        position += quotientOfUnits[0].length;
+        const [above, below] = [quotientOfUnits[1]!, quotientOfUnits[2]!].map((part) => unitTokens(part));
+        for (const token of [...above!, { type: "operator", text: "/" } as const, ...below!]) push(token);
         continue;
       }
       const name = matchAt(COMMAND)!.slice(1);
@@ -159,7 +187,7 @@ export function lex(source: string, notation: Notation): Token[] {
         operator(pair);
       } else {
         position++;
-        operator(char);
+        operator(char === "&" && notation === "plain" ? "and" : char);
       }
     }
   }
@@ -171,6 +199,16 @@ function wordBetweenSets(run: string, last: Token | undefined, next: string): "u
   const isClosing = last?.type === "operator" && /^(?:\)|\]|\\\})$/.test(last.text);
   if (run === "U") return isClosing && /^\s*(?:\\left)?\s*(?:[([]|\\?\{)/.test(next) ? "union" : null;
   return run === "in" && last?.type === "name" && /^\s+(?:[ZNQRC](?![a-z])|\\mathbb|[([{])/.test(next) ? "in" : null;
+}
+
+const UPRIGHT_WORD = String.raw`\\(?:text|mathrm|rm|mbox)\s?\{[A-Za-z ]{1,30}\}(?:\^(?:\d|\{-?\d\}))?`;
+const UNIT_FRACTION = new RegExp(String.raw`^\\[dt]?frac\{ ?(${UPRIGHT_WORD}) ?\}\{ ?(${UPRIGHT_WORD}) ?\}`);
+
+/** \text{m}^2 as a word and its power; a word of one letter is no label here. */
+function unitTokens(source: string): TokenBody[] {
+  const [, word = "", exponent] = /\{([A-Za-z ]+)\}(?:\^\{?(-?\d))?/.exec(source) ?? [];
+  const mark: TokenBody[] = exponent === undefined ? [] : [{ type: "operator", text: "^" }, ...lex(exponent, "latex")];
+  return [{ type: "text", text: word.trim() }, ...mark];
 }
 
 type TokenBody = Token extends infer T ? (T extends Token ? Omit<T, "spaced"> : never) : never;
@@ -214,10 +252,20 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
     pattern.lastIndex = at;
     return pattern.exec(text)?.[0] ?? "";
   };
+  const prefixed = text[start] === "0" ? match(PREFIXED, start) : "";
+  if (prefixed !== "")
+    return { start, end: start + prefixed.length, value: rational(BigInt(prefixed.toLowerCase())), decimal: false };
+  const dotted = match(DOTTED_THOUSANDS, start);
+  const european = notation === "plain" && !inBrackets ? match(DECIMAL_COMMA, start) : "";
+  if (dotted !== "" || european !== "") {
+    const [written, decimals = ""] = (european || dotted).replaceAll(".", "").split(",");
+    const value = rational(BigInt(written + decimals), 10n ** BigInt(decimals.length));
+    return { start, end: start + (european || dotted).length, value, decimal: decimals !== "" };
+  }
   let whole = match(DIGITS, start);
   // Only after one to three digits, and before a mark between thousands, can there be more of the number.
-  if (whole.length >= 1 && whole.length <= 3 && /^[,{\\ ]/.test(text[start + whole.length] ?? "")) {
-    const grouped = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start);
+  if (whole.length >= 1 && whole.length <= 3 && /^[,{\\ '_]/.test(text[start + whole.length] ?? "")) {
+    const grouped = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start) || match(MARKED_THOUSANDS, start);
     whole = grouped || (inBrackets ? "" : match(BLANK_THOUSANDS, start)) || whole;
   }
   let end = start + whole.length;
@@ -273,6 +321,8 @@ function readRepetend(
   fraction: string,
 ): { prefix: string; repetend: string; length: number } | null {
   const rest = text.slice(at, at + 80);
+  const dotted = /^\\dot\s?\{?(\d)\}?(\d{0,28})\\dot\s?\{?(\d)\}?/.exec(rest);
+  if (dotted !== null) return { prefix: fraction, repetend: dotted.slice(1).join(""), length: dotted[0].length };
   const marked =
     /^\s?\\(?:overline|bar|dot|overbar)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))/.exec(rest) ?? /^\((\d{1,30})\)/.exec(rest);
   if (marked !== null) return { prefix: fraction, repetend: marked[1] ?? marked[2]!, length: marked[0].length };
@@ -347,6 +397,8 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
   const words = content.trim().replaceAll(/\s+/g, " ");
   const bare = words.replace(/^\((.*)\)$/, "$1").replace(/\.$/, "");
   if (words === "") return [];
+  // Signs in upright type: \text{-}, \text{\$}, \text{%}.
+  if (!/[A-Za-z0-9]/.test(words)) return lex(words, "latex");
   if (/^(?:,|;|and|or|, ?and|, ?or|&)$/.test(words)) {
     return [{ type: "operator", text: words.replace(/^, ?(?=[a-z])/, "").replace("&", "and") }];
   }

@@ -11,8 +11,8 @@ export interface EqualOptions {
    */
   readonly floatRounding?: number;
   /**
-   * drop: 5 cm = 5 m = 5. compare: 5 cm = 0.05 m, not 5 m, and a missing unit is forgiven. keep: a unit must be there on both sides.
-   * Default: drop when lenient, compare when strict.
+   * drop: 5 cm = 5 m = 5, and 5 cm = 0.05 m. compare: 5 cm = 0.05 m, not 5 m, and a missing unit is forgiven. keep: a unit must be
+   * there on both sides, the same one. Default: drop when lenient, compare when strict.
    */
   readonly units?: "drop" | "compare" | "keep";
   /** value: 28% = 0.28. optional: 28% = 28 as well. Default value. */

@@ -6,10 +6,14 @@
  */
 import { LimitReached } from "./budget.ts";
 import { type Domain, splitDomain } from "./domain.ts";
-import { type Expression, freeSymbols, mapChildren, symbol } from "./expression.ts";
+import { type Expression, freeSymbols, mapChildren, number, product, sum, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH, type Notation } from "./lexer.ts";
+import { numberInWords } from "./number-words.ts";
 import { valueInBase } from "./postfix.ts";
+import { compare, divide, negate, rational } from "./rational.ts";
+import { digitsAndBase, respelled } from "./spellings.ts";
+import { readUnit } from "./units.ts";
 import { hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
 
 /** One answer as it was read. */
@@ -35,9 +39,29 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (!hasContent(source)) return null;
   const words = wordsOf(source);
   const read = notation ?? notationOf(text);
-  const expression = readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };
-  const asList = read === "plain" && notation === undefined && /\d,\d/.test(source) ? readAs(source, "latex") : null;
+  const spelled = numberOfWords(source);
+  const expression = spelled ?? readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };
+  const mayList = spelled !== null ? / and /.test(source) : read === "plain" && notation === undefined;
+  const asList = mayList && /\d(?:,| and )[\da]/.test(source) ? readAs(source, "latex") : null;
   return { source: text, expression, asList, words };
+}
+
+/** "forty-two", \text{one half}, "twenty-five percent", and "3 and 1/4", which may also be two values. */
+function numberOfWords(source: string): Expression | null {
+  const mixed = /^(-?)(\d{1,9}) and (?:(?:a|one) (half|third|quarter)|(\d{1,9})\/(\d{1,9}))$/.exec(source);
+  if (mixed !== null) {
+    const [, sign, whole, name, above, below] = mixed;
+    const part = numberInWords(`a ${name}`) ?? { numerator: BigInt(above ?? 0), denominator: BigInt(below ?? 1) };
+    if (part.numerator >= part.denominator) return null;
+    const value = rational(BigInt(whole!) * part.denominator + part.numerator, part.denominator);
+    return number(sign === "-" ? negate(value) : value);
+  }
+  const bare = source.replace(/^\\(?:text|textbf|mathrm|mbox)\s?\{([^{}]{0,200})\}$/, "$1");
+  if (!/^[A-Za-z][A-Za-z ,-]{2,200}$/.test(bare)) return null;
+  const percent = / ?percent$/i.exec(bare);
+  const value = numberInWords(percent === null ? bare : bare.slice(0, percent.index));
+  if (value === null) return null;
+  return percent === null ? number(value) : { kind: "percent", value: number(value) };
 }
 
 /** Words that are mathematics. */
@@ -65,22 +89,20 @@ function readAs(source: string, notation: Notation): Expression | null {
   return { kind: "relation", sides: [...working, last], operators: working.map(() => "=") };
 }
 
-/** 2A5_{11}, \text{A5}_{11}: digits past 9 are letters, which elsewhere are symbols. */
 function digitsInBase(source: string): Expression | null {
-  const match = /^(?:\\(?:text|mathrm)\{)?([0-9A-Z]{2,60})\}?_(?:\{(\d\d)\}|(\d\d))$/.exec(source);
-  const [, digits, braced, bare] = match ?? [];
-  if (digits === undefined || !/\d/.test(digits) || !/[A-Z]/.test(digits)) return null;
-  return caught(() => valueInBase(digits, Number(braced ?? bare)));
+  const found = digitsAndBase(source);
+  return found === null ? null : caught(() => valueInBase(found.digits, found.base));
 }
 
 function attempt(source: string, notation: Notation): Expression | null {
   return caught(() => {
-    const all = lex(source, notation);
+    const all = lex(respelled(source), notation);
     const split = splitDomain(all);
     const tokens = prepareTokens(split?.tokens ?? all);
     if (tokens.length === 0 || isWords(tokens)) return null;
     const value = normalise(parseTokens(tokens));
-    return split === null ? value : familyOf(value, split.domain);
+    if (split !== null) return familyOf(value, split.domain);
+    return value.kind === "number" && isDollars(source) ? { kind: "with-unit", value, unit: "dollars" } : value;
   });
 }
 
@@ -91,6 +113,11 @@ function familyOf(value: Expression, { parameters, domain }: Domain): Expression
   const isAboutThem =
     value.kind === "relation" && value.sides[0]?.kind === "symbol" && used.includes(value.sides[0].name);
   return used.length === 0 || isAboutThem ? value : { kind: "family", value, parameters: used, domain };
+}
+
+/** \$18.50 and $18.50: the sign is the unit, which only matters against another unit of money. */
+function isDollars(source: string): boolean {
+  return /^-?\s?(?:US)?(?:\\\$|\$|\\text\{\\?\$\})\s?-?[\d.,{}\\! ]+$/.test(source);
 }
 
 /** The value, or null where a limit or the grammar stopped it. */
@@ -150,6 +177,8 @@ function normalise(list: Expression): Expression {
   if (list.kind !== "list") return list;
   const items = list.items.filter((item, index) => index === 0 || !isDomain(item));
   if (items.length === 1) return items[0]!;
+  const measured = compoundMeasure(items);
+  if (measured !== null) return measured;
   const node = { ...list, items };
   const first = node.items[0]!;
   const isAssignment = first.kind === "relation" && first.operators.length === 1 && first.operators[0] === "=";
@@ -163,6 +192,24 @@ function normalise(list: Expression): Expression {
   const [variable] = first.sides;
   const rest = node.items.slice(1).map((item): Expression => ({ ...first, sides: [variable!, item] }));
   return { ...node, items: [first, ...rest] };
+}
+
+/** 2 hours 30 minutes, 5 ft 6 in: one value, where the units measure the same and fall in size. */
+function compoundMeasure(items: readonly Expression[]): Expression | null {
+  const parts = items.map((item) =>
+    item.kind === "with-unit" ? { value: item.value, measure: readUnit(item.unit) } : null,
+  );
+  const first = parts[0];
+  if (first == null || items[0]?.kind !== "with-unit") return null;
+  const shares: Expression[] = [];
+  let last = first;
+  for (const part of parts) {
+    if (part === null || !part.measure.isKnown || part.measure.dimension !== first.measure.dimension) return null;
+    if (part !== first && compare(part.measure.factor, last.measure.factor) >= 0) return null;
+    shares.push(product([part.value, number(divide(part.measure.factor, first.measure.factor))]));
+    last = part;
+  }
+  return { kind: "with-unit", value: sum(shares), unit: items[0].unit };
 }
 
 function isDomain(node: Expression): boolean {

@@ -1,10 +1,13 @@
 /** Sentences told from formulas, so that "We get 5" is no product of W, e, g, e, t and 5. */
 
+import { scaleOf } from "./number-words.ts";
+import { isUnitWord } from "./units.ts";
+
 /** Words that belong to a formula or a value. */
 const VALUE_WORDS: ReadonlySet<string> = new Set(
   (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh asin acos atan log ln lg exp sqrt cbrt abs floor ceil min max " +
-    "gcd lcm mod det pi inf infinity oo infty union and or percent pct degrees degree deg rad radians cm mm km kg mg ml ft lb mi"
+    "gcd lcm mod det pi inf infinity oo infty union and or percent pct degrees degree deg rad radians cm mm km kg mg ml ft lb mi minus negative"
   ).split(" "),
 );
 
@@ -21,6 +24,9 @@ function isProduct(word: string): boolean {
 /** What may follow a value and add nothing to it: "5 when x is large". */
 const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
 
+/** Two numbers and what stands between them. */
+const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d\S{0,40}$/;
+
 /** True where words of a sentence stand before the last digit, command or operator of the text. */
 export function isProse(text: string): boolean {
   const bare = text.replaceAll(
@@ -33,6 +39,9 @@ export function isProse(text: string): boolean {
     // A unit, a remark or words alone: nothing of a value follows.
     if (!/[\d\\=^]/.test(bare.slice(match.index + word.length))) return false;
     const before = bare.slice(0, match.index);
+    // 2 hours 30 minutes, 2.5 million, 1 out of 6, 204 base 5.
+    if (/\d\s?$/.test(before) && (isUnitWord(word) || scaleOf(word) !== null)) continue;
+    if (SIMPLE_PHRASE.test(bare.trim())) return false;
     const isUnit = /\d\s?$/.test(before) && /^\s*(?:[=/]|per\b)/.test(bare.slice(match.index + word.length));
     if (isUnit) continue;
     return !(REMARKS.has(word) && /[\d\\]/.test(before));

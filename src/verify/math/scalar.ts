@@ -16,6 +16,16 @@ import { isUnitWord, readUnit } from "./units.ts";
 
 /** Compares two values without relations, sets or lists; throws LimitReached when the budget ends. */
 export function equalScalars(gold: Expression, pred: Expression, context: Context): Verdict {
+  const verdict = equalMeasures(gold, pred, context);
+  if (verdict.equal || context.units !== "drop") return verdict;
+  // 5 km and 5000 m are equal as well where units are dropped.
+  const isConverted = splitUnit(gold, pred).unit !== null && splitUnit(pred, gold).unit !== null;
+  return isConverted && equalMeasures(gold, pred, { ...context, units: "compare" }).equal
+    ? same("the same in another unit")
+    : verdict;
+}
+
+function equalMeasures(gold: Expression, pred: Expression, context: Context): Verdict {
   const unitVerdict = withoutUnits(gold, pred, context);
   if ("equal" in unitVerdict) return unitVerdict;
   const [a, b] = unitVerdict;
@@ -58,18 +68,32 @@ function scaleBy(value: Expression, factor: Rational): Expression {
   return { kind: "product", factors: [{ kind: "number", value: factor, decimal: false }, value] };
 }
 
-/** The value and its unit; against a number without symbols, letters that spell a unit are one: 5m against 5. */
+/** The value and its unit; against a number without symbols, letters that spell a unit are one: 5m and 9.8 m/s^2. */
 function splitUnit(node: Expression, other: Expression): { value: Expression; unit: string | null } {
   if (node.kind === "with-unit") return { value: node.value, unit: node.unit };
-  if (node.kind === "product" && freeSymbols(other).size === 0) {
-    const letters = node.factors.filter((factor) => factor.kind === "symbol").map((factor) => factor.name);
-    const rest = node.factors.filter((factor) => factor.kind !== "symbol");
-    const isNumber = rest.length > 0 && rest.every((factor) => freeSymbols(factor).size === 0);
-    if (isNumber && letters.length > 0 && isUnitWord(letters.join(""))) {
-      return { value: rest.length === 1 ? rest[0]! : { kind: "product", factors: rest }, unit: letters.join("") };
-    }
-  }
-  return { value: node, unit: null };
+  if (node.kind !== "product" || freeSymbols(other).size > 0) return { value: node, unit: null };
+  const isNumber = (factor: Expression) => freeSymbols(factor).size === 0;
+  const rest = node.factors.filter(isNumber);
+  const unit = unitOfFactors(node.factors.filter((factor) => !isNumber(factor)));
+  if (rest.length === 0 || unit === null) return { value: node, unit: null };
+  return { value: rest.length === 1 ? rest[0]! : { kind: "product", factors: rest }, unit };
+}
+
+/** The unit that symbols and their whole powers spell: letters side by side as one word (km), else one by one (m s^-2). */
+function unitOfFactors(factors: readonly Expression[]): string | null {
+  if (factors.length === 0) return null;
+  const letters = factors.map((factor) => (factor.kind === "symbol" ? factor.name : "/")).join("");
+  if (isUnitWord(letters)) return letters;
+  const units = factors.map((factor) => unitPower(factor, 1n));
+  return units.includes(null) ? null : units.join(" ");
+}
+
+/** s^2 as "s^2", and what divides by it as "s^-2"; null for anything but a unit to a whole power. */
+function unitPower(node: Expression, exponent: bigint): string | null {
+  if (node.kind === "symbol") return isUnitWord(node.name) ? `${node.name}^${exponent}` : null;
+  if (node.kind !== "power" || node.exponent.kind !== "number" || !isInteger(node.exponent.value)) return null;
+  const whole = exponent * node.exponent.value.numerator;
+  return whole * whole < 100n ? unitPower(node.base, whole) : null;
 }
 
 /** 90 degrees against a bare 90: the sign is forgiven. Against pi/2 it is worth pi/180. */

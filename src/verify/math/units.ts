@@ -82,23 +82,56 @@ const UNITS: ReadonlyMap<string, Unit> = new Map(
   ),
 );
 
+/** Units that are written as one word and are several. */
+const COMPOUND: ReadonlyMap<string, string> = new Map([
+  ["mph", "mi/h"],
+  ["kph", "km/h"],
+  ["kmh", "km/h"],
+  ["kmph", "km/h"],
+  ["fps", "ft/s"],
+  ["kwh", "kw h"],
+  ["cc", "cm^3"],
+]);
+
+/** Words that say how often the unit counts; those of POWERS_AFTER follow it. */
+const POWERS_BEFORE: ReadonlyMap<string, number> = new Map([
+  ["square", 2],
+  ["sq", 2],
+  ["cubic", 3],
+  ["cu", 3],
+]);
+const POWERS_AFTER: ReadonlyMap<string, string> = new Map([
+  ["squared", "^2"],
+  ["cubed", "^3"],
+]);
+
 /** True for a word of the table: these follow a number as its unit also where nothing marks them as words. */
 export function isUnitWord(word: string): boolean {
-  return UNITS.has(word) || UNITS.has(word.toLowerCase());
+  const lower = word.toLowerCase();
+  return UNITS.has(word) || UNITS.has(lower) || COMPOUND.has(lower) || POWERS_BEFORE.has(lower);
+}
+
+/** The size of a unit text. */
+export interface Measure extends Unit {
+  /** Whether every word is in the table. */
+  readonly isKnown: boolean;
 }
 
 /** The dimension ("length^2 time^-1") and factor of a unit text; words outside the table are dimensions of their own. */
-export function readUnit(text: string): Unit {
+export function readUnit(text: string): Measure {
   const powers = new Map<string, number>();
   let factor = rational(1n);
   let sign = 1;
   let pending = 1;
-  const words = text.toLowerCase().match(/[a-z]+|\^?\s?-?\d|\/|\S/g) ?? [];
+  let isKnown = true;
+  const spelled = text
+    .toLowerCase()
+    .replaceAll(/[a-z]+/g, (word) => COMPOUND.get(word) ?? POWERS_AFTER.get(word) ?? word);
+  const words = spelled.match(/[a-z]+|\^?\s?-?\d|\/|\S/g) ?? [];
   let last: Unit | null = null;
   for (const word of words) {
     if (word === "/" || word === "per") sign = -1;
-    else if (word === "square" || word === "sq") pending = 2;
-    else if (word === "cubic" || word === "cu") pending = 3;
+    else if (POWERS_BEFORE.has(word)) pending = POWERS_BEFORE.get(word) ?? 1;
     else if (word === "of" || word === "a" || word === "the" || word === "." || word === "*") continue;
     else if (/^\^?\s?-?\d$/.test(word)) {
       if (last !== null) {
@@ -108,7 +141,9 @@ export function readUnit(text: string): Unit {
         factor = multiply(factor, power(last.factor, BigInt(more)));
       }
     } else if (/^[a-z]+$/.test(word)) {
-      last = UNITS.get(word) ?? { dimension: word.replace(/(?<=..)s$/, ""), factor: rational(1n) };
+      const known = UNITS.get(word);
+      isKnown &&= known !== undefined;
+      last = known ?? { dimension: word.replace(/(?<=..)s$/, ""), factor: rational(1n) };
       powers.set(last.dimension, (powers.get(last.dimension) ?? 0) + sign * pending);
       factor = multiply(factor, power(last.factor, BigInt(sign * pending)));
       pending = 1;
@@ -116,5 +151,5 @@ export function readUnit(text: string): Unit {
   }
   // "square units" and "units" say no more than that there is a unit.
   const named = [...powers].filter(([name, exponent]) => exponent !== 0 && name !== "unit").sort();
-  return { dimension: named.map(([name, exponent]) => `${name}^${exponent}`).join(" "), factor };
+  return { dimension: named.map(([name, exponent]) => `${name}^${exponent}`).join(" "), factor, isKnown };
 }

@@ -9,6 +9,8 @@ export function wordsOf(source: string): string {
       "",
     )
     .replaceAll(/\\[ ,;!:]|~|\$|\{|\}|\*\*|["`]/g, (mark) => (/\s|,|;|:|~/.test(mark) ? " " : ""))
+    // right-triangle and right triangle.
+    .replaceAll(/(?<=[A-Za-z]{2})-(?=[A-Za-z]{2})/g, " ")
     .replaceAll(/\s+/g, " ")
     .trim()
     .toLowerCase();

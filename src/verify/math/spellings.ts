@@ -1,0 +1,78 @@
+/**
+ * Everyday spellings of numbers, as the LaTeX that means the same: "3 to 2", "1 out of 6", "\$70k", "5^{\text{th}}", "10C3",
+ * "204 base 5". Each rule needs plain digits, so that no formula with symbols is touched.
+ */
+import { numberInWords } from "./number-words.ts";
+
+/** Longer answers hold formulas, not spellings. */
+const MAX_SPELLED = 200;
+
+const UPRIGHT = String.raw`\\(?:text|textrm|mathrm|mbox|rm|textsuperscript)\s?`;
+const NUMBER = String.raw`\d{1,15}(?:\.\d{1,15})?`;
+
+const RATIO = new RegExp(String.raw`^(${NUMBER}) ?(?:${UPRIGHT}\{ ?)?(to|in|out of)\b ?\}? ?(${NUMBER})$`);
+const SCALED_MONEY = new RegExp(String.raw`^(-?)\\?[$\u20ac\u00a3] ?(${NUMBER}) ?(k|K|m|M|mn|b|B|bn)$`);
+const MONEY_SCALES: Readonly<Record<string, string>> = { k: "10^3", m: "10^6", mn: "10^6", b: "10^9", bn: "10^9" };
+const CHOOSE = String.raw`(?:${UPRIGHT}\{([CPA])\}|([CPA]))`;
+const INDEX = String.raw`(?:\{(\d{1,5})\}|(\d{1,5}))`;
+/** _{10}C_3 and ^{10}C_3, C_{10}^3, 10C3. */
+const COUNTS = [
+  new RegExp(String.raw`(?<![A-Za-z0-9\\}])(?:\{\})?[_^]${INDEX}\s?${CHOOSE}_${INDEX}`, "g"),
+  new RegExp(String.raw`(?<![A-Za-z0-9\\}])()()${CHOOSE}_${INDEX}\^${INDEX}`, "g"),
+];
+const BARE_COUNT = /^(\d{1,5}) ?([CP]) ?(\d{1,5})$/;
+
+const SUFFIX = "(st|nd|rd|th)";
+const ORDINAL = new RegExp(
+  String.raw`(\d)(?:\^\{ ?${UPRIGHT}\{ ?${SUFFIX} ?\} ?\}|\^\{ ?${SUFFIX} ?\}|\^?${UPRIGHT}\{ ?${SUFFIX} ?\}|${SUFFIX}(?![a-zA-Z]))`,
+  "g",
+);
+
+/** The answer with its spellings replaced; most answers have none. */
+export function respelled(source: string): string {
+  if (source.length > MAX_SPELLED || !/\d/.test(source)) return source;
+  const money = SCALED_MONEY.exec(source);
+  if (money !== null) return `${money[1]}${money[2]}\\cdot ${MONEY_SCALES[money[3]!.toLowerCase()]}`;
+  const ratio = RATIO.exec(source);
+  if (ratio !== null) return `${ratio[1]}${ratio[2] === "to" ? ":" : "/"}${ratio[3]}`;
+  const bare = BARE_COUNT.exec(source);
+  if (bare !== null) return counted(bare[2]!, bare[1]!, bare[3]!);
+  let text = source;
+  if (/(?:st|nd|rd|th)\b/.test(text)) {
+    text = text.replaceAll(ORDINAL, (whole, digit: string, ...rest: unknown[]) => {
+      const at = rest.find((each) => typeof each === "number") ?? 0;
+      return suffixOf(digit, text[Number(at) - 1]) === /(st|nd|rd|th)/.exec(whole)?.[1] ? digit : whole;
+    });
+  }
+  if (/[CPA]/.test(text)) {
+    const [before, after] = COUNTS;
+    text = text
+      .replaceAll(before!, (_, a, b, letter, plain, c, d) => counted(letter ?? plain, a ?? b, c ?? d))
+      .replaceAll(after!, (_, _a, _b, letter, plain, a, b, c, d) => counted(letter ?? plain, a ?? b, c ?? d));
+  }
+  return text.replace(/\bper cent\b/, "percent");
+}
+
+function counted(letter: string, n: string, k: string): string {
+  return letter === "C" ? `\\binom{${n}}{${k}}` : `\\operatorname{permutations}(${n},${k})`;
+}
+
+/** The suffix of an ordinal that ends in this digit: 1st, 2nd, 3rd, but 11th. */
+function suffixOf(digit: string, before: string | undefined): string {
+  return before === "1" ? "th" : digit === "1" ? "st" : digit === "2" ? "nd" : digit === "3" ? "rd" : "th";
+}
+
+/** 204_5, (204)_{(5)}, 2A5_{\text{eleven}}, 204 (base 5): the digits and the base; null where no base is named so. */
+export function digitsAndBase(source: string): { readonly digits: string; readonly base: number } | null {
+  if (source.length > MAX_SPELLED || !/[_b]/.test(source)) return null;
+  const bare = source.replaceAll(new RegExp(String.raw`${UPRIGHT}\{([^{}]{0,80})\}`, "g"), " $1 ").trim();
+  const match =
+    /^\(?\s?([0-9A-Z]{1,60})\s?\)?\s*(?:_\s?\{?\s*\(?\s?(?:base\b\s?)?|[,(]?\s*(?:in )?base\b[\s-]?)\s*(\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?\s*\)?$/.exec(
+      bare,
+    );
+  const [, digits, named] = match ?? [];
+  // A_{12} and AB_{16} are symbols.
+  if (digits === undefined || named === undefined || !/\d/.test(digits)) return null;
+  const base = /\d/.test(named) ? Number(named) : Number(numberInWords(named)?.numerator ?? 0);
+  return base >= 2 && base <= 36 ? { digits, base } : null;
+}

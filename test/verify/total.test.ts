@@ -93,7 +93,7 @@ function runAll(response: string): number {
 }
 
 describe("total functions", () => {
-  it("10,000 hostile strings throw nothing and take less than 20 s", { timeout: 60_000 }, () => {
+  it("10,000 hostile strings throw nothing and take less than 20 s", { timeout: 240_000 }, () => {
     const start = process.cpuUsage();
     let numStrings = 0;
     fc.assert(

@@ -1,11 +1,12 @@
 /**
  * The grader of MATH (Hendrycks et al. 2021, arXiv 2103.03874; verl's `math_reward`): the last box, and string equality after a
- * normalisation of LaTeX. It computes nothing: 0.75 is not \frac34. rllm calls the same comparison `mathd`.
+ * normalisation of LaTeX. It computes nothing: 0.75 is not \frac34. rllm calls the same comparison `mathd`. A bare % stays, as in
+ * all copies that trainers ship; hendrycks/math itself takes it out since 08e65fc.
  */
 import { lastPlainBox, MAX_POLICY_ANSWER, noAnswer, type Verification, verdict } from "./policy.ts";
 
 export function gradeHendrycks(gold: string, prediction: string): Verification {
-  const answer = lastPlainBox(prediction, { frames: true, bare: true });
+  const answer = lastPlainBox(prediction, { bare: true });
   if (answer === null) return noAnswer("in a box");
   return verdict(sameHendrycks(gold, answer), answer, "the same text after normalisation");
 }
@@ -67,8 +68,9 @@ export function withFractionBraces(text: string): string {
   return done;
 }
 
-/** 3/4 -> \frac{3}{4}, for two whole numbers in their usual spelling. */
-export function slashAsFraction(text: string): string {
-  const match = /^(0|-?[1-9]\d*)\/(0|-?[1-9]\d*)$/.exec(text);
-  return match === null ? text : `\\frac{${match[1]}}{${match[2]}}`;
+/** 3/4 -> \frac{3}{4}, for two whole numbers in their usual spelling; with `roots`, a side with a root is taken as it stands. */
+export function slashAsFraction(text: string, { roots = false }: { readonly roots?: boolean } = {}): string {
+  const sides = text.split("/");
+  const isPart = (side: string) => /^(?:0|-?[1-9]\d*)$/.test(side) || (roots && side.includes("sqrt"));
+  return sides.length === 2 && sides.every(isPart) ? `\\frac{${sides[0]}}{${sides[1]}}` : text;
 }

@@ -20,16 +20,16 @@ export function gradeOrz(gold: string, prediction: string): Verification {
   return verdict(sameText(truth, answer) || sameAsFormula(truth, answer), answer, "equal as text or as a formula");
 }
 
+/**
+ * The last box of what its greedy pattern spans: from the first box after the first `<answer>` to the last brace before the last
+ * `</answer>`.
+ */
 function lastBoxInTags(prediction: string): string | null {
-  let end = prediction.lastIndexOf("</answer>");
-  while (end !== -1) {
-    const start = prediction.lastIndexOf("<answer>", end);
-    if (start === -1) return null;
-    const box = lastPlainBox(prediction.slice(start, end));
-    if (box !== null) return box;
-    end = start === 0 ? -1 : prediction.lastIndexOf("</answer>", start - 1);
-  }
-  return null;
+  const [start, end] = [prediction.indexOf("<answer>"), prediction.lastIndexOf("</answer>")];
+  if (start === -1 || end === -1) return null;
+  const open = prediction.indexOf("\\boxed{", start);
+  const close = prediction.lastIndexOf("}", end);
+  return open === -1 || close < open ? null : lastPlainBox(prediction.slice(open, close + 1));
 }
 
 function sameText(gold: string, answer: string): boolean {

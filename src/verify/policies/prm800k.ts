@@ -35,8 +35,9 @@ function sameEntry(gold: string, answer: string): boolean {
   return mayCompare(`(${gold})-(${answer})`) && sameFormula(gold, answer);
 }
 
-/** Its conditions for asking SymPy. */
+/** Its conditions for asking SymPy, and SymPy's own for an answer: relations, sets and lists have no difference. */
 function mayCompare(difference: string): boolean {
+  if (/[=<>≤≥≠∈,;:|{}]/.test(difference)) return false;
   const letters = new Set(difference.replaceAll(/sqrt|frac/g, "").match(/\p{L}/gu));
   return letters.size <= 2 && !/\^[{(]|\^\d+\^|\^\d\d/.test(difference);
 }
@@ -70,9 +71,24 @@ export function normalisePrm800k(answer: string): string {
   return isWhole(text) ? wholeText(text) : text;
 }
 
-/** LaTeX as the text that a reader sees: \frac{1}{2} as 1/2, \sqrt{2} as sqrt(2). */
+/** What pylatexenc writes for LaTeX: \frac{1}{2} as 1/2, \sqrt{2} and \sqrt[3]{2} as sqrt(2), a command that it does not know as nothing. */
 function plainText(latex: string): string {
-  let text = latex.replaceAll(/\\[td]?frac/g, " \\frac");
+  let text = latex
+    .replaceAll(/\\[td]?frac/g, " \\frac")
+    .replaceAll(
+      /\\begin\{(array|pmatrix|bmatrix|smallmatrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}/gs,
+      (_, _name, rows: string) => {
+        return `[ ${rows
+          .trim()
+          .replaceAll(/\s*&\s*/g, " ")
+          .replaceAll(/\s*\\\\\s*/g, "; ")} ]`;
+      },
+    )
+    .replaceAll(/\\(?:begin|end)\{[^{}]*\}/g, "")
+    .replaceAll("&", " ")
+    .replaceAll("\\\\", "\n")
+    .replaceAll(/\\mbox\s*\{[^{}]*\}/g, "")
+    .replaceAll(/\\sqrt\s*\[[^\]]*\]/g, "\\sqrt");
   for (let round = 0; round < 20 && /\\(?:frac|sqrt)/.test(text); round++) {
     const before = text;
     text = text
@@ -83,14 +99,31 @@ function plainText(latex: string): string {
     if (text === before) break;
   }
   return text
-    .replaceAll(/\\(?:left|right|displaystyle|[,;:! ])/g, "")
-    .replaceAll(/\\(?:cdot|times)\s*/g, "*")
-    .replaceAll(/\\infty\s*/g, "inf")
-    .replaceAll(/\\cup\s*/g, "U")
-    .replaceAll(/\\(?:text|mbox|mathrm|textbf)\s*\{([^{}]*)\}/g, "$1")
-    .replaceAll(/\\([a-zA-Z]+)\s*/g, "$1")
+    .replaceAll(/\\([,;:! {}%$&#_])/g, (_, character: string) => (/[{}%$&#_]/.test(character) ? character : " "))
+    .replaceAll(/\\mathbb\s*\{?([A-Z])\}?/g, (_, letter: string) => SETS[letter] ?? letter)
+    .replaceAll(/\\([a-zA-Z]+)\s*/g, (_, name: string) => (FUNCTIONS.has(name) ? name : (SYMBOLS.get(name) ?? "")))
     .replaceAll("\\", "")
     .trim();
+}
+
+const FUNCTIONS = new Set(
+  "arccos arcsin arctan cos cosh exp inf lim liminf limsup ln log max min sin sinh sup tan tanh".split(" "),
+);
+const SETS: Readonly<Record<string, string>> = { C: "ℂ", N: "ℕ", Q: "ℚ", R: "ℝ", Z: "ℤ" };
+/** Name and text in turn. Those that the grader itself rewrites (pi, inf, U, *) are what it makes of them; \ne is unknown, \neq is not. */
+const SYMBOLS = pairUp(
+  "alpha α beta β gamma γ delta δ epsilon ϵ varepsilon ε zeta ζ eta η theta θ iota ι kappa κ lambda λ mu μ nu ν xi ξ pi pi rho ρ " +
+    "sigma σ tau τ upsilon υ phi ϕ varphi φ chi χ psi ψ omega ω Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Upsilon Υ Phi Φ " +
+    "Psi Ψ Omega Ω le ≤ leq ≤ ge ≥ geq ≥ neq ≠ approx ≈ equiv ≡ in ∈ notin ∉ pm ± mp ∓ cdot * times * div ÷ circ ∘ angle ∠ " +
+    "infty inf cup U cap ∩ emptyset ∅ varnothing ∅ subset ⊂ subseteq ⊆ supset ⊃ setminus ∖ to → rightarrow → Rightarrow ⇒ ldots … " +
+    "dots … cdots ⋯ perp ⊥ parallel ∥ sim ∼ mid | ell ℓ sum ∑ prod ∏ int ∫ prime ' star ⋆ lfloor ⌊ rfloor ⌋ lceil ⌈ rceil ⌉ " +
+    "langle ⟨ rangle ⟩ cong ≅ partial ∂ nabla ∇",
+);
+
+function pairUp(list: string): ReadonlyMap<string, string> {
+  const words = list.split(" ");
+  const names = words.filter((_, index) => index % 2 === 0);
+  return new Map(names.map((name, index) => [name, words[2 * index + 1]!]));
 }
 
 function isFraction(text: string): boolean {

@@ -43,12 +43,10 @@ function whereItStands(text: string): string {
   const chinese = text.split("\u7b54\u6848\u662f")[1];
   if (chinese !== undefined) return chinese.trim().split("\n\n")[0]!.trim();
   return (
-    (
-      text
-        .slice(-2 * MAX_POLICY_ANSWER)
-        .replaceAll(",", "")
-        .match(/-?\d*\.?\d+/g) ?? []
-    ).at(-1) ?? ""
+    text
+      .replaceAll(",", "")
+      .match(/-?\d*\.?\d+/g)
+      ?.at(-1) ?? ""
   );
 }
 
@@ -101,7 +99,7 @@ export function stripQwen(answer: string): string {
   const sides = text.split("=");
   if (sides.length === 2 && sides[0]!.length <= 2) text = sides[1]!;
   text = text.replaceAll(/\\sqrt(\w+)/g, "\\sqrt{$1}").replaceAll(" ", "");
-  return slashAsFraction(withFractionBraces(text));
+  return slashAsFraction(withFractionBraces(text), { roots: true });
 }
 
 /** Gold first; both stripped. */
@@ -111,7 +109,7 @@ export function sameQwen(gold: string, answer: string, depth = 0): boolean {
   const [a, b] = [digits(gold), digits(answer)];
   if (a !== null && b !== null && [a / 100, a, a * 100].some((value) => isClose(value, b))) return true;
   if (answer === "" || depth > 4) return false;
-  if (bareText(gold, answer) === bareText(answer, gold)) return true;
+  if (sameWithoutBrackets(gold, answer)) return true;
   if (isList(gold) && isList(answer)) return sameParts(split(gold.slice(1, -1)), split(answer.slice(1, -1)), depth);
   const [goldRows, answerRows] = [rowsOf(gold), rowsOf(answer)];
   if (goldRows !== null && answerRows !== null) return sameParts(goldRows, answerRows, depth);
@@ -144,11 +142,14 @@ function isClose(a: number, b: number): boolean {
   return a === b || Math.abs(a - b) <= 1e-4 * Math.max(Math.abs(a), Math.abs(b));
 }
 
-/** Without braces and round brackets; square ones go as well unless the two sides differ in kind. */
-function bareText(text: string, other: string): string {
-  const outer = text.startsWith("[") && text.endsWith("]") && !(other.startsWith("(") && other.endsWith(")"));
-  const bare = outer ? text.replaceAll(/^[[\]()]+|[[\]()]+$/g, "") : text;
-  return bare.replaceAll(/[{}()]/g, "").toLowerCase();
+/** Outer brackets go from both where the answer has them and the gold none of the other kind; then all round ones and braces. */
+function sameWithoutBrackets(gold: string, answer: string): boolean {
+  const isIn = (text: string, open: string, close: string) => text.startsWith(open) && text.endsWith(close);
+  const isBare = (isIn(answer, "[", "]") && !isIn(gold, "(", ")")) || (isIn(answer, "(", ")") && !isIn(gold, "[", "]"));
+  const [a, b] = [gold, answer].map((text) =>
+    (isBare ? text.replaceAll(/^[[\]()]+|[[\]()]+$/g, "") : text).replaceAll(/[{}()]/g, "").toLowerCase(),
+  );
+  return a === b;
 }
 
 function isList(text: string): boolean {

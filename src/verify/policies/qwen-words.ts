@@ -24,7 +24,7 @@ const UNITS = [
 const PATTERNS = [...UNITS, ...UNITS.map((unit) => `${unit}s`)].map((unit) => ({
   /** What a text must hold for the pattern to match: looking for it is much faster. */
   literal: unit.split(".")[0]!,
-  pattern: new RegExp(`(^|[^A-Za-z0-9_])${unit}($|[^A-Za-z0-9_])`, "g"),
+  pattern: new RegExp(`(^|[^\\p{L}\\p{N}_])${unit}($|[^\\p{L}\\p{N}_])`, "gu"),
 }));
 
 /** Twice over the list; a unit that is the whole text stays. */

@@ -2,13 +2,25 @@
 import { createBudget, LimitReached } from "../math/budget.ts";
 import { equalMath } from "../math/equal.ts";
 import { evaluate } from "../math/evaluate.ts";
-import { freeSymbols } from "../math/expression.ts";
+import { freeSymbols, type Kind } from "../math/expression.ts";
 import { parseMath } from "../math/parse.ts";
 
-/** The same value as formulas. Words are no formulas. */
+/** Where the graders find an expression that has a value: SymPy reads relations, lists, sets and units not at all, or without them. */
+const VALUES: ReadonlySet<Kind> = new Set([
+  "number",
+  "symbol",
+  "constant",
+  "sum",
+  "product",
+  "power",
+  "call",
+  "series",
+]);
+
+/** The same value as formulas. */
 export function sameFormula(gold: string, answer: string): boolean {
   const [a, b] = [parseMath(gold), parseMath(answer)];
-  if (a === null || b === null || a.expression.kind === "text" || b.expression.kind === "text") return false;
+  if (a === null || b === null || !VALUES.has(a.expression.kind) || !VALUES.has(b.expression.kind)) return false;
   return equalMath(a, b, { floatRounding: 12, units: "keep" }).equal;
 }
 

@@ -22,7 +22,8 @@ const ROWS: Readonly<Record<PolicyName, readonly Row[]>> = {
     ["5", "\\boxed{x=5}", true],
     ["5", "\\boxed{xyz=5}", false],
     ["5", "\\boxed{5\\text{ cm}}", true],
-    ["5", "\\fbox{5}", true],
+    // Found, but not unwrapped.
+    ["5", "\\fbox{5}", false],
     ["5", "\\boxed 5$ or so", true],
     ["2", "\\boxed{1} no \\boxed{2}", true],
     // The last box never closes, and the earlier one is not looked at.
@@ -89,6 +90,9 @@ const ROWS: Readonly<Record<PolicyName, readonly Row[]>> = {
     ["\\frac{1}{2}", "a</think>\\boxed{\\frac{2}{4}}", false],
   ],
   "qwen-math": [
+    // Brackets of the answer may be more than the gold's, not fewer.
+    ["1,2", "\\boxed{[1,2]}", true],
+    ["[1,2]", "\\boxed{1,2}", false],
     ["5", "the final answer is $5$. I hope it is correct. \\boxed{6}", true],
     ["6", "the answer is 5. \\boxed{6}", true],
     ["5", "So the answer is 5.", true],

@@ -12,6 +12,7 @@
 import { decide } from "../src/judge/after-rule.ts";
 import { judgeOf, judgeParams } from "../src/judge/params.ts";
 import { summaryOf } from "../src/judge/reward-model.ts";
+import { hasSubstance } from "../src/judge/substance.ts";
 import { defineReward, type RewardInput, type RewardScore, z } from "../src/reward/reward.ts";
 import { extractAnswer } from "../src/verify/extract.ts";
 import { answerParams, judgeAnswer, type Verdict } from "../src/verify/judge.ts";
@@ -39,9 +40,15 @@ export default defineReward({
     "1 for an answer that the rule or else a judge accepts, 0 otherwise; abstains where the judge cannot tell.",
   source: "Open-R1, update #2",
   params,
+  prepare: (given) => void judgesOf(given),
   scoreGroup: (inputs, given) =>
     Promise.all(inputs.map((input) => scoreOne(input, given).catch((error: unknown) => asError(error)))),
 });
+
+function judgesOf(given: Params) {
+  const second = given.second === undefined ? undefined : judgeOf("second judge", given.second);
+  return { judge: judgeOf("judge", given), second };
+}
 
 async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore> {
   const { response, completion, answer, fields, finishReason, prompt } = input;
@@ -54,11 +61,10 @@ async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore>
   const isComplete = finishReason === "stop" || !given.requireStop;
   const solution =
     given.part === "response" ? response : given.part === "summary" ? summaryOf(response) : (extracted ?? "");
-  const hasAnswer = given.rule === "none" || (extracted !== null && extracted !== "");
+  const hasAnswer = given.rule === "none" || (extracted !== null && hasSubstance(extracted, reference));
   const judged = { question: textOf(fields["question"]) ?? prompt, reference, solution };
   const decision = await decide(rule, isComplete && hasAnswer, judged, {
-    judge: judgeOf("judge", given),
-    ...(given.second === undefined ? {} : { second: judgeOf("second judge", given.second) }),
+    ...judgesOf(given),
     judgeAll: given.judgeAll,
   });
   // Nothing was there to judge: no answer, or a response that was cut.

@@ -7,8 +7,7 @@
  * ties score 0. The part `consistent` says how often the order did not matter.
  */
 
-import { askerOf, askParams } from "../src/judge/params.ts";
-import { combineRuns, preferenceRuns, readPreference } from "../src/judge/preference.ts";
+import { askParams, preferenceJudgeOf } from "../src/judge/params.ts";
 import { summaryOf } from "../src/judge/reward-model.ts";
 import { hasSubstance } from "../src/judge/substance.ts";
 import { defineReward, type RewardInput, type RewardScore, z } from "../src/reward/reward.ts";
@@ -24,10 +23,13 @@ const params = z.strictObject({
 });
 type Params = z.output<typeof params>;
 
+const judge = (given: Params) => preferenceJudgeOf("preference judge", given);
+
 export default defineReward({
   description: "-2 to 2: how much better a judge finds the response than the row's reference response.",
   source: "DeepSeek-R1, arXiv 2501.12948 version 2",
   params,
+  prepare: (given) => void judge(given),
   scoreGroup: (inputs, given) =>
     Promise.all(
       inputs.map((input) =>
@@ -43,14 +45,7 @@ async function scoreOne({ response, answer, fields, prompt }: RewardInput, given
   const solution = given.part === "summary" ? summaryOf(response) : response;
   // The lowest label: no judge is to be tried with an answer that says nothing.
   if (!hasSubstance(solution, reference)) return { score: -2, parts: { consistent: 1 } };
-  const asker = askerOf("preference judge", given);
-  const labels = await Promise.all(
-    preferenceRuns(question, solution, reference, given).map(async ({ messages, swapped }, run) => {
-      const body = asker.bodyOf(messages, { seed: given.seed + run });
-      return (await asker.ask(body, (reply) => readPreference(reply, swapped))).value;
-    }),
-  );
-  const { delta, consistent } = combineRuns(labels);
+  const { delta, consistent } = await judge(given).compare(question, solution, reference, given);
   if (delta === null || (given.minMargin > 0 && Math.abs(delta) <= given.minMargin)) return null;
   return { score: delta, parts: { consistent: Number(consistent) } };
 }

@@ -4,12 +4,16 @@
  *   r = clamp(scale · (s - shift), low, high),   s what the server says
  *
  * Source: DeepSeek-R1 (arXiv 2501.12948, §2.3.4): helpfulness is judged on the final summary alone, harmlessness on the whole response.
- * A server that gives no finite number is a failure, never a score.
+ * A server that gives no finite number is a failure, never a score; a
+ * response that says nothing has no summary. A model that is asked for YES or NO is a judge, and is tried as one: if it finds ":" as likely good
+ * as not, every completion fails.
  */
+import { Controls } from "../src/judge/controls.ts";
 import { escapeJudged } from "../src/judge/escape.ts";
-import { endpointOf, endpointParams } from "../src/judge/params.ts";
+import { endpointParams, memoised, openEndpoint } from "../src/judge/params.ts";
 import { type ChatMessage, fillTemplate } from "../src/judge/protocol.ts";
-import { REWARD_MODEL_APIS, scoreOf, summaryOf } from "../src/judge/reward-model.ts";
+import { NoScore, REWARD_MODEL_APIS, scoreOf, summaryOf } from "../src/judge/reward-model.ts";
+import { EMPTY_ANSWERS, hasSubstance } from "../src/judge/substance.ts";
 import { defineReward, type RewardInput, type RewardScore, z } from "../src/reward/reward.ts";
 
 const params = z.strictObject({
@@ -24,7 +28,12 @@ const params = z.strictObject({
     .string()
     .default("{question}\n\nAnswer:\n{response}\n\nIs this a good answer? Answer YES or NO.")
     .describe("For yes-probability: what is asked, with {question}, {reference} and {response}."),
-  noSummary: z.number().optional().describe("Score of a response without a summary; default: it abstains."),
+  noSummary: z.number().optional().describe("Score of a response that says nothing; default: it abstains."),
+  controlEvery: z
+    .int()
+    .min(0)
+    .default(64)
+    .describe("For yes-probability: scores between two negative controls; 0: none."),
   scale: z.number().default(1),
   shift: z.number().default(0),
   low: z.number().optional(),
@@ -36,6 +45,7 @@ export default defineReward({
   description: "The reward model's score of the response or its summary, scaled and clamped by parameters.",
   source: "DeepSeek-R1, arXiv 2501.12948, §2.3.4",
   params,
+  prepare: (given) => void modelOf("reward model", given),
   scoreGroup: (inputs, given) =>
     Promise.all(
       inputs.map((input) =>
@@ -44,10 +54,39 @@ export default defineReward({
     ),
 });
 
+const modelOf = memoised((name, given: Params) => {
+  const endpoint = openEndpoint(name, given);
+  const every = given.api === "yes-probability" ? given.controlEvery : 0;
+  const controls = new Controls({ name: `${name} (${given.model} at ${given.url})`, every, id: "", cache: undefined });
+  return { endpoint, controls };
+});
+
 async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore> {
-  const { prompt, fields, answer } = input;
   const response = given.part === "summary" ? summaryOf(input.response) : input.response;
-  if (response === "" && given.part === "summary") return given.noSummary ?? null;
+  if (!hasSubstance(response, input.answer ?? "")) return given.noSummary ?? null;
+  const { endpoint, controls } = modelOf("reward model", given);
+  const ask = (text: string) => scoreOf(endpoint, given.api, questionOf(input, text, given));
+  const trial = async (round: number) => {
+    const [colon, , ...others] = EMPTY_ANSWERS;
+    const nothing = [colon, others[round % others.length]!];
+    const scores = await Promise.all(nothing.map((text) => ask(text).catch(noOpinion)));
+    const accepted = nothing.find((_, index) => scores[index]! >= 0.5);
+    return accepted === undefined ? null : `accepted the response ${JSON.stringify(accepted)}`;
+  };
+  const [said] = await Promise.all([ask(response), controls.trust(trial)]);
+  await controls.mark("");
+  const scaled = given.scale * (said - given.shift);
+  return Math.min(given.high ?? Number.POSITIVE_INFINITY, Math.max(given.low ?? Number.NEGATIVE_INFINITY, scaled));
+}
+
+/** A model that has no opinion of nothing does not accept it. */
+function noOpinion(error: unknown): number {
+  if (error instanceof NoScore) return 0;
+  throw error;
+}
+
+/** What is sent of one response: as a conversation, and as text for servers without a chat template. */
+function questionOf({ prompt, fields, answer }: RewardInput, response: string, given: Params) {
   const question = typeof fields["question"] === "string" ? fields["question"] : prompt;
   const asked = fillTemplate(given.ask, { question, reference: answer ?? "", response: escapeJudged(response) });
   const messages: ChatMessage[] =
@@ -57,8 +96,5 @@ async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore>
           { role: "user", content: question },
           { role: "assistant", content: response },
         ];
-  const text = fillTemplate(given.text, { prompt, question, response });
-  const said = await scoreOf(endpointOf("reward model", given), given.api, { messages, text });
-  const scaled = given.scale * (said - given.shift);
-  return Math.min(given.high ?? Number.POSITIVE_INFINITY, Math.max(given.low ?? Number.NEGATIVE_INFINITY, scaled));
+  return { messages, text: fillTemplate(given.text, { prompt, question, response }) };
 }

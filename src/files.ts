@@ -1,15 +1,17 @@
 /** Files that a crash must not cut: either the old content is there or the new one, never a part. */
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { threadId } from "node:worker_threads";
 
 /** Writes a temporary file beside `path`, syncs it, and renames it over `path`. An iterable is written piece by piece. */
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const temporary = `${path}.tmp-${process.pid}-${nextId++}`;
+  // Threads share the process id, and each has a counter of its own.
+  const temporary = `${path}.tmp-${process.pid}-${threadId}${String(nextId++).padStart(9, "0")}`;
+  const file = await open(temporary, "wx");
   try {
-    const file = await open(temporary, "wx");
     try {
       await writeFile(file, data);
       await file.sync();

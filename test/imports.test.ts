@@ -36,7 +36,7 @@ const ROOMS: readonly (readonly string[])[] = [
     "src/assemble.ts",
   ],
   ["src/critic.ts"],
-  ["src/rollout.ts", "src/update.ts", "src/judge-audit.ts", "src/measured.ts"],
+  ["src/rollout.ts", "src/update.ts", "src/measured.ts"],
   ["src/evaluate.ts"],
   ["src/train.ts", "src/sft.ts"],
   ["src/stages/"],

@@ -3,11 +3,12 @@ import YAML from "yaml";
 import { z } from "zod";
 import { messageOf, RecipeError, UsageError } from "../errors.ts";
 import { BudgetSpent } from "../judge/budget.ts";
-import { JudgeAlarm } from "../judge/judge.ts";
+import { JudgeAlarm } from "../judge/controls.ts";
+import type { JudgeStats } from "../judge/judge.ts";
 import { judgeParams } from "../judge/params.ts";
 import { type ComparedRow, describeTable } from "../judge/table.ts";
-import { auditJudge, type Confusion, type JudgeAudit } from "../judge-audit.ts";
 import { answerParams } from "../verify/judge.ts";
+import { auditJudge, type Confusion, type JudgeAudit } from "../workbench/judge-audit.ts";
 
 export interface JudgeArguments {
   readonly data: readonly string[];
@@ -18,6 +19,8 @@ export interface JudgeArguments {
   readonly from: string | undefined;
   /** Further parameters of the judge as a YAML mapping. */
   readonly params: string | undefined;
+  /** A judge that confirms rescues, as a YAML mapping of its parameters. */
+  readonly second: string | undefined;
   readonly rescue: boolean;
   readonly label: string | undefined;
   readonly output: string | undefined;
@@ -28,11 +31,13 @@ export interface JudgeArguments {
 
 export async function runJudge(args: JudgeArguments, print: (text: string) => void): Promise<number> {
   const { url, model, protocol, method, from, label, output, limit, samples, rescue } = args;
-  const judge = parsed(judgeParams, { ...mappingOf(args.params), ...given({ url, model, protocol }) });
+  const judge = parsed(judgeParams, { ...mappingOf("params", args.params), ...given({ url, model, protocol }) });
+  const second = args.second === undefined ? undefined : parsed(judgeParams, mappingOf("second", args.second));
   const answer = parsed(answerParams, given({ method, from }));
   let audit: JudgeAudit;
   try {
-    audit = await auditJudge({ files: args.data, judge, answer, rescue, label, output, limit, numSamples: samples });
+    const how = { rescue, label, output, limit, numSamples: samples };
+    audit = await auditJudge({ files: args.data, judge, second, answer, ...how });
   } catch (error) {
     if (error instanceof JudgeAlarm || error instanceof BudgetSpent) {
       throw new RecipeError(`Judging stopped: ${messageOf(error)}`, { cause: error });
@@ -53,23 +58,29 @@ function parsed<Output>(schema: z.ZodType<Output>, values: Readonly<Record<strin
   throw new UsageError(`The judge's parameters: ${z.prettifyError(result.error).replaceAll(/\s*\n\s*/g, " ")}`);
 }
 
-function mappingOf(text: string | undefined): Record<string, unknown> {
+function mappingOf(option: string, text: string | undefined): Record<string, unknown> {
   if (text === undefined) return {};
   const document = YAML.parseDocument(text, { schema: "core", logLevel: "silent" });
   const value: unknown = document.errors.length === 0 ? document.toJS() : null;
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
-  throw new UsageError(`Expected --params like '{maxTokens: 512, cache: false}', got ${JSON.stringify(text)}.`);
+  throw new UsageError(`Expected --${option} like '{maxTokens: 512, cache: false}', got ${JSON.stringify(text)}.`);
 }
 
 function describe(audit: JudgeAudit): string {
-  const { numRows, keptByRule, rescued, dropped, notAsked, numFailed, failures, table, labelled, cost } = audit;
+  const { numRows, keptByRule, rescued, dropped, problems, notAsked, numFailed, failures, table, labelled } = audit;
   const lines = [
     `${numRows} rows: ${keptByRule} kept by the rule, ${rescued} rescued, ${dropped} dropped; ${notAsked} not asked about, ${numFailed} without an answer`,
+    ...(problems === null
+      ? []
+      : [
+          `${problems.all} problems: ${problems.kept} with a kept answer, ${problems.rescued} with a rescued one alone`,
+        ]),
     "",
     describeTable(table),
     "",
-    `${cost.numQuestions} questions, ${cost.numCached} from the cache; ${cost.numRequests} requests (${cost.numRetries} retries, ${cost.numControls} controls), ` +
-      `${cost.promptTokens} + ${cost.replyTokens} tokens`,
+    costLine("judge", audit.cost),
+    ...(audit.secondCost === undefined ? [] : [costLine("second judge", audit.secondCost)]),
+    ...(audit.unproven === undefined ? [] : [`No control after the last replies: ${audit.unproven}`]),
     ...failures.map((failure) => `  ${failure}`),
   ];
   if (labelled !== undefined) {
@@ -78,9 +89,18 @@ function describe(audit: JudgeAudit): string {
       `${"".padEnd(22)}${["right", "false right", "wrong", "false wrong", "undecided"].map((n) => n.padStart(12)).join("")}`,
     );
     lines.push(confusionLine("rule", labelled.rule), confusionLine("judge", labelled.judge));
-    lines.push(confusionLine("rule, then judge", labelled.rescue));
+    lines.push(
+      confusionLine(audit.secondCost === undefined ? "rule, then judge" : "rule, then judges", labelled.rescue),
+    );
   }
   return `${[...lines, ...table.disagreements.flatMap(describeDisagreement)].join("\n")}\n`;
+}
+
+function costLine(name: string, cost: JudgeStats): string {
+  return (
+    `${name}: ${cost.numQuestions} questions, ${cost.numCached} from the cache; ${cost.numRequests} requests (${cost.numRetries} retries, ` +
+    `${cost.numControls} controls), ${cost.promptTokens} + ${cost.replyTokens} tokens`
+  );
 }
 
 function confusionLine(name: string, confusion: Confusion): string {

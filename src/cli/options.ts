@@ -79,6 +79,7 @@ export const options = {
     method: text("The rule's method; default: exact"),
     from: text("Where the answer stands; default: auto"),
     params: text("Further parameters of the judge: '{maxTokens: 512, cache: false}'"),
+    second: text("Judge that has to confirm rescues: '{url: …, model: …, protocol: seed-thinking}'"),
     rescue: { type: "boolean", default: false, describe: "Ask only about complete answers that the rule rejects" },
     label: text("Column with the truth: counts the errors of rule and judge"),
     output: text("Write every row with its verdicts here"),

@@ -4,6 +4,7 @@
  * disagree, and the thinking one decides (Seed-Thinking-v1.5's two tiers, arXiv 2504.13914).
  */
 import type { Verdict } from "../verify/judge.ts";
+import { EndpointFailure } from "./endpoint.ts";
 import type { Judge } from "./judge.ts";
 import type { JudgedCase, JudgeVerdict } from "./protocol.ts";
 
@@ -20,6 +21,8 @@ export interface Decision {
   readonly rescued: boolean;
   /** What the first judge wrote; null where it was not asked. */
   readonly reply: string | null;
+  /** Why a question that was asked for the record alone got no answer. */
+  readonly failure?: string;
 }
 
 export interface AfterRuleOptions {
@@ -30,7 +33,7 @@ export interface AfterRuleOptions {
   readonly judgeAll?: boolean;
 }
 
-/** `canAsk` false: nothing that a judge could rescue, such as an answer that was cut off; the rule's word stands. */
+/** Throws as Judge.ask does. `canAsk` false: nothing that a judge could rescue, such as an answer that was cut off; the rule's word stands. */
 export async function decide(
   rule: Verdict | null,
   canAsk: boolean,
@@ -38,15 +41,25 @@ export async function decide(
   { judge, second, judgeAll = false }: AfterRuleOptions,
 ): Promise<Decision> {
   const isRight = rule === "right";
-  if (!canAsk || (isRight && !judgeAll)) {
-    const verdict = isRight ? "right" : rule === null ? "unknown" : "wrong";
-    return { verdict, rule, judge: null, confirmed: null, rescued: false, reply: null };
-  }
+  const unasked = { rule, judge: null, confirmed: null, rescued: false, reply: null };
+  if (isRight) return judgeAll && canAsk ? forTheRecord(judged, judge) : { ...unasked, verdict: "right" };
+  if (!canAsk) return { ...unasked, verdict: rule === null ? "unknown" : "wrong" };
   const { verdict: first, reply } = await judge.ask(judged);
-  if (isRight) return { verdict: "right", rule, judge: first, confirmed: null, rescued: false, reply };
   if (first !== "right" || second === undefined || rule === null) {
     return { verdict: first, rule, judge: first, confirmed: null, rescued: rule !== null && first === "right", reply };
   }
   const confirmed = (await second.ask(judged)).verdict;
   return { verdict: confirmed, rule, judge: first, confirmed, rescued: confirmed === "right", reply };
+}
+
+/** The rule accepted it: what the judge says, or fails to say, changes nothing. */
+async function forTheRecord(judged: JudgedCase, judge: Judge): Promise<Decision> {
+  const decided = { verdict: "right", rule: "right", confirmed: null, rescued: false } as const;
+  try {
+    const { verdict, reply } = await judge.ask(judged);
+    return { ...decided, judge: verdict, reply };
+  } catch (error) {
+    if (!(error instanceof EndpointFailure)) throw error;
+    return { ...decided, judge: null, reply: null, failure: error.message };
+  }
 }

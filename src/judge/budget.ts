@@ -5,11 +5,12 @@
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { messageOf, RecipeError } from "../errors.ts";
 
 export interface BudgetLimits {
   /** Requests ever, retries and controls included; exact. */
   readonly maxRequests?: number | undefined;
-  /** Tokens ever, of prompts and replies as the server reports them. Requests in flight may pass it by their own tokens. */
+  /** Tokens ever, of prompts and replies. Requests in flight may pass it by their own tokens. */
   readonly maxTokens?: number | undefined;
 }
 
@@ -33,17 +34,16 @@ export class Budget {
     this.#limits = limits;
   }
 
-  /** Books one request; throws BudgetSpent where there is none left. */
+  /** Books one request; throws BudgetSpent where there is none left, RecipeError where the ledger cannot be kept. */
   async reserve(): Promise<void> {
     const { maxRequests = Number.POSITIVE_INFINITY, maxTokens = Number.POSITIVE_INFINITY } = this.#limits;
     await this.#update();
     if (this.#numRequests >= maxRequests) throw this.#spent(`${maxRequests} requests`);
     if (this.#numTokens >= maxTokens) throw this.#spent(`${maxTokens} tokens`);
     const id = randomUUID();
-    await mkdir(dirname(this.ledger), { recursive: true });
     this.#ordinals.set(id, Number.NaN);
     // The file's own order decides between two that reserve at once.
-    await appendFile(this.ledger, `request ${id}\n`);
+    await this.#append(`request ${id}`);
     await this.#update();
     const ordinal = this.#ordinals.get(id)!;
     this.#ordinals.delete(id);
@@ -52,7 +52,7 @@ export class Budget {
 
   /** Books what a request took. */
   async spend(numTokens: number): Promise<void> {
-    await appendFile(this.ledger, `tokens ${Math.max(0, Math.round(numTokens))}\n`);
+    await this.#append(`tokens ${Math.max(0, Math.round(numTokens))}`);
   }
 
   /** What has been spent by all that share the ledger. */
@@ -64,9 +64,22 @@ export class Budget {
     };
   }
 
+  async #append(entry: string): Promise<void> {
+    try {
+      await mkdir(dirname(this.ledger), { recursive: true });
+      // A line of its own, also after a line that a full disk cut.
+      await appendFile(this.ledger, `\n${entry}\n`);
+    } catch (cause) {
+      throw this.#unkept(cause);
+    }
+  }
+
   /** Reads what was appended since the last time; one reader at a time. */
   #update(): Promise<void> {
-    const read = () => this.#read();
+    const read = () =>
+      this.#read().catch((cause: unknown) => {
+        throw this.#unkept(cause);
+      });
     this.#reading = this.#reading.then(read, read);
     return this.#reading;
   }
@@ -101,6 +114,13 @@ export class Budget {
     if (kind !== "request" || value === undefined) return;
     this.#numRequests++;
     if (this.#ordinals.has(value)) this.#ordinals.set(value, this.#numRequests);
+  }
+
+  #unkept(cause: unknown): RecipeError {
+    return new RecipeError(
+      `Expected to keep the judge's budget in the ledger ${this.ledger}, but: ${messageOf(cause)}. Make room, or name another file.`,
+      { cause },
+    );
   }
 
   #spent(limit: string): BudgetSpent {

@@ -6,13 +6,16 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { messageOf, RecipeError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 
 const cachedReply = z.object({ key: z.string(), text: z.string() });
 
 export interface ReplyCache {
+  readonly folder: string;
   /** null where there is none. */
   read(key: string): Promise<string | null>;
+  /** Throws RecipeError where nothing can be written: a reply that is paid for and lost would be paid for again. */
   write(key: string, text: string): Promise<void>;
   /** Safe where there is none. */
   remove(key: string): Promise<void>;
@@ -27,6 +30,7 @@ export function cacheKey(...asked: readonly unknown[]): string {
 export function openCache(folder: string): ReplyCache {
   const pathOf = (key: string) => join(folder, key.slice(0, 2), `${key}.json`);
   return {
+    folder,
     async read(key) {
       try {
         const { key: stored, text } = cachedReply.parse(JSON.parse(await readFile(pathOf(key), "utf8")));
@@ -38,8 +42,15 @@ export function openCache(folder: string): ReplyCache {
     },
     async write(key, text) {
       const path = pathOf(key);
-      await mkdir(dirname(path), { recursive: true });
-      await writeFileAtomic(path, `${JSON.stringify({ key, text })}\n`);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        await writeFileAtomic(path, `${JSON.stringify({ key, text })}\n`);
+      } catch (cause) {
+        throw new RecipeError(
+          `Expected to keep a judge's reply in its cache ${folder}, but: ${messageOf(cause)}. Make room, name another folder, or set cache: false.`,
+          { cause },
+        );
+      }
     },
     async remove(key) {
       await rm(pathOf(key), { force: true });

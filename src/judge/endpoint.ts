@@ -2,9 +2,10 @@
  * Calls to a judge's or a reward model's server: bounded tries within one deadline, each failure with the judge's name.
  *
  * Busy, broken, unreachable and garbled answers are tried again after a pause that doubles, or after the server's own Retry-After; a
- * refusal never is. A pause that would pass the deadline is not begun.
+ * refusal never is. A pause that would pass the deadline is not begun. Whatever a server sends back, the key is taken out of it: some
+ * quote it in their errors, and from there it would go into logs and caches.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import { type Caller, CallFailure, createCaller, parseReply, seconds, sleep } from "../server/call.ts";
 import { Gate } from "../server/gate.ts";
 import { createTransport, type Transport } from "../server/http.ts";
@@ -19,9 +20,9 @@ export interface EndpointOptions {
   readonly apiKey?: string | undefined;
   /** Time for one question, from asking it to its last try's last byte, waiting for a free connection included. Default 9,000. */
   readonly deadlineMs?: number;
-  /** Tries of one question, the first included. Default 4. */
+  /** Tries of one request, the first included. Default 4. */
   readonly maxTries?: number;
-  /** Questions in flight. Default 16. */
+  /** Requests in flight. Default 16. */
   readonly concurrency?: number;
   /** Pause before the second try; doubles from there. Default 250. */
   readonly retryDelayMs?: number;
@@ -36,12 +37,21 @@ export class EndpointFailure extends Error {
 /** A longer reply is no verdict. */
 const MAX_REPLY_BYTES = 8 * 1024 * 1024;
 
+/** Shorter keys are placeholders such as "EMPTY", and may be words of a reply. */
+const MIN_SECRET = 8;
+
+const reported = z.object({
+  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number().nullish() }),
+});
+
 export class Endpoint {
   readonly name: string;
   readonly url: string;
   readonly model: string;
   numRequests = 0;
   numRetries = 0;
+  promptTokens = 0;
+  replyTokens = 0;
   readonly #options: EndpointOptions;
   readonly #transport: Transport;
   readonly #caller: Caller;
@@ -63,12 +73,21 @@ export class Endpoint {
     return `${this.url.slice(this.#caller.root.length)}${path}`;
   }
 
-  /** Posts `body` to `path` under the server's root; throws EndpointFailure, or BudgetSpent. */
-  async post<Reply>(path: string, body: object, schema: z.ZodType<Reply>): Promise<Reply> {
+  /** When a question that is asked now has to be answered: on the clock of performance.now(), in milliseconds. */
+  deadline(): number {
+    return performance.now() + (this.#options.deadlineMs ?? 9000);
+  }
+
+  /** Posts `body` to `path` under the server's root; throws EndpointFailure, BudgetSpent, or RecipeError for a ledger that cannot be kept. */
+  async post<Reply>(
+    path: string,
+    body: object,
+    schema: z.ZodType<Reply>,
+    deadline: number = this.deadline(),
+  ): Promise<Reply> {
     const { deadlineMs = 9000, maxTries = 4, retryDelayMs = 250, budget } = this.#options;
-    const start = performance.now();
-    const remaining = () => deadlineMs - (performance.now() - start);
-    const waiting = AbortSignal.timeout(deadlineMs);
+    const remaining = () => deadline - performance.now();
+    const waiting = AbortSignal.timeout(Math.max(0, Math.floor(remaining())));
     const leave = await this.#gate.enter(1, waiting).catch(() => {
       throw this.#failure(`no free connection within ${seconds(deadlineMs)}`, 0);
     });
@@ -82,7 +101,7 @@ export class Endpoint {
         // Spread, so that those who failed together do not come back together; the spread needs no chance.
         const backoffMs = retryDelayMs * 2 ** (tries - 1) * (0.75 + 0.5 * ((this.numRequests * GOLDEN) % 1));
         const pauseMs = Math.max(backoffMs, failure.retryAfterMs ?? 0);
-        if (isFinal || pauseMs >= remaining()) throw this.#failure(failure.message, tries, failure);
+        if (isFinal || pauseMs >= remaining()) throw this.#failure(failure.message, tries);
         this.numRetries++;
         await sleep(pauseMs);
       }
@@ -103,19 +122,45 @@ export class Endpoint {
     deadlineMs: number,
   ): Promise<Reply | CallFailure> {
     try {
-      return parseReply(await this.#caller.call(path, { deadlineMs, body }), schema, path);
+      const text = this.#withoutKey(await this.#caller.call(path, { deadlineMs, body }));
+      await this.#book(body, text);
+      return parseReply(text, schema, path);
     } catch (error) {
       if (error instanceof CallFailure) return error;
       throw error;
     }
   }
 
-  #failure(reason: string, tries: number, cause?: unknown): EndpointFailure {
+  /** What a reply took. Where the server does not say, a token for every two bytes: more than any text takes, so that a budget holds. */
+  async #book(body: object, text: string): Promise<void> {
+    const usage = reported.safeParse(jsonOf(text)).data?.usage;
+    const promptTokens = usage?.prompt_tokens ?? Math.ceil(Buffer.byteLength(JSON.stringify(body)) / 2);
+    const replyTokens = usage === undefined ? Math.ceil(Buffer.byteLength(text) / 2) : (usage.completion_tokens ?? 0);
+    this.promptTokens += promptTokens;
+    this.replyTokens += replyTokens;
+    await this.#options.budget?.spend(promptTokens + replyTokens);
+  }
+
+  #withoutKey(text: string): string {
+    const { apiKey } = this.#options;
+    return apiKey === undefined || apiKey.length < MIN_SECRET ? text : text.replaceAll(apiKey, "[key]");
+  }
+
+  /** Without a cause: the package's own error holds what was sent and received. */
+  #failure(reason: string, tries: number): EndpointFailure {
     const after = tries === 0 ? "" : ` after ${tries} ${tries === 1 ? "try" : "tries"}`;
-    return new EndpointFailure(`${this.name} (${this.model} at ${this.url}) gave no answer${after}: ${reason}`, {
-      cause,
-    });
+    return new EndpointFailure(
+      `${this.name} (${this.model} at ${this.url}) gave no answer${after}: ${this.#withoutKey(reason)}`,
+    );
   }
 }
 
 const GOLDEN = 0.618_033_988_749_895;
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,11 +1,12 @@
 /**
  * A judge: a language model that is asked whether a solution agrees with a reference, over any OpenAI-compatible server.
  *
- * Before a verdict of the server is believed, and again every `controlEvery` questions that it gets, the judge is shown solutions that say
- * nothing: ":", an empty one and one more. If it calls one right, it can be fooled by anything: every question fails from then on, and
- * the replies since the last control it passed are taken out of the cache. Replies from the cache need no control: they passed one.
+ * Its negative controls are solutions that say nothing, ":", an empty one and one more, to the question that is being judged. If it calls
+ * one right, it can be fooled by anything: every question fails from then on.
  */
 import { Asker, type AskOptions, type AskStats } from "./ask.ts";
+import { cacheKey } from "./cache.ts";
+import { Controls } from "./controls.ts";
 import { escapeJudged, fence } from "./escape.ts";
 import { type ChatMessage, fillTemplate, type JudgedCase, type JudgeVerdict } from "./protocol.ts";
 import { PROTOCOLS, type ProtocolName } from "./protocols.ts";
@@ -21,7 +22,7 @@ export interface JudgeOptions extends AskOptions {
   readonly guard?: (typeof GUARDS)[number];
   /** Characters of a solution that are sent, from its end. Default 8,000. */
   readonly maxChars?: number;
-  /** Questions to the server between two controls; 0: none. Default 64. */
+  /** Replies of the server between two controls; 0: none. Default 64. */
   readonly controlEvery?: number;
 }
 
@@ -37,45 +38,45 @@ export interface JudgeStats extends AskStats {
   readonly numControls: number;
 }
 
-/** The judge accepted a solution that says nothing. */
-export class JudgeAlarm extends Error {
-  override readonly name = "JudgeAlarm";
-}
-
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #asker: Asker;
+  readonly #controls: Controls;
   #numControls = 0;
-  /** Questions that may still go to the server before the next control. */
-  #untilControl = 0;
-  #numRounds = 0;
-  #control: Promise<void> = Promise.resolve();
-  #alarm: JudgeAlarm | undefined;
-  /** Keys of replies that were cached since the last control that was passed. */
-  #unproven: string[] = [];
+  #last: JudgedCase | undefined;
 
   constructor(options: JudgeOptions) {
+    const { endpoint, cache, controlEvery = 64 } = options;
     this.#options = options;
     this.#asker = new Asker(options);
+    const { name, model, url } = endpoint;
+    this.#controls = new Controls({
+      name: `${name} (${model} at ${url})`,
+      every: controlEvery,
+      id: cacheKey(url, this.bodyOf({ question: "", reference: "", solution: "" })),
+      cache,
+    });
   }
 
   get stats(): JudgeStats {
     return { ...this.#asker.stats, numControls: this.#numControls };
   }
 
-  /** Throws EndpointFailure, BudgetSpent or JudgeAlarm: failures all, none of them a verdict. */
+  /** Throws EndpointFailure, BudgetSpent, JudgeAlarm, or RecipeError for a full disk: failures all, none of them a verdict. */
   async ask(judged: JudgedCase): Promise<Judgement> {
-    if (this.#alarm !== undefined) throw this.#alarm;
+    await this.#controls.check();
     if (!hasSubstance(judged.solution, judged.reference)) return { verdict: "wrong", reply: null, cached: false };
+    this.#last = judged;
     const { read } = PROTOCOLS[this.#options.protocol];
-    const { value, reply, cached, key } = await this.#asker.ask(this.bodyOf(judged), read, () => this.#trust(judged));
-    // The control may have been failed while this reply was on its way.
-    if (this.#alarm !== undefined) {
-      await this.#options.cache?.remove(key);
-      throw this.#alarm;
-    }
-    if (!cached && value !== null) this.#unproven.push(key);
+    const control = { controls: this.#controls, trial: (round: number) => this.#trial(judged, round) };
+    const { value, reply, cached } = await this.#asker.ask(this.bodyOf(judged), read, control);
     return { verdict: value ?? "unknown", reply, cached };
+  }
+
+  /** Tries the judge once more after its last replies; throws as `ask` does. */
+  async settle(): Promise<void> {
+    const last = this.#last;
+    if (last !== undefined) await this.#controls.settle((round) => this.#trial(last, round));
   }
 
   /** Closes its connections; safe twice. */
@@ -98,37 +99,23 @@ export class Judge {
     return this.#asker.bodyOf(messages, { response_format: format });
   }
 
-  /** Kept when the last control was passed; every `controlEvery` calls there is a new one. */
-  #trust(judged: JudgedCase): Promise<void> {
-    const { controlEvery = 64 } = this.#options;
-    if (controlEvery > 0 && this.#untilControl <= 0) {
-      this.#untilControl = controlEvery;
-      this.#control = this.#runControls(judged).catch((error: unknown) => {
-        // A control without an answer proves nothing: the next question tries again.
-        this.#untilControl = 0;
-        throw error;
-      });
-    }
-    this.#untilControl--;
-    return this.#control;
+  async #trial({ question, reference }: JudgedCase, round: number): Promise<string | null> {
+    const { read } = PROTOCOLS[this.#options.protocol];
+    const accepted = await Promise.all(
+      emptyAnswers(reference, round).map(async (solution) => {
+        this.#numControls++;
+        const { text, isWhole } = await this.#asker.chat(this.bodyOf({ question, reference, solution }));
+        return isWhole && read(text) === "right" ? [solution] : [];
+      }),
+    );
+    const first = accepted.flat()[0];
+    if (first === undefined) return null;
+    return `accepted the solution ${JSON.stringify(first)} of a question whose answer is ${JSON.stringify(reference.slice(0, 80))}`;
   }
+}
 
-  /** Never from the cache: it is the server of this moment that is tried. */
-  async #runControls({ question, reference }: JudgedCase): Promise<void> {
-    const { protocol, endpoint, cache } = this.#options;
-    const [colon, empty, ...others] = EMPTY_ANSWERS;
-    const numBefore = this.#unproven.length;
-    for (const solution of [colon, empty, others[this.#numRounds++ % others.length]!]) {
-      this.#numControls++;
-      const { text, isWhole } = await this.#asker.chat(this.bodyOf({ question, reference, solution }));
-      if (!isWhole || PROTOCOLS[protocol].read(text) !== "right") continue;
-      this.#alarm = new JudgeAlarm(
-        `${endpoint.name} (${endpoint.model} at ${endpoint.url}) accepted the solution ${JSON.stringify(solution)} of a question whose ` +
-          `answer is ${JSON.stringify(reference.slice(0, 80))}: its verdicts cannot be trusted. Use a stronger judge or another protocol.`,
-      );
-      for (const key of this.#unproven) await cache?.remove(key);
-      throw this.#alarm;
-    }
-    this.#unproven.splice(0, numBefore);
-  }
+/** The two that are always tried and one by turns; without what would be right. */
+function emptyAnswers(reference: string, round: number): string[] {
+  const [colon, empty, ...others] = EMPTY_ANSWERS.filter((text) => !hasSubstance(text, reference));
+  return [colon, empty, others[round % others.length]].filter((text) => text !== undefined);
 }

@@ -33,7 +33,12 @@ const logprobReply = z.object({
     .min(1),
 });
 
-/** One score; throws EndpointFailure, BudgetSpent, or an Error that says what the reply lacks. `text`: for servers without a chat template. */
+/** The reply holds no score. */
+export class NoScore extends Error {
+  override readonly name = "NoScore";
+}
+
+/** One score; throws EndpointFailure, BudgetSpent or NoScore. `text`: for servers without a chat template. */
 export async function scoreOf(
   endpoint: Endpoint,
   api: RewardModelApi,
@@ -60,14 +65,17 @@ export async function scoreOf(
   return api satisfies never;
 }
 
-/** P(YES) among YES and NO, over all spellings ("Yes", " YES"); undefined where neither is among the tokens. */
+/**
+ * P(YES) among YES and NO, over all spellings ("Yes", " YES"); undefined where both together are less likely than all else: a model that
+ * was about to say something else has no opinion to read off its tails.
+ */
 export function yesProbability(tokens: readonly { token: string; logprob: number }[]): number | undefined {
   const mass = (word: string) =>
     tokens
       .filter(({ token }) => token.trim().toUpperCase() === word)
       .reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
   const [yes, no] = [mass("YES"), mass("NO")];
-  return yes + no > 0 ? yes / (yes + no) : undefined;
+  return yes + no >= 0.5 ? yes / (yes + no) : undefined;
 }
 
 function lastNumber(value: number | readonly (number | readonly number[])[]): number | undefined {
@@ -78,7 +86,7 @@ function lastNumber(value: number | readonly (number | readonly number[])[]): nu
 
 function finite({ name, url }: Endpoint, score: number | undefined): number {
   if (score !== undefined && Number.isFinite(score)) return score;
-  throw new Error(
+  throw new NoScore(
     `Expected a finite score from ${name} (${url}), got ${score ?? "none"}. Is this the API of that server?`,
   );
 }

@@ -38,7 +38,10 @@ export interface RewardPoolOptions {
   readonly memoryMb?: number;
   /** Time that a worker may take to start and load the reward files. Default 60,000. */
   readonly startDeadlineMs?: number;
-  /** Environment variables that rewards may see beside the harmless ones; none by default, so that no secret reaches them. */
+  /**
+   * Environment variables that rewards may see beside the harmless ones and those that a parameter names, under a key such as apiKeyEnv;
+   * none by default, so that no secret reaches them unasked.
+   */
   readonly env?: readonly string[];
 }
 
@@ -75,6 +78,14 @@ function loadRequestOf(spec: RewardSpec): LoadRequest {
   if (spec.file !== undefined) return { label: rewardLabel(spec), source: { file: resolve(spec.file) }, params };
   if (spec.name !== undefined) return { label: rewardLabel(spec), source: { name: spec.name }, params };
   throw new RecipeError("Expected every reward to have a name or a file, got one with neither.");
+}
+
+/** The values of all keys that end in Env, at any depth: a recipe that names a variable gives it to its rewards. */
+function namedVariables(params: unknown): string[] {
+  if (typeof params !== "object" || params === null) return [];
+  return Object.entries(params).flatMap(([key, value]: [string, unknown]) =>
+    typeof value === "string" && key.endsWith("Env") ? [value] : namedVariables(value),
+  );
 }
 
 /** One `score` call. */
@@ -130,7 +141,8 @@ export class RewardPool implements AsyncDisposable {
     this.numSpares = Math.ceil(this.numThreads / 2);
     const { deadlineMs = 10_000, startDeadlineMs = 60_000 } = options;
     this.watchdog = new Watchdog(deadlineMs, startDeadlineMs, () => this.dispatch());
-    const visible = [...SAFE_ENV, ...(options.env ?? [])].filter((name) => process.env[name] !== undefined);
+    const named = requests.flatMap(({ params }) => namedVariables(params));
+    const visible = [...SAFE_ENV, ...(options.env ?? []), ...named].filter((name) => process.env[name] !== undefined);
     this.piscina = new Piscina({
       filename: workerFile(),
       minThreads: this.numThreads,

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Budget, BudgetSpent } from "../../src/judge/budget.ts";
 import { openCache } from "../../src/judge/cache.ts";
+import { JudgeAlarm } from "../../src/judge/controls.ts";
 import { Endpoint, EndpointFailure } from "../../src/judge/endpoint.ts";
-import { Judge, JudgeAlarm, type JudgeOptions } from "../../src/judge/judge.ts";
+import { Judge, type JudgeOptions } from "../../src/judge/judge.ts";
 import { honest, type ScriptedServer, scriptedServer } from "./scripted-server.ts";
 
 const folders: string[] = [];
@@ -23,7 +24,12 @@ const DETAILS = { deadlineMs: 2000, retryDelayMs: 5 };
 
 function judgeAt(
   server: ScriptedServer,
-  options: Partial<JudgeOptions> & { deadlineMs?: number; maxTries?: number; concurrency?: number } = {},
+  options: Partial<JudgeOptions> & {
+    deadlineMs?: number;
+    maxTries?: number;
+    concurrency?: number;
+    budget?: Budget;
+  } = {},
 ): Judge {
   const { deadlineMs = DETAILS.deadlineMs, maxTries, concurrency, budget, ...rest } = options;
   const endpoint = new Endpoint({
@@ -36,7 +42,7 @@ function judgeAt(
     ...(maxTries === undefined ? {} : { maxTries }),
     ...(concurrency === undefined ? {} : { concurrency }),
   });
-  return new Judge({ endpoint, protocol: "open-r1", controlEvery: 0, budget, ...rest });
+  return new Judge({ endpoint, protocol: "open-r1", controlEvery: 0, ...rest });
 }
 
 const CASE = { question: "What is 2 + 3?", reference: "5", solution: "It is 5" };
@@ -161,7 +167,7 @@ describe("negative controls", () => {
     await expect(judge.ask(CASE)).rejects.toBeInstanceOf(EndpointFailure);
     isDown = false;
     expect((await judge.ask(CASE)).verdict).toBe("right");
-    expect(judge.stats.numControls).toBe(1 + 3);
+    expect(judge.stats.numControls).toBe(3 + 3);
   });
 
   it("a verdict is not believed while its control has no answer", async () => {
@@ -179,15 +185,31 @@ describe("cache", () => {
   it("a second run asks nothing and says the same; another model or solution is another question", async () => {
     await using server = await scriptedServer(honest("5"));
     const cache = openCache(scratch());
-    const first = await judgeAt(server, { cache, controlEvery: 64 }).ask(CASE);
+    const judge = judgeAt(server, { cache, controlEvery: 64 });
+    const first = await judge.ask(CASE);
     expect(first).toMatchObject({ verdict: "right", cached: false });
     expect(server.requests).toHaveLength(4);
+    await judge.settle();
+    expect(server.requests).toHaveLength(7);
     const again = await judgeAt(server, { cache, controlEvery: 64 }).ask(CASE);
     expect(again).toEqual({ ...first, cached: true });
-    expect(server.requests).toHaveLength(4);
+    expect(server.requests).toHaveLength(7);
     await judgeAt(server, { cache }).ask(caseOf("It is 6"));
-    await judgeAt(server, { cache, temperature: 0.5 }).ask(CASE);
-    expect(server.requests).toHaveLength(6);
+    for (const other of [
+      { temperature: 0.5 },
+      { maxTokens: 512 },
+      { guard: "escape" as const },
+      { protocol: "r1" as const, maxAsks: 1 },
+      { extraBody: { top_k: 1 } },
+    ]) {
+      await judgeAt(server, { cache, ...other }).ask(CASE);
+    }
+    for (const other of [{ reference: "6" }, { question: "What is 1 + 4?" }]) {
+      await judgeAt(server, { cache }).ask({ ...CASE, ...other });
+    }
+    expect(server.requests).toHaveLength(15);
+    await using elsewhere = await scriptedServer(honest("5"));
+    expect((await judgeAt(elsewhere, { cache }).ask(CASE)).cached).toBe(false);
   });
 
   it("a damaged file is no reply, and is written anew", async () => {

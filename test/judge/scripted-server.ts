@@ -19,6 +19,10 @@ export type ScriptedReply =
   /** Sent as it is. */
   | { readonly json: unknown }
   | { readonly status: number; readonly message?: string; readonly retryAfter?: string }
+  /** Sent as it is, whatever it is. */
+  | { readonly raw: string }
+  /** A reply that comes a byte at a time. */
+  | { readonly drip: string; readonly everyMs: number }
   /** Never answered. */
   | "hold"
   /** Half of the body, then the socket is closed. */
@@ -70,6 +74,20 @@ async function answer(response: ServerResponse, reply: ScriptedReply): Promise<v
       ...(reply.retryAfter ? { "retry-after": reply.retryAfter } : {}),
     };
     response.writeHead(reply.status, headers).end(JSON.stringify({ error: { message: reply.message ?? "scripted" } }));
+    return;
+  }
+  if (typeof reply === "object" && "raw" in reply) {
+    response.writeHead(200, { "content-type": "text/html" }).end(reply.raw);
+    return;
+  }
+  if (typeof reply === "object" && "drip" in reply) {
+    response.writeHead(200, { "content-type": "application/json" });
+    for (const char of JSON.stringify(completionOf(reply.drip))) {
+      if (response.destroyed) return;
+      response.write(char);
+      await sleep(reply.everyMs);
+    }
+    response.end();
     return;
   }
   const text = JSON.stringify(typeof reply === "object" && "json" in reply ? reply.json : completionOf(reply));

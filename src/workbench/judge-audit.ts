@@ -5,21 +5,25 @@
  * answer that the rule rejects (Open-R1's filter); otherwise every row with a reference and something to judge is asked about.
  * kept by the rule + rescued + dropped = rows.
  */
-import { readRows } from "./dataset/read.ts";
-import { RecipeError } from "./errors.ts";
-import { writeFileAtomic } from "./files.ts";
-import { type Decision, decide } from "./judge/after-rule.ts";
-import { EndpointFailure } from "./judge/endpoint.ts";
-import type { Judge, JudgeStats } from "./judge/judge.ts";
-import { type JudgeParams, openJudge } from "./judge/params.ts";
-import { summaryOf } from "./judge/reward-model.ts";
-import { type ComparedRow, compareRuleAndJudge, type RuleJudgeTable } from "./judge/table.ts";
-import { extractAnswer } from "./verify/extract.ts";
-import { type AnswerParams, judgeAnswer } from "./verify/judge.ts";
+import { readRows } from "../dataset/read.ts";
+import { RecipeError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { type Decision, decide } from "../judge/after-rule.ts";
+import { BudgetSpent } from "../judge/budget.ts";
+import { EndpointFailure } from "../judge/endpoint.ts";
+import type { Judge, JudgeStats } from "../judge/judge.ts";
+import { type JudgeParams, openJudge } from "../judge/params.ts";
+import { summaryOf } from "../judge/reward-model.ts";
+import { hasSubstance } from "../judge/substance.ts";
+import { type ComparedRow, compareRuleAndJudge, type RuleJudgeTable } from "../judge/table.ts";
+import { extractAnswer } from "../verify/extract.ts";
+import { type AnswerParams, judgeAnswer } from "../verify/judge.ts";
 
 export interface AuditOptions {
   readonly files: readonly string[];
   readonly judge: JudgeParams;
+  /** Has to confirm what the judge would rescue. */
+  readonly second?: JudgeParams | undefined;
   readonly answer: AnswerParams;
   readonly rescue: boolean;
   /** Column with the truth, true or false: errors of rule and judge are counted by it. */
@@ -46,6 +50,8 @@ export interface JudgeAudit {
   readonly keptByRule: number;
   readonly rescued: number;
   readonly dropped: number;
+  /** Questions with an answer that the rule accepts, and those beside them that a rescue alone gives one; null for rows without questions. */
+  readonly problems: { readonly all: number; readonly kept: number; readonly rescued: number } | null;
   /** Rows that were not asked about, and rows whose question got no answer. */
   readonly notAsked: number;
   readonly numFailed: number;
@@ -55,6 +61,9 @@ export interface JudgeAudit {
   readonly table: RuleJudgeTable;
   readonly labelled?: { readonly rule: Confusion; readonly judge: Confusion; readonly rescue: Confusion } | undefined;
   readonly cost: JudgeStats;
+  readonly secondCost?: JudgeStats | undefined;
+  /** Why the last replies have no control after them; absent where they have. */
+  readonly unproven?: string;
 }
 
 interface Row {
@@ -62,50 +71,75 @@ interface Row {
   readonly columns: Readonly<Record<string, unknown>>;
   readonly completion: string;
   readonly answer: string | null;
+  readonly question: string | null;
   /** null: its question got no answer. */
   readonly decision: Decision | null;
   readonly failure: string | null;
 }
 
+interface Judges {
+  readonly judge: Judge;
+  readonly second?: Judge | undefined;
+}
+
 /** Throws RecipeError for rows that are no completions; BudgetSpent and JudgeAlarm end the audit. */
 export async function auditJudge(options: AuditOptions): Promise<JudgeAudit> {
   const judge = openJudge("judge", options.judge);
+  const second = options.second === undefined ? undefined : openJudge("second judge", options.second);
   try {
-    const rows = await decideAll(options, judge);
+    const rows = await decideAll(options, { judge, second });
+    const unproven = await settle([judge, ...(second === undefined ? [] : [second])]);
     if (options.output !== undefined) await writeFileAtomic(options.output, rows.map(verdictLine).join(""));
-    return reportOf(rows, options, judge.stats);
+    const report = { ...reportOf(rows, options), cost: judge.stats, secondCost: second?.stats };
+    return unproven === undefined ? report : { ...report, unproven };
   } finally {
     await judge.close();
+    await second?.close();
   }
 }
 
-async function decideAll(options: AuditOptions, judge: Judge): Promise<Row[]> {
+/** What kept the last controls from being made. */
+async function settle(judges: readonly Judge[]): Promise<string | undefined> {
+  try {
+    for (const judge of judges) await judge.settle();
+    return undefined;
+  } catch (error) {
+    if (error instanceof EndpointFailure || error instanceof BudgetSpent) return error.message;
+    throw error;
+  }
+}
+
+/** In the order of the files. A question's deadline counts from asking: no more rows are begun than questions may be in flight. */
+async function decideAll(options: AuditOptions, judges: Judges): Promise<Row[]> {
   const { files, limit = Number.POSITIVE_INFINITY } = options;
   const rows: Row[] = [];
-  // A question's deadline counts from asking: no more are asked at once than may be in flight.
-  let batch: Promise<Row>[] = [];
-  const settle = async () => {
-    rows.push(...(await Promise.all(batch)));
-    batch = [];
-  };
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  let numRows = 0;
   for (const file of files) {
     for await (const read of readRows(file)) {
-      if (rows.length + batch.length >= limit) break;
+      if (numRows >= limit || failures.length > 0) break;
       if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
-      batch.push(decideRow(read.where, read.row, options, judge));
-      if (batch.length >= options.judge.concurrency) await settle();
+      const index = numRows++;
+      const task = decideRow(read.where, read.row, options, judges)
+        .then(
+          (row) => {
+            rows[index] = row;
+          },
+          (error: unknown) => void failures.push(error),
+        )
+        .finally(() => running.delete(task));
+      running.add(task);
+      if (running.size >= options.judge.concurrency) await Promise.race(running);
     }
   }
-  await settle();
+  await Promise.all(running);
+  if (failures.length > 0) throw failures[0];
   if (rows.length === 0) throw new RecipeError(`Expected completions in ${files.join(", ")}, got no rows.`);
   return rows;
 }
 
-function reportOf(
-  rows: readonly Row[],
-  { numSamples = 10, seed = 0, label }: AuditOptions,
-  cost: JudgeStats,
-): JudgeAudit {
+function reportOf(rows: readonly Row[], { numSamples = 10, seed = 0, label }: AuditOptions): Omit<JudgeAudit, "cost"> {
   const compared = rows.flatMap((row): ComparedRow[] => {
     if (row.decision === null || row.decision.judge === null) return [];
     const { rule, judge, reply } = row.decision;
@@ -120,20 +154,32 @@ function reportOf(
     keptByRule,
     rescued,
     dropped: rows.length - keptByRule - rescued,
-    notAsked: rows.filter(({ decision }) => decision !== null && decision.judge === null).length,
+    problems: countProblems(rows),
+    notAsked: rows.filter(({ decision, failure }) => decision?.judge === null && failure === null).length,
     numFailed: failures.length,
     failures: failures.slice(0, 5),
     table: compareRuleAndJudge(compared, { numSamples, seed }),
     labelled: label === undefined ? undefined : labelled(rows, label),
-    cost,
   };
+}
+
+function countProblems(rows: readonly Row[]): JudgeAudit["problems"] {
+  const best = new Map<string, "kept" | "rescued" | "none">();
+  for (const { question, decision } of rows) {
+    if (question === null) return null;
+    const before = best.get(question) ?? "none";
+    const here = decision?.rule === "right" ? "kept" : decision?.verdict === "right" ? "rescued" : "none";
+    best.set(question, before === "kept" || here === "none" ? before : here);
+  }
+  const count = (kind: string) => [...best.values()].filter((value) => value === kind).length;
+  return { all: best.size, kept: count("kept"), rescued: count("rescued") };
 }
 
 async function decideRow(
   where: string,
   columns: Readonly<Record<string, unknown>>,
   { answer: how, rescue }: AuditOptions,
-  judge: Judge,
+  judges: Judges,
 ): Promise<Row> {
   const { completion, answer: gold = null, question, prompt, prefill = "", finishReason = "stop" } = columns;
   if (typeof completion !== "string") throw new RecipeError(`${where}: expected "completion" to be text.`);
@@ -142,13 +188,14 @@ async function decideRow(
   const text = how.from === "whole" ? completion : response;
   const rule = judgeAnswer(text, { answer, fields: columns }, how);
   const extracted = extractAnswer(text, how.from);
-  const isComplete = finishReason === "stop" && extracted !== null && extracted !== "";
+  const isComplete = finishReason === "stop" && extracted !== null && hasSubstance(extracted, answer ?? "");
   const canAsk = answer !== null && answer.trim() !== "" && (isComplete || !rescue);
-  const asked = [question, prompt].find((value) => typeof value === "string");
+  const asked = [question, prompt].find((value) => typeof value === "string") ?? null;
   const judged = { question: asked ?? "", reference: answer ?? "", solution: summaryOf(response) };
-  const row = { where, columns, completion, answer };
+  const row = { where, columns, completion, answer, question: asked };
   try {
-    return { ...row, decision: await decide(rule, canAsk, judged, { judge, judgeAll: !rescue }), failure: null };
+    const decision = await decide(rule, canAsk, judged, { ...judges, judgeAll: !rescue });
+    return { ...row, decision, failure: decision.failure ?? null };
   } catch (error) {
     if (!(error instanceof EndpointFailure)) throw error;
     return { ...row, decision: null, failure: error.message };

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { judgeParams } from "../../src/judge/params.ts";
-import { auditJudge } from "../../src/judge-audit.ts";
 import { answerParams } from "../../src/verify/judge.ts";
+import { auditJudge } from "../../src/workbench/judge-audit.ts";
 import { grouper } from "../cli/grouper.ts";
-import { type AskedRequest, type ScriptedReply, scriptedServer } from "./scripted-server.ts";
+import { type AskedRequest, type ScriptedReply, scriptedServer } from "../judge/scripted-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grouper-audit-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -45,6 +45,7 @@ describe("auditJudge", () => {
       keptByRule: 30,
       rescued: 24 + 10,
       dropped: 56,
+      problems: { all: 120, kept: 30, rescued: 34 },
       notAsked: 0,
       numFailed: 0,
     });

@@ -30,7 +30,7 @@ export interface Launch {
 }
 
 const NOBODY = 65_534;
-const ENV = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", PYTHONHASHSEED: "0" };
+const ENV = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", PYTHONHASHSEED: "0", MALLOC_ARENA_MAX: "2" };
 const SOURCES = ["confine", "program", "interpreter"];
 
 /** Reads its own modules from standard input, so that no file of ours has to be visible to the user it runs as. */
@@ -94,7 +94,8 @@ function bubblewrapArgs(): string[] {
     ...(process.execPath.startsWith("/usr/") || !isReadable(process.execPath)
       ? []
       : ["--ro-bind", process.execPath, process.execPath]),
-    ...["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp"],
+    // A page of /dev/zero that is shared is memory of no process; /dev/full reads the same and cannot be mapped.
+    ...["--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero", "--dir", "/tmp"],
     ...["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"],
   ];
 }

@@ -14,30 +14,41 @@ libc = ctypes.PyDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_MOVE = 1, 2, 4, 8, 32, 4096, 8192
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 36, 38, 47
 
-# Calls that reach other processes, kernel keyrings that outlive a process, or parts of the kernel with a bad record.
-SHARED_NUMBERS = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442]  # io_uring, the new mount calls, pidfd_getfd
+# Calls that reach other processes or the machine's log, keep memory that no limit counts, outlive a process, or have a bad record.
+SHARED_NUMBERS = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 447]  # io_uring, the new mount calls, pidfd_getfd, memfd_secret …
 MACHINES = {
     "x86_64": {
         "audit": 0xC000003E,
         "clone": 56,
         "capset": 126,
+        "mmap": 9,
         "socket": 41,
+        "socketpair": 53,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
-        # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access
-        "denied": [101, 165, 166, 155, 272, 308, 250, 248, 249, 321, 298, 323, 310, 311, 246, 175, 313, 176, 303, 304, 163, 167, 168, 169, 179, 312, 172, 173],
+        # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
+        # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages
+        "denied": [101, 165, 166, 155, 272, 308, 250, 248, 249, 321, 298, 323, 310, 311, 246, 175, 313, 176, 303, 304, 163, 167, 168, 169, 179, 312, 172, 173]
+        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256],
     },
     "aarch64": {
         "audit": 0xC00000B7,
         "clone": 220,
         "capset": 91,
+        "mmap": 222,
         "socket": 198,
-        "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272],
+        "socketpair": 199,
+        "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
+        + [116, 279, 194, 190, 186, 75, 262, 239, 238],
     },
 }
+# The only sockets. AF_VSOCK knows no namespace, and reaches the host of a virtual machine; AF_INET's buffers are taken from all users' share.
+AF_UNIX = 1
+# MAP_SHARED | MAP_ANONYMOUS: its pages can be kept without being anybody's resident memory.
+SHARED_ANONYMOUS = 0x21
 MACHINE = MACHINES.get(platform.machine())
 
 
@@ -62,30 +73,47 @@ def clone_into_namespaces():
 
 
 def mount_private_files(scratch_bytes):
-    """Fresh /tmp and /dev/shm of bounded size, and an empty /proc: no program sees what another left, or any process but its own."""
+    """Fresh /tmp and /dev/shm of bounded size: no program sees what another left."""
     size = b"size=%d,nr_inodes=4096,mode=0700" % scratch_bytes
-    mount_tmpfs(b"/tmp", MS_NOSUID | MS_NODEV, size)
-    mount_tmpfs(b"/dev/shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, size)
-    mount_tmpfs(b"/proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, b"size=4096,nr_inodes=2,mode=0555")
+    mount(b"tmpfs", b"/tmp", MS_NOSUID | MS_NODEV, b"tmpfs", size)
+    mount(b"tmpfs", b"/dev/shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, b"tmpfs", size)
 
 
-def mount_tmpfs(place, flags, options):
-    check(libc.mount(b"tmpfs", place, b"tmpfs", ctypes.c_ulong(flags), options), "mount %s" % place.decode())
+def mount_own_descriptors():
+    """A /proc with nothing in it but this process's descriptors, to which /dev/stdin and its like lead."""
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    kept = b"/tmp/fd"
+    os.mkdir(kept)
+    mount(b"/proc/self/fd", kept, MS_BIND)
+    mount(b"tmpfs", b"/proc", flags, b"tmpfs", b"size=4096,nr_inodes=4,mode=0755")
+    os.makedirs("/proc/self/fd")
+    mount(kept, b"/proc/self/fd", MS_MOVE)
+    mount(b"tmpfs", b"/proc", flags | MS_REMOUNT | MS_RDONLY)
+    os.rmdir(kept)
+
+
+def mount(source, place, flags, kind=None, options=None):
+    check(libc.mount(source, place, kind, ctypes.c_ulong(flags), options), "mount %s" % place.decode())
 
 
 def set_limits(limits, address_space, num_processes):
-    seconds = int(limits["timeoutMs"] / 1000) + 2
+    # A last resort behind the wall clock: of a process whose threads all run.
+    seconds = (int(limits["timeoutMs"] / 1000) + 2) * (os.cpu_count() or 1)
     values = {
         resource.RLIMIT_CPU: seconds,
         resource.RLIMIT_FSIZE: limits["scratchBytes"],
-        resource.RLIMIT_NOFILE: 256,
+        # What a descriptor buffers is nobody's resident memory either.
+        resource.RLIMIT_NOFILE: 64,
         resource.RLIMIT_NPROC: num_processes,
-        resource.RLIMIT_CORE: 0,
+        # Not 0: a program that the machine pipes cores to would be started all the same.
+        resource.RLIMIT_CORE: 1,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
     if address_space:
         values[resource.RLIMIT_AS] = limits["memoryBytes"]
+        # As far as the kernel leaves room below a stack; threads keep the size that was the limit at the interpreter's start.
+        values[resource.RLIMIT_STACK] = 112 * 2**20
     for name, value in values.items():
         hard = resource.getrlimit(name)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -99,18 +127,27 @@ def give_up_privileges(has_network_namespace):
     if MACHINE is not None:
         header = struct.pack("=Ii", 0x20080522, 0)
         check(libc.syscall(MACHINE["capset"], header, bytes(24)), "capset")
+        # Outside a network namespace a socket could reach servers of the machine by name.
         deny_calls(SHARED_NUMBERS + MACHINE["denied"] + ([] if has_network_namespace else [MACHINE["socket"]]))
 
 
+# Classic BPF: load a word, and with a constant, jump if equal or above, return.
+LOAD, AND, EQUAL, ABOVE, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
+KILL, REFUSE, ALLOW = (RETURN, 0, 0, 0x80000000), (RETURN, 0, 0, 0x00050001), (RETURN, 0, 0, 0x7FFF0000)
+NUMBER, AUDIT, ARGUMENTS = 0, 4, 16
+
+
 def deny_calls(numbers):
-    load, equal, above, leave = 0x20, 0x15, 0x35, 0x06
-    program = [(load, 0, 0, 4), (equal, 1, 0, MACHINE["audit"]), (leave, 0, 0, 0x80000000), (load, 0, 0, 0)]
+    lines = [(LOAD, 0, 0, AUDIT), (EQUAL, 1, 0, MACHINE["audit"]), KILL, (LOAD, 0, 0, NUMBER)]
     # Numbers from 2^30 up are the x32 names of the same calls.
-    tests = [(above, 0x40000000)] + [(equal, number) for number in numbers]
-    for index, (kind, number) in enumerate(tests):
-        program.append((kind, len(tests) - index, 0, number))
-    program += [(leave, 0, 0, 0x7FFF0000), (leave, 0, 0, 0x00050001)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
-    header = struct.pack("@HP", len(program), ctypes.addressof(code))
-    header = ctypes.create_string_buffer(header)
+    for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
+        lines += [(kind, 0, 1, number), REFUSE]
+    flags = ARGUMENTS + 3 * 8
+    lines += [(EQUAL, 0, 4, MACHINE["mmap"]), (LOAD, 0, 0, flags), (AND, 0, 0, SHARED_ANONYMOUS), (EQUAL, 0, 1, SHARED_ANONYMOUS), REFUSE]
+    lines += [(LOAD, 0, 0, NUMBER)]
+    for number in (MACHINE["socket"], MACHINE["socketpair"]):
+        lines += [(EQUAL, 0, 4, number), (LOAD, 0, 0, ARGUMENTS), (EQUAL, 1, 0, AF_UNIX), REFUSE, ALLOW]
+    lines += [ALLOW]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(code)))
     prctl(PR_SET_SECCOMP, 2, ctypes.addressof(header))

@@ -170,6 +170,8 @@ def begin(request, source, standard_input, outputs, folder):
         os.closerange(status + 1, 4096)
         if not IS_CONFINED:
             confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
+        else:
+            confine.mount_own_descriptors()
         confine.set_limits(limits, is_python, limits["processes"] + (0 if IS_CONFINED else count_own_threads()))
         confine.give_up_privileges(IS_CONFINED)
         if is_python:

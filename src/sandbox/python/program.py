@@ -3,8 +3,10 @@
 A stdin program runs as __main__. A function is called with the arguments on standard input, and its value goes out on file
 descriptor 3, spelled as data: [kind, content]. Nothing here knows what is expected.
 """
+import _sitebuiltins
 import atexit
 import builtins
+import gc
 import json
 import linecache
 import os
@@ -15,6 +17,20 @@ import types
 
 RESULT = 3
 
+# What the graders of LeetCode, APPS and LiveCodeBench import before a program whose function they call.
+PRELUDE = """
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys, typing
+from bisect import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+from math import *
+from operator import add, itemgetter, mul, sub, xor
+from random import choice, randint, shuffle
+from typing import *
+"""
+
 
 def run_python(source, function, on_ready, on_syntax_error):
     """Ends the process. `on_ready` is called when the program compiles, before its first line."""
@@ -23,27 +39,32 @@ def run_python(source, function, on_ready, on_syntax_error):
         text = source.decode("utf-8", "surrogatepass")
         code = compile(text, "program.py", "exec", dont_inherit=True)
     except BaseException:
-        traceback.print_exc(limit=0)
         on_syntax_error()
-        leave(1)
+        traceback.print_exc(limit=0)
+        os._exit(1)
     linecache.cache["program.py"] = (len(text), None, text.splitlines(True), "program.py")
     on_ready()
     module = types.ModuleType("__main__" if function is None else "program")
-    module.__dict__["__builtins__"] = builtins
+    module.__dict__.update(__builtins__=builtins, __file__="program.py")
     sys.modules[module.__name__] = module
+    # They are the site module's, which is not loaded.
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
+    status = 0
     try:
+        if function is not None:
+            provide(PRELUDE)
         exec(code, module.__dict__)
         if function is not None:
             send(call(module, function))
-        status = 0
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        if status == 1 and not isinstance(end.code, int):
+        status = 0 if end.code is None else end.code if isinstance(end.code, int) else 1
+        if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
-    except BaseException:
+    except BaseException as error:
         status = 1
-        traceback.print_exc()
-    leave(status)
+        report(error)
+    leave(status, module)
 
 
 def open_streams():
@@ -53,16 +74,37 @@ def open_streams():
     sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
 
 
-def leave(status):
-    """As the interpreter would: waits for threads, runs what atexit holds, flushes."""
-    try:
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-    except BaseException:
-        status = status or 1
-        traceback.print_exc()
+def provide(imports):
+    """As builtins, so that a function that is called for is found only where the program has it itself."""
+    names = {}
+    exec(imports, names)
+    for name in names:
+        if not name.startswith("_") and not hasattr(builtins, name):
+            setattr(builtins, name, names[name])
+
+
+def report(error):
+    """Without our own line, which comes first."""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+    traceback.print_exception(type(error), error, error.__traceback__)
+
+
+def leave(status, module):
+    """As the interpreter would: waits for threads, runs what atexit holds, flushes, and lets go of what the program holds, which flushes files."""
+    for step in (threading._shutdown, atexit._run_exitfuncs, flush, module.__dict__.clear, gc.collect, flush):
+        try:
+            step()
+        except BaseException:
+            traceback.print_exc()
+            if step is flush:
+                status = status or 120
     os._exit(status & 0xFF)
+
+
+def flush():
+    for stream in (sys.stdout, sys.__stdout__):
+        if not getattr(stream, "closed", False):
+            stream.flush()
 
 
 def call(module, name):

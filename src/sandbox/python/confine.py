@@ -28,6 +28,7 @@ MACHINES = {
         "mmap": 9,
         "socket": 41,
         "socketpair": 53,
+        "prlimit": 302,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
         # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages
@@ -41,14 +42,11 @@ MACHINES = {
         "mmap": 222,
         "socket": 198,
         "socketpair": 199,
+        "prlimit": 261,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
         + [116, 279, 194, 190, 186, 75, 262, 239, 238],
     },
 }
-# The only sockets. AF_VSOCK knows no namespace, and reaches the host of a virtual machine; AF_INET's buffers are taken from all users' share.
-AF_UNIX = 1
-# MAP_SHARED | MAP_ANONYMOUS: its pages can be kept without being anybody's resident memory.
-SHARED_ANONYMOUS = 0x21
 MACHINE = MACHINES.get(platform.machine())
 
 
@@ -135,6 +133,17 @@ def give_up_privileges(has_network_namespace):
 LOAD, AND, EQUAL, ABOVE, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 KILL, REFUSE, ALLOW = (RETURN, 0, 0, 0x80000000), (RETURN, 0, 0, 0x00050001), (RETURN, 0, 0, 0x7FFF0000)
 NUMBER, AUDIT, ARGUMENTS = 0, 4, 16
+AF_UNIX, SHARED_ANONYMOUS, ANY = 1, 0x21, 0xFFFFFFFF
+# Which argument, which of its bits, what they are compared with, and what becomes of the call when they are equal.
+ARGUMENT_RULES = {
+    # Pages that are shared and of no file can be kept without being anybody's resident memory.
+    "mmap": (3, SHARED_ANONYMOUS, SHARED_ANONYMOUS, REFUSE),
+    # AF_VSOCK knows no namespace, and reaches the host of a virtual machine; the buffers of AF_INET are taken from the share of all users.
+    "socket": (0, ANY, AF_UNIX, ALLOW),
+    "socketpair": (0, ANY, AF_UNIX, ALLOW),
+    # Limits of other processes, as of the one that watches.
+    "prlimit": (0, ANY, 0, ALLOW),
+}
 
 
 def deny_calls(numbers):
@@ -142,11 +151,10 @@ def deny_calls(numbers):
     # Numbers from 2^30 up are the x32 names of the same calls.
     for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
         lines += [(kind, 0, 1, number), REFUSE]
-    flags = ARGUMENTS + 3 * 8
-    lines += [(EQUAL, 0, 4, MACHINE["mmap"]), (LOAD, 0, 0, flags), (AND, 0, 0, SHARED_ANONYMOUS), (EQUAL, 0, 1, SHARED_ANONYMOUS), REFUSE]
-    lines += [(LOAD, 0, 0, NUMBER)]
-    for number in (MACHINE["socket"], MACHINE["socketpair"]):
-        lines += [(EQUAL, 0, 4, number), (LOAD, 0, 0, ARGUMENTS), (EQUAL, 1, 0, AF_UNIX), REFUSE, ALLOW]
+    for name, (argument, mask, value, outcome) in ARGUMENT_RULES.items():
+        place = ARGUMENTS + argument * 8
+        otherwise = ALLOW if outcome is REFUSE else REFUSE
+        lines += [(EQUAL, 0, 5, MACHINE[name]), (LOAD, 0, 0, place), (AND, 0, 0, mask), (EQUAL, 0, 1, value), outcome, otherwise]
     lines += [ALLOW]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(code)))

@@ -37,6 +37,7 @@ def run_python(source, function, on_ready, on_syntax_error):
     open_streams()
     try:
         text = source.decode("utf-8", "surrogatepass")
+        text = text[1:] if text.startswith("\ufeff") else text
         code = compile(text, "program.py", "exec", dont_inherit=True)
     except BaseException:
         on_syntax_error()

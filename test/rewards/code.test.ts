@@ -62,6 +62,15 @@ describe.skipIf(!canConfine)("code", () => {
     expect(await score(code, { ...script, response }, { language: "javascript" })).toBe(1);
   });
 
+  it("gives functions the names that graders import for them, and finds only the program's own functions", async () => {
+    const tests = [{ fn_name: "gcd", input: [[4, 6]], output: 2 }];
+    const method = "class Solution:\n  def gcd(self, a: List[int]) -> int: return reduce(gcd, a)";
+    expect(await score(code, inputOf(method, { tests }))).toBe(1);
+    expect(await score(code, inputOf("def lcm(a): return 2", { tests: [{ ...tests[0], input: [4, 6] }] }))).toBe(0);
+    const stdin = [{ input: "", output: "2" }];
+    expect(await score(code, inputOf("print(gcd(4, 6))", { tests: stdin }))).toBe(0);
+  });
+
   it("does not pass a function whose value is missing where nothing is expected", async () => {
     const tests = [{ fn_name: "f", input: [], output: null }];
     expect(await score(code, inputOf("def f(): return None", { tests }))).toBe(1);

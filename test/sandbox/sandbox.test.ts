@@ -41,6 +41,49 @@ print("main")`;
     expect((await sandbox.run(python(source))).stdout).toBe("main\nthread\nexit\n");
   });
 
+  it("may end in every way that Python knows, and loses no output", async () => {
+    await using sandbox = openSandbox({ limits });
+    const ways: readonly [source: string, stdout: string, exit: number][] = [
+      ["print(1)\nexit()", "1\n", 0],
+      ["print(1)\nquit(3)", "1\n", 3],
+      ["import os\nout = os.fdopen(1, 'w')\nout.write('kept')", "kept", 0],
+      ["class Out: file = open(1, 'w')\nOut.file.write('kept')", "kept", 0],
+      ["import sys\nprint(1)\nsys.stdout.close()", "1\n", 0],
+      ["import io, sys\nold, sys.stdout = sys.stdout, io.StringIO()\nprint('no')\nold.write('yes')", "yes", 0],
+      ["class A:\n  def __del__(self): print('end')\na = A()\nprint('go')", "go\nend\n", 0],
+      ["import atexit\natexit.register(lambda: 1 / 0)\nprint(1)", "1\n", 0],
+      ["import sys\nprint(1)\nsys.exit('why')", "1\n", 1],
+      ["import os\nprint(1)\nos.close(1)", "", 120],
+      ["\ufeffprint(__name__, __file__)", "__main__ program.py\n", 0],
+    ];
+    for (const [source, stdout, exit] of ways) {
+      expect(await sandbox.run(python(source)), source).toMatchObject({ ended: "left", stdout, exit });
+    }
+  });
+
+  it("finds its standard streams under their names, in both languages", async () => {
+    await using sandbox = openSandbox({ limits });
+    const copy = "open('/dev/stdout', 'w').write(open('/dev/stdin').read() + open('/dev/stdin').read())";
+    expect((await sandbox.run(python(copy, "a\n"))).stdout).toBe("a\na\n");
+    const source = "const fs = require('fs'); fs.writeFileSync('/dev/stdout', fs.readFileSync('/dev/stdin', 'utf8'))";
+    expect((await sandbox.run({ language: "javascript", source, input: "a\n" })).stdout).toBe("a\n");
+  });
+
+  it("has a deep stack, many threads, children and a pool", async () => {
+    await using sandbox = openSandbox({ limits: { timeoutMs: 10_000 } });
+    const deep =
+      "import functools, sys\nsys.setrecursionlimit(10 ** 6)\n@functools.lru_cache(None)\ndef f(n): return n and 1 + f(n - 1)\nprint(f(100000))";
+    expect((await sandbox.run(python(deep))).stdout).toBe("100000\n");
+    const threads =
+      "import threading, time\nall = [threading.Thread(target=lambda: (list(range(10000)), time.sleep(0.2))) for _ in range(50)]\nfor t in all: t.start()\nprint(len(all))";
+    expect((await sandbox.run(python(threads))).stdout).toBe("50\n");
+    const pool =
+      "import multiprocessing, subprocess\nwith multiprocessing.Pool(2) as pool: print(pool.map(abs, [-1, 2]))\nprint(subprocess.check_output(['echo', 'x'], text=True))";
+    expect((await sandbox.run(python(pool))).stdout).toBe("[1, 2]\nx\n\n");
+    const loop = "import asyncio\nasync def f(): return 7\nprint(asyncio.run(f()))";
+    expect((await sandbox.run(python(loop))).stdout).toBe("7\n");
+  });
+
   it("gets an input of megabytes whole, and gives an output up to its limit", async () => {
     await using sandbox = openSandbox({ limits });
     const input = `${"0123456789".repeat(100)}\n`.repeat(3000);

@@ -29,6 +29,7 @@ MACHINES = {
         "socket": 41,
         "socketpair": 53,
         "prlimit": 302,
+        "setsockopt": 54,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
         # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages
@@ -43,6 +44,7 @@ MACHINES = {
         "socket": 198,
         "socketpair": 199,
         "prlimit": 261,
+        "setsockopt": 208,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
         + [116, 279, 194, 190, 186, 75, 262, 239, 238],
     },
@@ -143,6 +145,8 @@ ARGUMENT_RULES = {
     "socketpair": (0, ANY, AF_UNIX, ALLOW),
     # Limits of other processes, as of the one that watches.
     "prlimit": (0, ANY, 0, ALLOW),
+    # SO_SNDBUF: what is on its way through a socket.
+    "setsockopt": (2, ANY, 7, REFUSE),
 }
 
 

@@ -7,6 +7,7 @@ import _sitebuiltins
 import atexit
 import builtins
 import gc
+import io
 import json
 import linecache
 import os
@@ -91,8 +92,9 @@ def report(error):
 
 
 def leave(status, module):
-    """As the interpreter would: waits for threads, runs what atexit holds, flushes, and lets go of what the program holds, which flushes files."""
-    for step in (threading._shutdown, atexit._run_exitfuncs, flush, module.__dict__.clear, gc.collect, flush):
+    """As the interpreter would: waits for threads, runs what atexit holds, flushes, and lets go of what the program holds."""
+    steps = (threading._shutdown, atexit._run_exitfuncs, flush, flush_files, module.__dict__.clear, gc.collect, flush)
+    for step in steps:
         try:
             step()
         except BaseException:
@@ -106,6 +108,15 @@ def flush():
     for stream in (sys.stdout, sys.__stdout__):
         if not getattr(stream, "closed", False):
             stream.flush()
+
+
+def flush_files():
+    """A collection of garbage may close a file before what is written to it has come there."""
+    items = gc.get_objects()
+    for kind in (io.TextIOWrapper, io.BufferedWriter):
+        for item in items:
+            if issubclass(type(item), kind) and not item.closed and item.writable():
+                item.flush()
 
 
 def call(module, name):
@@ -141,7 +152,8 @@ def spell(value, depth):
         kind = list if isinstance(value, list) else tuple
         return ["list", [spell(item, depth + 1) for item in kind.__iter__(value)]]
     if isinstance(value, (set, frozenset)):
-        return ["set", [spell(item, depth + 1) for item in list(value)]]
+        kind = set if isinstance(value, set) else frozenset
+        return ["set", [spell(item, depth + 1) for item in kind.__iter__(value)]]
     if isinstance(value, dict):
         return ["map", [[spell(key, depth + 1), spell(item, depth + 1)] for key, item in dict.items(value)]]
     raise TypeError("Expected a plain value, got %s." % type(value).__name__)

@@ -23,8 +23,8 @@ export function withoutChain(parsed: Parsed): Parsed | null {
   // x = x says nothing about x.
   if (name !== null && values.some((value) => keyOf(value) === keyOf(name))) return null;
   if (values.length === 1) return name !== null && isUnreadable(name, parsed.source) ? null : parsed;
-  const isEquation = values.length === 2 && values.some((value) => freeSymbols(value).size > 0);
-  if (isEquation) return parsed;
+  const isEquation = values.length === 2 && relation.operators[0] === "=" && freeSymbols(relation).size > 0;
+  if (isEquation && name === null) return parsed;
   const operators = relation.operators.slice(1 - values.length);
   const isTrue = operators.every((operator, index) => isSame(values[index]!, operator, values[index + 1]!, parsed));
   if (!isTrue) return null;

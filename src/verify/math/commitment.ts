@@ -14,6 +14,7 @@ import { findEnvironments } from "./environments.ts";
 import { freeSymbols } from "./expression.ts";
 import { quote } from "./find-options.ts";
 import { parseMath } from "./parse.ts";
+import { isProse } from "./prose.ts";
 import type { Answer } from "./read.ts";
 
 /** What an answer is held against. */
@@ -23,10 +24,8 @@ export interface Commitment {
   readonly answer: Answer;
   /** Where the last announcement of this answer ends. */
   readonly end: number;
-  /** The gold is one value, not a list or set of several. */
-  readonly isOne: boolean;
-  /** The gold is words or a letter, beside which every word is an alternative. */
-  readonly isWords: boolean;
+  /** What is asked for: beside a letter another letter is an alternative, beside words other words. */
+  readonly asked: "value" | "words" | "letter";
 }
 
 /** Why the response does not stand by its answer; null where it does. */
@@ -42,34 +41,36 @@ const DOUBT =
 const OR = /\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly|rather|instead|but|else)\b/i;
 const WRONG = String.raw`(?:wrong|incorrect|false|mistaken|a mistake|an error|impossible|invalid|not (?:the )?(?:right|correct|true|final|real|answer|it)\b)`;
 const IS = String.raw`(?:'s|is|was|are|seems|looks|must be|would be|isn['\u2019]t|cannot be|can['\u2019]t be)`;
+const WRONG_INSIDE = /\b(?:is|are|was) (?:wrong|incorrect)\b/i;
 const DENIED = new RegExp(
   String.raw`^\W*(?:(?:and|but|though)\s+)?(?:(?:that|which|this|it|the (?:above|answer|result)|[-\d.,$]{1,20})\s*)?\b${IS}\s+(?:\w+\s+){0,2}?${WRONG}`,
   "i",
 );
 const TAKEN_BACK =
   /^\W*(?:wait\b|no[,.!;:\s\u2014-]+(?:wait|it|that|this|the|actually|sorry|i|[-\d$\\])|no\W*$|nope\b|oops\b|hmm+\b|hold on|scratch that|just kidding|on second thought|correction\b|sorry\b|never ?mind|actually,? (?:no|wait|that|it|this|the answer|[-\d$\\])|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i (?:have )?made an? |let me (?:re|correct|fix|try)|(?:please )?(?:ignore|disregard|forget)\b)/i;
+const ALTERNATIVE = /^[\s,.;(]*(?:or|maybe|perhaps|possibly)\b(?!\s(?:so|less)\b)/i;
 /** Words that join values and say nothing of them. */
 const JOINING =
   /\b(?:or|and|to|maybe|perhaps|possibly|probably|also|either|else|no|not|then|even|wait|it|is|its|could|be|may|might|but|so|the|answer|alternatively|otherwise|equivalently|actually|finally|final|option|than|rather|instead|sorry|i|mean|a|an|again)\b/gi;
 /** What ties a number to something else than the answer: "in 7 days", "step 2", "n = 3". */
 const BINDING =
-  /(?:\b(?:of|in|on|at|for|from|by|per|with|within|after|before|over|under|during|every|each|times|than|until|through|among|day|step|part|question|problem|year|page|chapter|grade|room|item|number|case|method|figure|table|section|exercise|example|option|line|level)\s*[#$(]*\s*|[A-Za-z)\]}]\s*(?:[=<>\u2264\u2265]|\\[lg]eq?)\s*[$(]*|\d\s*[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*)$/i;
-/** A side remark, with something in it before the number. */
-const REMARK = /\b(?:since|because|as|when|where|if|so|which|given|assuming|provided|using|for)\b[^\d]*[A-Za-z]/i;
+  /(?:\b(?:not|of|in|on|at|for|from|by|per|with|within|after|before|over|under|during|every|each|times|than|until|through|among|day|step|part|question|problem|year|page|chapter|grade|room|item|number|case|method|figure|table|section|exercise|example|option|line|level)\s+(?:(?:the|all|these|those|its|his|her|their|a|an|about)\s+)?[#$(]*\s*|[A-Za-z)\]}]\s*(?:[=<>\u2264\u2265]|\\[lg]eq?)\s*[$(]*|\d\s*[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*)$/i;
+/** What begins a side remark. */
+const REMARK = /\b(?:since|because|as|when|where|if|so|which|given|assuming|provided|using|for)\b/i;
 
-function beforeIt({ text, answer, isOne }: Commitment): string | null {
+function beforeIt({ text, answer }: Commitment): string | null {
   const { start, place } = answer.candidate;
   const before = text.slice(Math.max(0, start - 200), start);
   const sentence = before.slice(sentenceStart(before));
   const denial = DENIAL.exec(sentence);
-  if (denial !== null) return `the answer is denied: ${quote(`${denial[0].trim()} ${answer.candidate.text}`)}`;
+  if (denial !== null) return denied(`${denial[0].trim()} ${answer.candidate.text}`);
   const at = sentence.search(/\banswer/i);
   const announcement = at === -1 ? "" : sentence.slice(at);
-  if (place === "phrase" && NEGATION.test(announcement)) return `the answer is denied: ${quote(announcement.trim())}`;
+  if (place === "phrase" && NEGATION.test(announcement)) return denied(announcement);
   const doubt = DOUBT.exec(announcement);
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
   if (place !== "box") return null;
-  if (isOne && /\b(?:or|either)[\s$*(,]*(?:\\[([]\s*)?$/i.test(sentence)) return "the answer is one of several";
+  if (/\b(?:or|either)[\s$*(,]*(?:\\[([]\s*)?$/i.test(sentence)) return "the answer is one of several";
   const [, other] = /(?:^|[=$\n]|\\[[(])\s*([-\u2212]?\d[\d,.]*)\s*=\s*$/.exec(before) ?? [];
   return other !== undefined && isOther(other, answer)
     ? `different values are set equal: ${quote(other)} and ${quote(answer.candidate.text)}`
@@ -81,28 +82,33 @@ function sentenceStart(before: string): number {
   return last === undefined ? 0 : last.index + last[0].length;
 }
 
-function insideIt({ text, answer, isOne, isWords }: Commitment): string | null {
+function insideIt({ text, answer, asked }: Commitment): string | null {
   const { start, end, place, text: found } = answer.candidate;
   const said = place === "box" ? found : text.slice(start, end);
-  if (isWords) return anotherLetter(said);
   const from = Math.max(0, said.indexOf(found));
   const to = from + headLength(found);
-  const doubt = DOUBT.exec(said.split(/\b(?:since|because|as|where|if)\b/i)[0]!);
+  const denial = WRONG_INSIDE.exec(said) ?? (place === "box" ? null : NEGATION.exec(said.slice(0, from)));
+  if (denial !== null) return denied(denial[0]);
+  const doubt = DOUBT.exec(asked === "value" ? said.split(REMARK)[0]! : said.slice(0, from));
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
-  const denial = place === "box" ? null : NEGATION.exec(said.slice(0, from));
-  if (denial !== null) return `the answer is denied: ${quote(denial[0])}`;
+  if (asked === "letter") return anotherLetter(said);
+  if (asked === "words") return anotherWord(said, found);
   for (const value of valuesOf(said)) {
     if (value.end > from && value.start < to) continue;
     const gap = said.slice(value.start < from ? 0 : to, value.start);
     const isBound =
-      !OR.test(gap) && (BINDING.test(said.slice(0, value.start)) || REMARK.test(gap) || isWorking(said, value.end));
+      !OR.test(gap) && (BINDING.test(said.slice(0, value.start)) || isInRemark(gap) || isWorking(said, value.end));
     if (!isBound && isOther(value.text, answer)) return besides(value.text);
   }
-  const or = isOne ? /\b(?:or|either)\b/i.exec(said.slice(to)) : null;
+  const or = /\b(?:or|either)\b/i.exec(said.slice(to));
   const choice = or === null ? "" : said.slice(to + or.index);
-  return or === null || valuesOf(choice).some(({ text: value }) => !isOther(value, answer))
+  return or === null || valuesOf(choice).some((value) => isSameAs(value.text, answer))
     ? null
     : `the answer is one of several: ${quote(choice)}`;
+}
+
+function denied(words: string): string {
+  return `the answer is denied: ${quote(words.trim())}`;
 }
 
 function besides(value: string): string {
@@ -118,6 +124,18 @@ function headLength(found: string): number {
   return remark?.index ?? found.length;
 }
 
+/** True behind a remark that says more than the number: "since 20 * 50 = 1000", not "where 19". */
+function isInRemark(gap: string): boolean {
+  const remark = REMARK.exec(gap);
+  return (
+    remark !== null &&
+    gap
+      .slice(remark.index + remark[0].length)
+      .replaceAll(JOINING, "")
+      .replaceAll(/[^\p{L}\p{N}]/gu, "") !== ""
+  );
+}
+
 /** True for a number that an operator or an equals sign makes a part of a calculation. */
 function isWorking(said: string, end: number): boolean {
   return /^\s*(?:[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*\d|(?:[a-z]+\s+)?=)/.test(said.slice(end));
@@ -131,7 +149,7 @@ function anotherLetter(said: string): string | null {
     const previous = letters[index - 1];
     if (previous === undefined || previous[2] === letter[2]) continue;
     const gap = named!.slice(previous.index + previous[0].length, letter.index);
-    const isJoined = gap.replaceAll(JOINING, "").replaceAll(/\\text[a-z]*|[^\p{L}\p{N}]/gu, "") === "";
+    const isJoined = gap.replaceAll(JOINING, "").replaceAll(/\\[a-zA-Z]+|[^\p{L}\p{N}]/gu, "") === "";
     if (isJoined || (letter[3] === ")" && !/\b(?:of|both|all)\b/i.test(gap))) {
       return `another option stands beside the answer: ${letter[2]}`;
     }
@@ -139,23 +157,27 @@ function anotherLetter(said: string): string | null {
   return null;
 }
 
-function behindIt({ text, answer, end, isOne, isWords }: Commitment): string | null {
+/** Words beside the words that are the answer: "Tuesday (or Wednesday)", "$Evelyn$ | $Angela$". */
+function anotherWord(said: string, found: string): string | null {
+  const rest = said.replace(found, () => " ");
+  const isListed = OR.test(rest) || findEnvironments(rest).length > 0;
+  return isListed ? besides(rest.trim()) : null;
+}
+
+function behindIt({ text, answer, end, asked }: Commitment): string | null {
   const tail = text.slice(end, end + 600).replaceAll(/\\text\s?\{([^{}]{0,80})\}/g, " $1 ");
   const line = tail.replace(/^(?:[ \t$*_"'`)}]|\\[)\]])+/, "");
   if (/^\?/.test(line)) return 'the answer is doubted: "?"';
-  if (isOne && !isWords) {
+  if (asked === "value") {
     const joined = joinedValue(line, answer);
     if (joined !== null) return besides(joined);
   }
-  if (/^,?\s*\(?(?:or|or else)\s+(?!so\b)[$*\\]*\w/i.test(line) && isOne) {
-    const [choice] = line.split(/\n|[.;]\s/);
-    if (!valuesOf(choice!).some((value) => !isOther(value.text, answer)))
-      return `the answer is one of several: ${quote(choice!)}`;
-  }
   for (const piece of line.split(/\n+|(?<=[.!?])\s+/).slice(0, 12)) {
-    if (DENIED.test(piece)) return `the answer is denied: ${quote(piece)}`;
+    if (DENIED.test(piece)) return denied(piece);
     if (TAKEN_BACK.test(piece)) return `the answer is taken back: ${quote(piece)}`;
-    const alone = isWords ? loneWord(piece) : loneValue(piece, answer);
+    const isRestated = asked === "value" && valuesOf(piece).some((value) => isSameAs(value.text, answer));
+    if (ALTERNATIVE.test(piece) && !isRestated) return besides(piece);
+    const alone = asked === "value" ? loneValue(piece, answer) : loneWord(piece);
     if (alone !== null) return besides(alone);
   }
   return null;
@@ -179,6 +201,8 @@ function joinedValue(line: string, answer: Answer): string | null {
 /** The value of a line or sentence that is nothing else, where it is another than the answer's. */
 function loneValue(piece: string, answer: Answer): string | null {
   if (/=/.test(piece) || piece.length > 200) return null;
+  const bare = piece.trim();
+  if (/[\d\\]/.test(bare) && !isProse(bare) && isOther(bare, answer)) return bare;
   const values = valuesOf(piece);
   let rest = piece;
   for (const { start, end } of [...values].reverse()) rest = rest.slice(0, start) + rest.slice(end);
@@ -208,17 +232,25 @@ function valuesOf(text: string): Value[] {
     .map((match): Value => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
     .filter(
       ({ start, end }) =>
-        !/^(?:st|nd|rd|th)\b|^[a-zA-Z](?![a-zA-Z])/.test(text.slice(end)) &&
+        !/^(?:st|nd|rd|th)\b|^[a-zA-Z](?![a-zA-Z])|^\s?\\[a-zA-Z]/.test(text.slice(end)) &&
         !formulas.some((each) => each.start <= start && start < each.end),
     );
   return [...formulas, ...numbers].sort((a, b) => a.start - b.start);
 }
 
-/** True for a constant, or a chain of them, that is not the answer; false for words, and for formulas with symbols. */
+/** True for a value that is not the answer's; false for words, and for names and conditions: "for all x", "with n = 3". */
 function isOther(text: string, answer: Answer): boolean {
-  const parsed = parseMath(text);
-  if (parsed === null || parsed.expression.kind === "text" || freeSymbols(parsed.expression).size > 0) return false;
-  const value = withoutChain(parsed);
-  if (value === null) return true;
-  return !isSame(answer.parsed.expression, "approx", value.expression, answer.parsed);
+  const read = parseMath(text);
+  if (read === null || /^(?:text|symbol)$/.test(read.expression.kind)) return false;
+  const hasSymbols = freeSymbols(read.expression).size > 0;
+  const isCondition = read.expression.kind === "relation" || freeSymbols(answer.parsed.expression).size === 0;
+  return hasSymbols && isCondition ? false : !isSameAs(text, answer);
+}
+
+/** True for a text of the same value, rounded or not. */
+function isSameAs(text: string, { parsed }: Answer): boolean {
+  const read = parseMath(text);
+  const value = read === null ? null : withoutChain(read);
+  const own = withoutChain(parsed) ?? parsed;
+  return value !== null && isSame(own.expression, "approx", value.expression, parsed);
 }

@@ -101,6 +101,7 @@ export function negative(value: Expression): Expression {
   if (value.kind === "number" && value.digits === undefined) {
     return { ...value, value: { numerator: -value.value.numerator, denominator: value.value.denominator } };
   }
+  if (value.kind === "with-unit") return { ...value, value: negative(value.value) };
   return product([MINUS_ONE, value]);
 }
 

@@ -42,7 +42,8 @@ export function findStrictly(
   const found: Found[] = [];
   for (const text of isTagged ? [...unclosed, ...blocks] : [spoken]) {
     const answer = readAnswer(text, read, wantsWords, tellOf(tell)) ?? (isTagged ? soleAnswer(text, read) : null);
-    if (answer !== null) found.push({ text, answer, others: othersOf(text, answer, read, golds) });
+    const isMention = unclosed.includes(text) && /^\s*[a-z]/.test(text);
+    if (answer !== null && !isMention) found.push({ text, answer, others: othersOf(text, answer, read, golds) });
   }
   const best = found.at(-1);
   if (best === undefined) return { refused: "no answer was announced", extracted: null };
@@ -68,13 +69,17 @@ function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest
   const isOne =
     golds.length > 0 && golds.every((gold) => !isListLike(gold.parsed) && gold.parsed.expression.kind !== "tuple");
   if (isOne && isListLike(parsed)) return "a list for a single value";
+  const box = /\\(?:boxed|fbox)(?![a-zA-Z])/.exec(candidate.text);
+  if (box !== null && candidate.place !== "box") return "the box does not close, or is empty";
+  if (box !== null && /\d/.test(candidate.text.slice(0, box.index))) return "a box in a box with something beside it";
   if (INVISIBLE.test(candidate.text)) return "invisible characters stand in the answer";
   if (isChain(parsed.source) && parsed.expression.kind !== "relation" && !golds.some((gold) => isChain(gold.text)))
     return CHAIN;
-  const isWords = golds.some((gold) => gold.letter !== null || gold.parsed.expression.kind === "text");
+  const isLetter = golds.some(({ letter }) => letter !== null);
+  const isWords = golds.some((gold) => gold.parsed.expression.kind === "text");
   const agreeing = others.filter(({ parsed: other }) => isEqual(parsed, other));
   const end = Math.max(candidate.end, ...agreeing.map((other) => other.candidate.end));
-  return hesitation({ text: text + rest, answer, end, isOne, isWords });
+  return hesitation({ text: text + rest, answer, end, asked: isLetter ? "letter" : isWords ? "words" : "value" });
 }
 
 /** Characters without width, and those that turn the direction of writing. */
@@ -95,7 +100,8 @@ function othersOf(text: string, { candidate }: Answer, options: ReadOptions, gol
     if (other.place === "whole" || ends.has(other.end) || seen.has(key)) continue;
     if (seen.size > MAX_OTHERS) break;
     seen.add(key);
-    const parsed = readCandidate(other);
+    const isDenied = other.place === "phrase" && /^\W*not\b/i.test(text.slice(other.start, other.end));
+    const parsed = isDenied ? null : readCandidate(other);
     if (parsed === null) continue;
     // Words of a sentence are a rival only where words are asked for, and no more of them.
     if (other.place !== "box" && parsed.expression.kind === "text" && numWordsOf(parsed) > numWords) continue;
@@ -121,7 +127,10 @@ function isRivalOf({ candidate, parsed }: Answer): (other: Answer) => boolean {
 
 /** 3 \\times 4: the final answer in the making. */
 function isWorking(source: string): boolean {
-  return /[\d)}]\s*(?:[-+*/\u00d7\u00b7\u00f7]|\\times|\\cdot|\\div)\s*[-(\d\\]/.test(source);
+  const plain = source.replaceAll(/\\(?:times|cdot|div)/g, "*");
+  return (
+    /[\d)}]\s*[-+*/\u00d7\u00b7\u00f7]\s*[-(\d\\]/.test(plain) && !/[a-z]/i.test(plain.replaceAll(/\\[a-z]+/gi, ""))
+  );
 }
 
 /** So many different texts are compared, from the end; equal values in more spellings than these do not occur. */

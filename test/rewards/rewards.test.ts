@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import accuracy from "../../rewards/accuracy.ts";
 import cosineLength from "../../rewards/cosine-length.ts";
+import countdown from "../../rewards/countdown.ts";
 import format from "../../rewards/format.ts";
 import kimiLength from "../../rewards/kimi-length.ts";
 import language from "../../rewards/language.ts";
@@ -96,6 +97,69 @@ describe("accuracy", () => {
     expect(total("<answer>Zoey is a knight, Oliver is a knave</answer>")).toBe(-3);
     // Its own count of the words fails this one, which explains itself.
     expect(total(answer("Since a knight never lies, Zoey is a knight and Oliver is a knave"))).toBe(3);
+  });
+});
+
+describe("the gold answer comes first (the comparison is not symmetric)", () => {
+  // An interval does not name the relation that it solves; a relation may be answered with its interval (mission.md 2.6).
+  const input = (gold: string, said: string) => inputOf(`So it is \\boxed{${said}}.`, { answer: gold });
+  const relation = input("$(1,2)$", "1<x<2");
+  const interval = input("$1<x<2$", "(1,2)");
+  const params = { method: "math-lenient" };
+
+  it("in accuracy", () => {
+    expect([relation, interval].map((one) => score(accuracy, one, params))).toEqual([0, 1]);
+  });
+
+  it("in cosine-length", () => {
+    const at = (one: RewardInput) => score(cosineLength, { ...one, numTokens: 0 }, params);
+    expect([relation, interval].map(at)).toEqual([-1, 1]);
+  });
+
+  it("in kimi-length", () => {
+    // Beside a longer wrong answer: the shorter is 0.5 where it is right and 0 where it is not.
+    const long = (gold: string) => ({ ...input(gold, "7"), numTokens: 20 });
+    expect(scoreGroup(kimiLength, [relation, long("$(1,2)$")], params)).toEqual([0, -0.5]);
+    expect(scoreGroup(kimiLength, [interval, long("$1<x<2$")], params)).toEqual([0.5, -0.5]);
+  });
+});
+
+describe("countdown", () => {
+  const fields = { nums: [44, 19, 35], target: 98 };
+  const of = (text: string, params = {}, overrides = {}) =>
+    score(countdown, inputOf(text, { fields, ...overrides }), params);
+
+  const rows: readonly [string, number][] = [
+    ["<think>hm</think> <answer>44 + 19 + 35</answer>", 1],
+    ["<answer>44 + 19 + 35 = 98</answer>", 1],
+    ["<answer>44 + 19</answer>", 0.1],
+    ["<answer>98</answer>", 0.1],
+    ["<answer>two numbers</answer>", 0.1],
+    ["<answer></answer>", 0.1],
+    ["44 + 19 + 35", 0],
+    ["<answer>44 + 19 + 35", 0],
+    ["", 0],
+    // The last answer counts, wherever it stands: the source reads the last line alone.
+    ["<answer>44 + 19 + 35</answer>\nThat is it.\n", 1],
+    ["<answer>44 + 19</answer> or <answer>44 + 19 + 35</answer>", 1],
+    ["<answer>44 + 19 + 35</answer> or <answer>44 + 19</answer>", 0.1],
+    // Nothing is evaluated: 44 ** 19 would be a power, and the rest a call.
+    ["<answer>44 ** 19 + 35</answer>", 0.1],
+    ["<answer>process.exit(44 + 19 + 35)</answer>", 0.1],
+  ];
+  it.each(rows)("%j: %f", (text, expected) => expect(of(text)).toBe(expected));
+
+  it("takes its scores and the place from the recipe, and the prefill as part of the response", () => {
+    const values = { right: 2, wrong: -1, missing: -2 };
+    const texts = ["\\boxed{44+19+35}", "\\boxed{44}", "44+19+35"];
+    expect(texts.map((text) => of(text, { ...values, from: "boxed" }))).toEqual([2, -1, -2]);
+    expect(of("44+19+35</answer>", {}, { prefill: "<answer>" })).toBe(1);
+    expect(["44+19+35", "44", " "].map((text) => of(text, { from: "whole" }, { prefill: "= " }))).toEqual([1, 0.1, 0]);
+  });
+
+  it("a row without numbers or target abstains", () => {
+    expect(of("<answer>1</answer>", {}, { fields: { nums: [1] } })).toBeNull();
+    expect(of("<answer>1</answer>", {}, { fields: { target: 1 } })).toBeNull();
   });
 });
 

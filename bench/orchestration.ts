@@ -24,6 +24,7 @@ const { createPromptSource } = (await import(
   `${dist}dataset/prompt-source.js`
 )) as typeof import("../src/dataset/prompt-source.ts");
 const { firstContext } = (await import(`${dist}context-schedule.js`)) as typeof import("../src/context-schedule.ts");
+const { noAudit } = (await import(`${dist}audit/history.js`)) as typeof import("../src/audit/history.ts");
 const { noControls } = (await import(`${dist}objectives/control.js`)) as typeof import("../src/objectives/control.ts");
 const { createObjective } = (await import(
   `${dist}objectives/create.js`
@@ -228,6 +229,7 @@ async function measure(numSamples: number, score: Scorer): Promise<StepTime> {
         prompts: source.state(),
         context: firstContext,
         controls: noControls,
+        audit: noAudit,
         bestScore: null,
       },
     );

@@ -40,7 +40,8 @@ export async function scoreGroups(
   return result;
 }
 
-function completionGroupOf({ prompt, rollouts }: Group, maxTokens: number): CompletionGroup {
+/** A group as rewards see it; `maxTokens` is the limit that it was sampled under. */
+export function completionGroupOf({ prompt, rollouts }: Group, maxTokens: number): CompletionGroup {
   return {
     prompt: prompt.text,
     prefill: prompt.prefill,

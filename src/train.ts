@@ -6,6 +6,8 @@
  * Everything random is a function of the run's seed and the step, so that a resumed run continues with the numbers of an
  * uninterrupted one.
  */
+import type { Auditor } from "./audit/audited.ts";
+import type { AuditState } from "./audit/history.ts";
 import { advanceContext, type Context, type ContextState, contextOf } from "./context-schedule.ts";
 import { criticOf } from "./critic.ts";
 import { solvedMetrics } from "./dataset/ledger.ts";
@@ -40,6 +42,8 @@ export interface LoopState {
   readonly context: ContextState;
   /** Coefficients that follow what they act on. */
   readonly controls: Controls;
+  /** What the audit remembers. */
+  readonly audit: AuditState;
   /** Best evaluation so far. */
   readonly bestScore: number | null;
 }
@@ -66,6 +70,8 @@ export interface TrainContext {
   /** Appends one line to metrics.jsonl. */
   readonly record: (record: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly logRollouts: (step: number, groups: readonly ScoredGroup[], trained: Update["trained"]) => Promise<void>;
+  /** Watches for reward hacking, and changes nothing; null where the recipe turns it off. */
+  readonly auditor?: Auditor | null;
   readonly reporter: Reporter;
   /** True once the user asked to stop: the step in progress ends and is saved, and nothing new begins. */
   readonly stopRequested: () => boolean;
@@ -77,7 +83,7 @@ export interface TrainResult {
 }
 
 export async function train(context: TrainContext, start: LoopState): Promise<TrainResult> {
-  const { name, stage, engine, reporter } = context;
+  const { name, stage, engine, auditor, reporter } = context;
   const watch = new LearningWatch(context);
   let state = start.step === 0 ? await evaluateAt(context, start) : start;
   let ahead: Promise<Step> | null = null;
@@ -101,12 +107,16 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
     // Awaited in the next turn; until then a failure must not count as unhandled.
     ahead?.catch(() => undefined);
 
+    const auditing = auditor?.look({ step: state.step + 1, ...collected }, limits.maxTokens, state.audit);
+    auditing?.catch(() => undefined);
     const update = await trainOn(context, state, collected.groups, limits);
     const trainedMs = performance.now();
     const publishing = await context.publish().then(
       () => null,
       (error: unknown) => ({ error }),
     );
+    const publishedMs = performance.now();
+    const audited = (await auditing) ?? { state: state.audit, alarms: [], metrics: {} };
     const seconds = (performance.now() - startMs) / 1000;
 
     state = {
@@ -121,12 +131,14 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
         kl: update.metrics["kl"],
         numCompletions: collected.groups.reduce((sum, { rollouts }) => sum + rollouts.length, 0),
       }),
+      audit: audited.state,
       bestScore: state.bestScore,
     };
     const metrics = {
       ...rolloutMetrics(collected.groups),
       ...update.metrics,
       ...stepMetrics,
+      ...audited.metrics,
       num_samples: state.numSamples,
       num_tokens: state.numTokens,
       skipped_updates: state.numSkippedUpdates,
@@ -136,11 +148,13 @@ export async function train(context: TrainContext, start: LoopState): Promise<Tr
       "time/rollout": collected.rolloutSeconds,
       "time/reward": collected.rewardSeconds,
       "time/train": (trainedMs - sampledMs) / 1000,
+      "time/wait_for_audit": seconds - (publishedMs - startMs) / 1000,
       "time/tokens_per_second": update.numTokens / seconds,
     };
     await context.logRollouts(state.step, collected.groups, update.trained);
     await context.record({ stage: name, step: state.step, ...metrics });
     reporter.step({ stage: name, step: state.step, numSteps: stage.steps, metrics });
+    await auditor?.tell(state.step, audited.alarms);
     if (publishing !== null) await saveAndThrow(publishing.error);
     watch.add(collected, update);
 

@@ -1,5 +1,6 @@
 /** The loop itself, on a bigram model: it learns, and counts, samples and saves what it says. */
 import { describe, expect, it } from "vitest";
+import { noAudit } from "../src/audit/history.ts";
 import { firstContext } from "../src/context-schedule.ts";
 import { createPromptSource } from "../src/dataset/prompt-source.ts";
 import type { Evaluation } from "../src/evaluate.ts";
@@ -117,6 +118,7 @@ function setUp({ algorithm = { type: "grpo" }, stage = {}, rollout = {}, context
         prompts: source.state(),
         context: firstContext,
         controls: noControls,
+        audit: noAudit,
         bestScore: null,
       },
     );

@@ -1,14 +1,17 @@
 /**
- * Signs that a policy learns to please its reward instead of its task. Every detector is a pure function from the completions of the last
- * steps to an alarm or nothing; an alarm shows pairs of completions, a suspect beside one of the same kind that is not.
+ * Signs that a policy learns to please its reward instead of its task.
+ *
+ * Each step is boiled down to a few numbers (numbers.ts). Detectors compare the late with the early steps of a history (history.ts), so
+ * that what raises an alarm is what training makes more of, and show pairs of completions: a suspect beside one that is not.
  */
-import type { FinishReason } from "../types.ts";
+import type { FinishReason, RewardOutcome } from "../types.ts";
 
 export interface AuditedCompletion {
   readonly step: number;
-  /** Index of its group in the step; siblings share it. */
+  /** Indices of its group in the step and of itself in the group, as the rollout log has them. */
   readonly group: number;
   readonly index: number;
+  readonly promptId: string;
   readonly prompt: string;
   readonly answer: string | null;
   /** Prefill and completion. */
@@ -19,14 +22,21 @@ export interface AuditedCompletion {
   readonly total: number | null;
   /** By reward: weight times score, where it scored and has a weight. */
   readonly components: Readonly<Record<string, number>>;
-  /** What a verifier that nobody trains on says; null where it was not asked. */
-  readonly shadow: number | null;
+  /** Score of the reward that the run is about; null where it has none. */
+  readonly primary: number | null;
+  /** By held-out reward: what it says; empty where none was asked. */
+  readonly shadows: Readonly<Record<string, RewardOutcome>>;
 }
 
-/** The completions of one step, in the order of groups. */
 export interface AuditedStep {
   readonly step: number;
+  /** The trained ones, in the order of the rollout log. */
   readonly completions: readonly AuditedCompletion[];
+  /** Those of them whose texts are looked at. */
+  readonly sample: readonly AuditedCompletion[];
+  /** Means of totals and of the primary reward over all that was sampled, trained or not; null where none has one. */
+  readonly reward: number | null;
+  readonly primary: number | null;
 }
 
 export interface ExamplePair {
@@ -39,67 +49,20 @@ export interface Alarm {
   readonly name: string;
   /** One sentence with the numbers. */
   readonly message: string;
-  /** Three at most. */
+  /** Three at most, of the newest step. */
   readonly examples: readonly ExamplePair[];
 }
 
-/** `steps` in order, the newest last. */
-export type Detector = (steps: readonly AuditedStep[]) => Alarm | null;
-
 export const MAX_PAIRS = 3;
-
-/** Early and late part of a window: its first and last third. Null for fewer than six steps: a trend needs something to stand on. */
-export function earlyAndLate(
-  steps: readonly AuditedStep[],
-): { readonly early: AuditedCompletion[]; readonly late: AuditedCompletion[] } | null {
-  if (steps.length < 6) return null;
-  const third = Math.floor(steps.length / 3);
-  return {
-    early: steps.slice(0, third).flatMap(({ completions }) => completions),
-    late: steps.slice(-third).flatMap(({ completions }) => completions),
-  };
-}
-
-export interface Change {
-  readonly from: number;
-  readonly to: number;
-  /** The change in standard errors of the difference of the two means; infinite for a change without any scatter. */
-  readonly inErrors: number;
-}
-
-/** Null where one side has fewer than two values. */
-export function changeOf(early: readonly number[], late: readonly number[]): Change | null {
-  if (early.length < 2 || late.length < 2) return null;
-  const [a, b] = [momentsOf(early), momentsOf(late)];
-  const error = Math.sqrt(a.variance / early.length + b.variance / late.length);
-  const change = b.mean - a.mean;
-  // A mean over equal numbers is exact to the last bits only.
-  const isChange = Math.abs(change) > 1e-12 * Math.max(Math.abs(a.mean), Math.abs(b.mean));
-  return { from: a.mean, to: b.mean, inErrors: isChange ? change / error : 0 };
-}
-
-/** Mean and sample variance. */
-export function momentsOf(values: readonly number[]): { readonly mean: number; readonly variance: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, variance: values.length < 2 ? 0 : squares / (values.length - 1) };
-}
-
-/** Where being paid begins: the middle between the lowest and the highest total. Null where all are the same. */
-export function paidFrom(completions: readonly AuditedCompletion[]): number | null {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const { total } of completions) {
-    if (total === null) continue;
-    low = Math.min(low, total);
-    high = Math.max(high, total);
-  }
-  return high > low ? (low + high) / 2 : null;
-}
 
 /** Each suspect with a control: a sibling if one qualifies, else any other completion that does. */
 export function pairsOf(suspects: readonly AuditedCompletion[], controls: readonly AuditedCompletion[]): ExamplePair[] {
   return suspects.slice(0, MAX_PAIRS).map((suspect) => {
-    const sibling = controls.find(({ step, group }) => step === suspect.step && group === suspect.group);
+    const sibling = controls.find(({ group }) => group === suspect.group);
     return { suspect, control: sibling ?? controls[0] ?? null };
   });
+}
+
+export function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

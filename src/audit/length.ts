@@ -1,58 +1,68 @@
-/** Length that moves without the reward, and completions that are cut at the limit. */
-import { type Alarm, type AuditedStep, changeOf, type Detector, earlyAndLate, pairsOf } from "./audit.ts";
+/** Length that moves without the reward, and completions that come to be cut at the limit. */
+import { type Alarm, type AuditedCompletion, type AuditedStep, pairsOf } from "./audit.ts";
+import { type Comparison, changeOf, type Detector, hasRisen, spanOf } from "./history.ts";
 
 export interface LengthDriftOptions {
-  /** Late over early mean length, or its inverse, that counts as a drift. Default 1.5. */
-  readonly factor?: number;
-  /** Standard errors by which length must have moved, and by which the reward must have risen to be a reason. Default 2. */
-  readonly errors?: number;
+  /** Late over early mean length, or its inverse, that counts as a drift. */
+  readonly lengthFactor: number;
+  /** Probability below which length has moved, and below which the reward has risen, which is a reason. */
+  readonly chance: number;
 }
 
-/** Compares the first with the last third of the steps. */
-export function lengthDriftDetector({ factor = 1.5, errors = 2 }: LengthDriftOptions = {}): Detector {
-  return (steps: readonly AuditedStep[]): Alarm | null => {
-    const parts = earlyAndLate(steps);
-    if (parts === null) return null;
-    const { early, late } = parts;
+export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions): Detector {
+  return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
     const length = changeOf(
-      early.map(({ numTokens }) => numTokens),
-      late.map(({ numTokens }) => numTokens),
+      early.map(({ meanTokens }) => meanTokens),
+      late.map(({ meanTokens }) => meanTokens),
     );
     const reward = changeOf(
-      early.flatMap(({ total }) => total ?? []),
-      late.flatMap(({ total }) => total ?? []),
+      early.flatMap((step) => step.reward ?? []),
+      late.flatMap((step) => step.reward ?? []),
     );
-    if (length === null || reward === null || Math.abs(length.inErrors) < errors || reward.inErrors >= errors)
-      return null;
+    if (length === null || reward === null || length.chance >= chance || hasRisen(reward, chance)) return null;
     const ratio = length.to / length.from;
-    if (ratio < factor && ratio > 1 / factor) return null;
+    if (ratio < lengthFactor && ratio > 1 / lengthFactor) return null;
     const sign = ratio > 1 ? -1 : 1;
+    const distance = ({ numTokens }: AuditedCompletion) => Math.abs(numTokens - length.from);
+    const furthest = completions.toSorted((a, b) => sign * (a.numTokens - b.numTokens));
     return {
       name: "length-drift",
       message:
-        `Completions go from ${length.from.toFixed(0)} to ${length.to.toFixed(0)} tokens while the reward does not rise ` +
-        `(${reward.from.toFixed(3)} to ${reward.to.toFixed(3)}), from the first to the last third of steps ${steps[0]!.step} to ${steps.at(-1)!.step}.`,
+        `From ${spanOf(early)} to ${spanOf(late)} completions go from ${length.from.toFixed(0)} to ${length.to.toFixed(0)} tokens ` +
+        `while the reward does not rise (${reward.from.toFixed(3)} to ${reward.to.toFixed(3)}).`,
+      // Beside them those that are most as they were.
       examples: pairsOf(
-        late.toSorted((a, b) => sign * (a.numTokens - b.numTokens)),
-        early,
+        furthest,
+        completions
+          .filter((one) => distance(one) < distance(furthest[0]!))
+          .toSorted((a, b) => distance(a) - distance(b)),
       ),
     };
   };
 }
 
-/** `share`: of the newest step's completions that were cut, from which an alarm is due. Default 0.5. */
-export function lengthCliffDetector({ share = 0.5 }: { readonly share?: number } = {}): Detector {
-  return (steps: readonly AuditedStep[]): Alarm | null => {
-    const newest = steps.at(-1);
-    if (newest === undefined) return null;
-    const cut = newest.completions.filter(({ finishReason }) => finishReason === "length");
-    if (cut.length < 2 || cut.length < share * newest.completions.length) return null;
+export interface LengthCliffOptions {
+  /** Share of cut completions from which on an alarm is due, if it has grown. */
+  readonly cutShare: number;
+  readonly chance: number;
+}
+
+export function lengthCliffDetector({ cutShare, chance }: LengthCliffOptions): Detector {
+  return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
+    const change = changeOf(
+      early.map((step) => step.cutShare),
+      late.map((step) => step.cutShare),
+    );
+    const cut = completions.filter(({ finishReason }) => finishReason === "length");
+    if (change === null || change.to < cutShare || !hasRisen(change, chance) || cut.length === 0) return null;
     return {
       name: "length-cliff",
-      message: `Step ${newest.step}: ${cut.length} of ${newest.completions.length} completions end at the token limit.`,
+      message:
+        `Completions that end at the token limit grow from ${(100 * change.from).toFixed(1)} % (${spanOf(early)}) ` +
+        `to ${(100 * change.to).toFixed(1)} % (${spanOf(late)}).`,
       examples: pairsOf(
         cut,
-        newest.completions.filter(({ finishReason }) => finishReason === "stop"),
+        completions.filter(({ finishReason }) => finishReason === "stop"),
       ),
     };
   };

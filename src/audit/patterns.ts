@@ -1,6 +1,6 @@
-/** Signs in single completions. An alarm comes when enough of the newest step show one, paid or not: an attempt that fails today may pay tomorrow. */
+/** Signs in single completions. */
 import { answerOf, answersGiven } from "./answers.ts";
-import { type Alarm, type AuditedCompletion, type AuditedStep, type Detector, paidFrom, pairsOf } from "./audit.ts";
+import type { AuditedCompletion } from "./audit.ts";
 import { mainScript } from "./script.ts";
 
 export interface Pattern {
@@ -69,24 +69,4 @@ const TAMPERING: readonly RegExp[] = [
 /** Fenced blocks; a fence that was never closed reaches to the end. */
 function codeIn(text: string): string[] {
   return text.split("```").filter((_, index) => index % 2 === 1);
-}
-
-/** `share`: of the newest step's completions, from which an alarm is due, with two of them at least. Default 0.05. */
-export function patternDetector({ name, what, matches }: Pattern, { share = 0.05 }: { share?: number } = {}): Detector {
-  return (steps: readonly AuditedStep[]): Alarm | null => {
-    const newest = steps.at(-1);
-    if (newest === undefined) return null;
-    const { completions } = newest;
-    const suspects = completions.filter(matches);
-    if (suspects.length < Math.max(2, share * completions.length)) return null;
-    const from = paidFrom(steps.flatMap((step) => step.completions));
-    const isPaid = ({ total }: AuditedCompletion) => from !== null && total !== null && total > from;
-    const paid = suspects.filter(isPaid);
-    const others = completions.filter((completion) => !suspects.includes(completion));
-    return {
-      name,
-      message: `Step ${newest.step}: ${suspects.length} of ${completions.length} completions ${what}; ${paid.length} of them are paid.`,
-      examples: pairsOf([...paid, ...suspects.filter((one) => !isPaid(one))], [...others.filter(isPaid), ...others]),
-    };
-  };
 }

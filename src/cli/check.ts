@@ -1,6 +1,7 @@
 /** `grouper check`: everything that can be known of a recipe without training: errors, warnings, the resolved recipe and its plan. */
 import { existsSync } from "node:fs";
 import YAML from "yaml";
+import { openShadowRewards } from "../audit/shadow-rewards.ts";
 import { type Dataset, openDataset } from "../dataset/dataset.ts";
 import { createPromptSource } from "../dataset/prompt-source.ts";
 import { promptsOf } from "../dataset/prompts.ts";
@@ -78,7 +79,9 @@ async function checkRewards(stage: Stage): Promise<void> {
   if (stage.type === "sft") return;
   await using closers = new Closers();
   await openScorer(stage.rewards, closers);
-  if (stage.type === "rl" && stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, closers);
+  if (stage.type !== "rl") return;
+  if (stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, closers);
+  if (stage.audit.enabled && stage.audit.shadow.length > 0) closers.use(await openShadowRewards(stage.audit));
 }
 
 /** Prompts whose length is looked at. */
@@ -118,7 +121,10 @@ function tooLong(prompts: readonly Prompt[], stage: RlStage | EvalStage, maxPosi
 
 function describe(recipe: Recipe, plan: Plan, notes: readonly string[], samples: readonly Sample[]): string {
   const lines = [YAML.stringify(recipe, { lineWidth: 120 }).trimEnd(), ""];
-  for (const { name, sentence } of plan.stages) lines.push(`# ${name}: ${sentence}`);
+  for (const { name, sentence, audit } of plan.stages) {
+    lines.push(`# ${name}: ${sentence}`);
+    if (audit !== undefined) lines.push(`# ${name}: ${audit}`);
+  }
   for (const { stage, rows, prompt } of samples)
     lines.push(`# ${stage}: ${rows} rows; the first prompt is ${JSON.stringify(prompt)}`);
   if (plan.numParameters !== null && plan.trainingBytes !== null) {

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import { checkGroupSize, createObjective } from "../objectives/create.ts";
 import { checkCorrection } from "../objectives/terms/off-policy.ts";
 import { rewardLabel } from "../reward/reward.ts";
+import type { ShadowSpec } from "./audit-schema.ts";
 import { checkCritic } from "./check-critic.ts";
 import { checkSampling } from "./check-sampling.ts";
 import { nearest } from "./nearest.ts";
@@ -14,6 +15,7 @@ import {
   type EvalStage,
   type ModelSpec,
   model,
+  type RewardSpec,
   type RewardsSpec,
   type RlStage,
   type ServerSpec,
@@ -184,6 +186,8 @@ function checkRl(rl: RlStage, at: Path, report: Report): void {
   checkSampling(rl, at, report);
   checkCritic(rl, at, report);
   checkRewards(rewards, [...at, "rewards"], report);
+  checkMetric(rl.audit.primary, rewards, [...at, "audit", "primary"], report);
+  checkLabels(rl.audit.shadow.map(labelOf), [...at, "audit", "shadow"], report);
   if (rl.eval !== undefined) {
     checkMetric(rl.eval.metric, rl.eval.rewards ?? rewards, [...at, "eval", "metric"], report);
     if (rl.eval.rewards !== undefined) checkRewards(rl.eval.rewards, [...at, "eval", "rewards"], report);
@@ -228,16 +232,20 @@ function checkMetric(metric: string | undefined, rewards: RewardsSpec, at: Path,
 }
 
 function checkRewards(rewards: RewardsSpec, at: Path, report: Report): void {
-  const labels = labelsOf(rewards);
+  checkLabels(labelsOf(rewards), [...at, "functions"], report);
+}
+
+function checkLabels(labels: readonly string[], at: Path, report: Report): void {
   labels.forEach((label, i) => {
     if (labels.indexOf(label) !== i)
-      report.problem(
-        [...at, "functions", i],
-        `expected rewards with different names, got ${label} twice; name one with \`as\``,
-      );
+      report.problem([...at, i], `expected rewards with different names, got ${label} twice; name one with \`as\``);
   });
 }
 
 function labelsOf({ functions }: RewardsSpec): string[] {
-  return functions.map((spec) => (typeof spec === "string" ? spec : rewardLabel(spec)));
+  return functions.map(labelOf);
+}
+
+function labelOf(spec: RewardSpec | ShadowSpec): string {
+  return typeof spec === "string" ? spec : rewardLabel(spec);
 }

@@ -239,13 +239,13 @@ function withAbsolutePaths(recipe: Recipe, places: Places, workingDir: string): 
       typeof path === "string" ? input(path, [...at, "path"]) : path.map((file, i) => input(file, [...at, "path", i]));
     return { ...spec, path: absolute };
   };
+  const withFile = <Spec extends { file?: string | undefined }>(reward: Spec | string, at: Path): Spec | string =>
+    typeof reward === "string" || reward.file === undefined
+      ? reward
+      : { ...reward, file: input(reward.file, [...at, "file"]) };
   const rewards = (spec: RewardsSpec, at: Path): RewardsSpec => ({
     ...spec,
-    functions: spec.functions.map((reward, i) =>
-      typeof reward === "string" || reward.file === undefined
-        ? reward
-        : { ...reward, file: input(reward.file, [...at, "functions", i, "file"]) },
-    ),
+    functions: spec.functions.map((reward, i) => withFile(reward, [...at, "functions", i])),
   });
   const stage = (spec: Stage, at: Path): Stage => {
     const withData = { ...spec, data: data(spec.data, [...at, "data"]) };
@@ -253,6 +253,10 @@ function withAbsolutePaths(recipe: Recipe, places: Places, workingDir: string): 
     const withRewards = { ...withData, rewards: rewards(withData.rewards, [...at, "rewards"]) };
     if (withRewards.type === "rl" && withRewards.critic?.path !== undefined)
       withRewards.critic = { ...withRewards.critic, path: input(withRewards.critic.path, [...at, "critic", "path"]) };
+    if (withRewards.type === "rl") {
+      const shadow = withRewards.audit.shadow.map((reward, i) => withFile(reward, [...at, "audit", "shadow", i]));
+      withRewards.audit = { ...withRewards.audit, shadow };
+    }
     if (withRewards.type === "eval" || withRewards.eval === undefined) return withRewards;
     const evaluation = { ...withRewards.eval, data: data(withRewards.eval.data, [...at, "eval", "data"]) };
     if (evaluation.rewards !== undefined) evaluation.rewards = rewards(evaluation.rewards, [...at, "eval", "rewards"]);

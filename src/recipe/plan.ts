@@ -1,6 +1,8 @@
 /** What a recipe will do, in numbers, before it does it. */
 import { basename } from "node:path";
 import { createObjective } from "../objectives/create.ts";
+import { rewardLabel } from "../reward/reward.ts";
+import { primaryReward } from "./primary.ts";
 import type { LoraSpec, ModelInit, ModelSpec, Recipe, RlStage, RolloutSpec, Stage } from "./schema.ts";
 
 export interface StagePlan {
@@ -8,6 +10,8 @@ export interface StagePlan {
   readonly type: Stage["type"];
   /** One plain sentence. */
   readonly sentence: string;
+  /** Another, on what watches an rl stage. */
+  readonly audit?: string;
   /** Upper bounds where lengths are not known. */
   readonly numbers: Readonly<Record<string, number>>;
 }
@@ -111,6 +115,7 @@ function planRl(stage: RlStage): Omit<StagePlan, "name" | "type"> {
       `at most ${maxTokens} tokens each: up to ${shortCount(maxCompletionTokens)} tokens in all` +
       `${refilled}${grows}.` +
       describeCritic(stage),
+    audit: describeAudit(stage),
     numbers: {
       completionsPerStep,
       completionsPerUpdate,
@@ -131,6 +136,15 @@ function describeCritic({ algorithm, critic, updatesPerBatch, epochsPerBatch }: 
   const { pretrainingSteps = 0 } = createObjective(algorithm).critic ?? {};
   const alone = pretrainingSteps === 0 ? "" : `; it learns alone for the first ${pretrainingSteps} steps`;
   return ` The critic is ${kind}${alone}.`;
+}
+
+function describeAudit(stage: RlStage): string {
+  const { enabled, shadow, samplesPerStep } = stage.audit;
+  if (!enabled) return "The audit is off: nothing watches for reward hacking.";
+  const labels = shadow.map((spec) => (typeof spec === "string" ? spec : rewardLabel(spec)));
+  const held =
+    labels.length === 0 ? "with no held-out reward beside" : `and compares the held-out ${labels.join(" and ")} with`;
+  return `The audit looks for signs of reward hacking in ${samplesPerStep} completions of each step, ${held} ${primaryReward(stage)}.`;
 }
 
 /** The largest generation limit of a stage. */

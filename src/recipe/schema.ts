@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { objectiveSchema } from "../objectives/create.ts";
 import { correctionOption } from "../objectives/terms/off-policy.ts";
+import { audit } from "./audit-schema.ts";
 import { warningNames } from "./lint/names.ts";
 import { contextSchedule, prompts } from "./prompts-schema.ts";
 
@@ -381,6 +382,7 @@ export const rlStage = z.strictObject({
       everySteps: whole().default(0).describe("0 = only before the first and after the last step."),
     })
     .optional(),
+  audit,
   checkpoint,
 });
 

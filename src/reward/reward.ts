@@ -71,7 +71,7 @@ export interface RewardSpec {
 }
 
 /** The name under which a reward's outcomes and metrics appear; a bare file goes by its name without the extension. */
-export function rewardLabel({ as, name, file }: RewardSpec): string {
+export function rewardLabel({ as, name, file }: Pick<RewardSpec, "as" | "name" | "file">): string {
   return as ?? name ?? /([^/\\]*?)(?:\.[^./\\]*)?$/.exec(file ?? "")![1]!;
 }
 

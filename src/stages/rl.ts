@@ -1,5 +1,6 @@
 /** An `rl` stage: opens model, server, rewards and data, and runs the loop of train.ts to its end or interruption. */
 import { z } from "zod";
+import { auditState, noAudit } from "../audit/history.ts";
 import { firstContext } from "../context-schedule.ts";
 import { createPromptSource } from "../dataset/prompt-source.ts";
 import { evaluate } from "../evaluate.ts";
@@ -9,6 +10,7 @@ import { seedFrom } from "../random.ts";
 import type { RlStage } from "../recipe/schema.ts";
 import { cutRolloutLog, rolloutLogPath, writeRolloutLog } from "../rollout-log.ts";
 import { type LoopState, train } from "../train.ts";
+import { openAudit } from "./audit.ts";
 import { Closers } from "./closers.ts";
 import { answerParamsOf, openCritic, openModel, openPrompts, openScorer, openServer, samplingParams } from "./open.ts";
 import { restore, saveCheckpoint } from "./save.ts";
@@ -34,6 +36,7 @@ const loopSchema = z.object({
     entropy: z.object({ coefficient: z.number(), acts: z.boolean() }).nullable(),
     klCoefficient: z.number().nullable(),
   }),
+  audit: auditState,
   bestScore: z.number().nullable(),
 });
 
@@ -68,6 +71,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
     prompts: source.state(),
     context: firstContext,
     controls: noControls,
+    audit: noAudit,
     bestScore: null,
   };
 
@@ -75,6 +79,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
 
   const params = samplingParams(stage.rollout.sampling, stopTokenIds);
   const score = await openScorer(stage.rewards, stack);
+  const auditor = await openAudit(context, { seed, step: start.step, stack });
   const canaryTokens = data.prompts[0]!.tokenIds;
   const { server, publish } = await openServer(recipe, model, { stack, reporter, canaryTokens });
   const evaluation = stage.eval === undefined ? null : await openEvaluation(stage.eval);
@@ -120,6 +125,7 @@ export async function runRlStage(context: StageContext<RlStage>): Promise<StageR
       },
       record: (record) => run.appendMetrics(record),
       logRollouts: (step, groups, trained) => writeRolloutLog(rolloutLogPath(run.path, name, step), groups, trained),
+      auditor,
       reporter,
       stopRequested: context.stopRequested,
     },

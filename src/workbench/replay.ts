@@ -4,11 +4,13 @@
  * With the run's own rewards it says whether they give the same scores again; with others, how a verifier that was not trained on would
  * have judged, step by step, and where the two differ most. Either way the audit looks over the steps.
  */
-import type { Alarm, AuditedCompletion, AuditedStep } from "../audit/audit.ts";
+import { type Alarm, type AuditedCompletion, type AuditedStep, meanOf } from "../audit/audit.ts";
+import { componentsOf, scoreOf } from "../audit/audited.ts";
 import { auditSteps } from "../audit/detectors.ts";
 import { RecipeError } from "../errors.ts";
 import { stageName } from "../pipeline.ts";
 import { silentReporter } from "../progress.ts";
+import { primaryReward } from "../recipe/primary.ts";
 import type { RlStage } from "../recipe/schema.ts";
 import { type LoggedRun, loggedSteps, openRun, readStep, rlStageOf } from "../replay/run.ts";
 import { openRewardPool, type RewardPool } from "../reward/pool.ts";
@@ -17,7 +19,7 @@ import type { CompletionGroup } from "../reward/units.ts";
 import type { LoggedRollout } from "../rollout-log.ts";
 import { totalOf } from "../score.ts";
 import { openPrompts, openTokenizer } from "../stages/open.ts";
-import type { Prompt } from "../types.ts";
+import type { Prompt, RewardOutcome } from "../types.ts";
 
 export interface ReplayRewardsOptions {
   /** Run folder. */
@@ -83,6 +85,7 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
   await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
   const completions: ReplayedCompletion[] = [];
   const audited: AuditedStep[] = [];
+  const primary = primaryReward(stage);
   let numFailed = 0;
   for (const step of steps) {
     const { log, options: trained } = await readStep(run, stage, step);
@@ -92,8 +95,15 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
       .flatMap(({ outcomes }) => Object.values(outcomes))
       .filter((o) => o.status === "failed").length;
     completions.push(...log.map((rollout, i) => replayedOf(step, rollout, totals[i]!)));
-    const shadows = options.specs === undefined ? totals.map(() => null) : totals;
-    audited.push({ step, completions: log.map((rollout, i) => auditedOf(step, rollout, prompts, own, shadows[i]!)) });
+    const shadows = totals.map((total) =>
+      options.specs === undefined ? {} : { [specs.map(rewardLabel).join("+")]: outcomeOf(total) },
+    );
+    audited.push(
+      auditedStepOf(
+        step,
+        log.map((rollout, i) => auditedOf(step, rollout, { prompts, own, primary, shadows: shadows[i]! })),
+      ),
+    );
   }
   const different = completions.filter(isDifferent);
   const distance = ({ logged, replayed }: ReplayedCompletion) =>
@@ -106,19 +116,12 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
     correlation: correlationOf(completions),
     numFailed,
     examples: different.toSorted((a, b) => compareNumbers(distance(b), distance(a))).slice(0, MAX_EXAMPLES),
-    alarms: auditSteps(audited, { primary: primaryOf(own) }),
+    alarms: auditSteps(audited, { ...stage.audit, primary }),
   };
 }
 
 function specOf(spec: RlStage["rewards"]["functions"][number]): RewardSpec {
   return typeof spec === "string" ? { name: spec, weight: 1, params: {} } : spec;
-}
-
-/** The reward that the run is about: accuracy, else the one of most weight. */
-function primaryOf(specs: readonly RewardSpec[]): string {
-  const accuracy = specs.find((spec) => spec.name === "accuracy");
-  const [heaviest] = specs.toSorted((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
-  return rewardLabel((accuracy ?? heaviest)!);
 }
 
 function within(range: ReplayRewardsOptions["steps"], logged: readonly number[]): number[] {
@@ -180,24 +183,41 @@ function replayedOf(
   return { step, group, index, promptId, completion, answer, logged: reward, replayed };
 }
 
+/** The log has what was trained; what dynamic sampling left out is not in it. */
+function auditedStepOf(step: number, completions: readonly AuditedCompletion[]): AuditedStep {
+  return {
+    ...{ step, completions, sample: completions },
+    reward: meanOf(completions.flatMap(({ total }) => total ?? [])),
+    primary: meanOf(completions.flatMap((completion) => completion.primary ?? [])),
+  };
+}
+
+interface LoggedContext {
+  readonly prompts: ReadonlyMap<string, Prompt>;
+  readonly own: readonly RewardSpec[];
+  readonly primary: string;
+  readonly shadows: AuditedCompletion["shadows"];
+}
+
 function auditedOf(
   step: number,
-  { group, index, promptId, prompt, answer, completion, tokenIds, finishReason, reward, outcomes }: LoggedRollout,
-  prompts: ReadonlyMap<string, Prompt>,
-  specs: readonly RewardSpec[],
-  shadow: number | null,
+  rollout: LoggedRollout,
+  { prompts, own, primary, shadows }: LoggedContext,
 ): AuditedCompletion {
-  const components = specs.flatMap((spec): [string, number][] => {
-    const outcome = outcomes[rewardLabel(spec)];
-    return outcome?.status !== "scored" || spec.weight === 0 ? [] : [[rewardLabel(spec), spec.weight * outcome.score]];
-  });
+  const { group, index, promptId, prompt, answer, completion, tokenIds, finishReason, reward, outcomes } = rollout;
+  const weights = Object.fromEntries(own.map((spec) => [rewardLabel(spec), spec.weight]));
   return {
-    ...{ step, group, index, prompt, answer, finishReason, shadow },
+    ...{ step, group, index, promptId, prompt, answer, finishReason, shadows },
     response: (prompts.get(promptId)?.prefill ?? "") + completion,
     numTokens: tokenIds.length,
     total: reward,
-    components: Object.fromEntries(components),
+    components: componentsOf(outcomes, weights),
+    primary: scoreOf({ outcomes }, primary),
   };
+}
+
+function outcomeOf(total: number | null): RewardOutcome {
+  return total === null ? { status: "abstained" } : { status: "scored", score: total };
 }
 
 function isDifferent({ logged, replayed }: ReplayedCompletion): boolean {
@@ -239,8 +259,4 @@ function correlationOf(completions: readonly ReplayedCompletion[]): number | nul
 /** Infinities are equal to each other, which their difference is not. */
 function compareNumbers(a: number, b: number): number {
   return a === b ? 0 : a - b;
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

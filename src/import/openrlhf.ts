@@ -102,7 +102,7 @@ function generationLimit(draft: Draft): Known<number> {
 function putRewards(draft: Draft, maxTokens: Known<number>): void {
   const buffer = draft.optionalNumber("reward.overlong_buffer_len");
   const factor = draft.number("reward.overlong_penalty_factor", 1);
-  const functions: unknown[] = [{ name: "accuracy", params: { method: "numeric", from: "auto" } }];
+  const functions: unknown[] = [{ name: "accuracy", params: { method: "math", from: "auto" } }];
   if (buffer !== null)
     functions.push({
       name: "soft-overlong",

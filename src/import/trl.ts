@@ -104,14 +104,14 @@ interface Mapped {
 const REWARDS: Readonly<Record<string, Mapped>> = {
   accuracy: {
     name: "accuracy",
-    params: { method: "numeric", from: "auto" },
+    params: { method: "math", from: "auto" },
     remark:
-      "accuracy compares numbers; Open-R1's compares expressions, and rows whose answer is no number abstain here",
+      "accuracy compares expressions, as Open-R1's does, and refuses what pays unsolved: several different answers, or one that stands in the thinking alone",
   },
   format: { name: "format", params: { style: "open-r1" } },
   tag_count: { name: "tag-count" },
   reasoning_steps: { name: "reasoning-steps", params: { numbered: "first-line" } },
-  length: { name: "kimi-length", params: { method: "numeric", from: "auto" } },
+  length: { name: "kimi-length", params: { method: "math", from: "auto" } },
   repetition_penalty: { name: "repetition" },
   soft_overlong_punishment: { name: "soft-overlong" },
   code: { name: "code", remark: "code compares whole outputs; Open-R1's passes a prefix of the expected lines" },

@@ -101,7 +101,8 @@ function putRows(draft: Draft): void {
 /** Rewards are Python there; which one runs depends on the rows' data_source. */
 function putRewards(draft: Draft, maxTokens: Known<number>): void {
   const manager = draft.optionalText("reward_model.reward_manager") ?? draft.optionalText("reward.reward_manager.name");
-  const accuracy = { name: "accuracy", params: { method: "numeric", from: "auto" } };
+  const isDapo = manager?.value === "dapo";
+  const accuracy = { name: "accuracy", params: { method: isDapo ? "dapo" : "math", from: "auto" } };
   const prefix = [
     "reward_model.overlong_buffer",
     "custom_reward_function.overlong_buffer",
@@ -113,7 +114,7 @@ function putRewards(draft: Draft, maxTokens: Known<number>): void {
   const factor = prefix === undefined ? null : draft.number(`${prefix}.penalty_factor`, 1);
   for (const name of ["log", "max_resp_len"]) if (prefix !== undefined) draft.take(`${prefix}.${name}`);
   const why = `a guess: verl chooses the reward in Python, by the rows' data_source${manager === null ? "" : ` (reward manager ${manager.value})`}`;
-  const right = manager?.value === "dapo" ? { right: 1, wrong: -1, unparseable: -1 } : {};
+  const right = isDapo ? { right: 1, wrong: -1, unparseable: -1 } : {};
   const functions: unknown[] = [{ ...accuracy, params: { ...accuracy.params, ...right } }];
   if (isOn?.value === true && length !== null && length.value > 0) {
     functions.push({

@@ -70,7 +70,7 @@ describe("TRL", () => {
       aggregation: "token-mean",
     });
     expect(stage.rewards.functions).toMatchObject([
-      { name: "accuracy", weight: 1 },
+      { name: "accuracy", weight: 1, params: { method: "math", from: "auto" } },
       { name: "format", weight: 1, params: { style: "open-r1" } },
       { name: "tag-count", weight: 0.5 },
       { name: "reasoning-steps", weight: 1, params: { numbered: "first-line" } },
@@ -266,7 +266,7 @@ describe("verl", () => {
       maxGradNorm: 1,
     });
     expect(stage.rewards.functions).toMatchObject([
-      { name: "accuracy", params: { right: 1, wrong: -1 } },
+      { name: "accuracy", params: { method: "dapo", right: 1, wrong: -1 } },
       { name: "soft-overlong", weight: 1, params: { maxTokens: 20_480, bufferTokens: 4096 } },
     ]);
     expect(keysOf(result.unknown)).toEqual([
@@ -534,6 +534,7 @@ describe("OpenRLHF", () => {
       sampling: { temperature: 1 },
       data: { dataset: "OpenRLHF/aime-2024" },
     });
+    expect(stage.rewards.functions).toMatchObject([{ name: "accuracy", params: { method: "math" } }]);
     expect(keysOf(result.unknown)).toEqual(["warp.factor"]);
     expect(keysOf(result.notRepresented)).toContain("reward.remote_url");
   });

@@ -1,5 +1,5 @@
 /** Rule against judge over files: the sums, the table, the errors by label, and what a second run costs. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -89,6 +89,100 @@ describe("auditJudge", () => {
     expect(audit).toMatchObject({ numFailed: 1, dropped: 56 });
     expect(audit.failures[0]).toMatch(/rows\.jsonl:8: judge \(m at .*after 1 try: 400/);
   });
+
+  it("problems are counted once, as kept where any answer is kept, and only else as rescued", async () => {
+    await using server = await scriptedServer(({ user }) =>
+      /boxed\{\d/.test(user) && user.includes(".0") ? "Verdict: EQUIVALENT" : "Verdict: DIFFERENT",
+    );
+    const file = join(folder, "problems.jsonl");
+    const row = (question: string, said: string) =>
+      `${JSON.stringify({ completion: `\\boxed{${said}}`, answer: "5", question })}\n`;
+    // Kept and rescued; rescued twice; neither; kept after wrong.
+    const rows = [
+      ["a", "5.0"],
+      ["a", "5"],
+      ["b", "5.0"],
+      ["b", "5.00"],
+      ["b", "6"],
+      ["c", "7"],
+      ["d", "8"],
+      ["d", "5"],
+    ] as const;
+    writeFileSync(file, rows.map(([question, said]) => row(question, said)).join(""));
+    const audit = await auditJudge({ ...options(server.url, false, true), files: [file], label: undefined });
+    expect(audit.problems).toEqual({ all: 4, kept: 2, rescued: 1 });
+    expect(audit).toMatchObject({ numRows: 8, keptByRule: 2, rescued: 3, dropped: 3 });
+  });
+
+  it("a second judge confirms: its word stands where rule and judge differ, and the errors are counted by the label", async () => {
+    await using cheap = await scriptedServer(script);
+    // Thinks first, and knows: the rows that are right are those of the first two kinds.
+    await using thinking = await scriptedServer(({ user }) => {
+      const i = Number(/Q(\d+)\?/.exec(user)![1]);
+      if (!/boxed\{\d/.test(user)) return "Nothing is said.\nNO";
+      return i === 1 ? "I cannot tell." : `Both are numbers.\n${i % 4 < 2 ? "YES" : "NO"}`;
+    });
+    const params = { url: thinking.url, model: "t", cache: false, protocol: "seed-thinking", retrySeconds: 0.01 };
+    const audit = await auditJudge({ ...options(cheap.url, false), second: judgeParams.parse(params) });
+    // Asked about the 34 rescues alone, of which 10 are refused and row 1 is unknown, after it was asked twice.
+    expect(audit.secondCost!.numQuestions).toBe(34);
+    expect(thinking.requests).toHaveLength(34 + 1 + audit.secondCost!.numControls);
+    expect(audit).toMatchObject({ keptByRule: 30, rescued: 23, dropped: 67 });
+    expect(audit.labelled!.rescue).toEqual({
+      truePositives: 53,
+      falsePositives: 0,
+      trueNegatives: 60,
+      falseNegatives: 0,
+      undecided: 7,
+    });
+  });
+
+  it("what a judge fails to say about an answer that the rule keeps changes nothing but the count", async () => {
+    await using server = await scriptedServer((request) =>
+      request.user.includes("Q4?") ? { status: 400 } : script(request),
+    );
+    const audit = await auditJudge(options(server.url, false));
+    expect(audit).toMatchObject({ keptByRule: 30, rescued: 34, numFailed: 1, notAsked: 0 });
+    expect(audit.table.numRows).toBe(119);
+  });
+
+  it("the last replies are vouched for by a control; why one could not be made is said", async () => {
+    await using server = await scriptedServer(script);
+    const budget = (maxRequests: number) => ({ ledger: join(folder, `ledger-${maxRequests}`), maxRequests });
+    const run = async (params: object) => {
+      const { judge, ...rest } = options(server.url, false);
+      return auditJudge({ ...rest, judge: { ...judge, ...params } });
+    };
+    const whole = await run({});
+    expect(whole.unproven).toBeUndefined();
+    const { numRequests, numControls } = whole.cost;
+    expect(numRequests).toBe(120 + numControls);
+    // Three requests fewer: the last control is not paid for.
+    const cut = await run({ budget: budget(numRequests - 3) });
+    expect(cut.unproven).toMatch(/budget of \d+ requests is spent/);
+    expect({ ...cut, cost: null, unproven: undefined }).toEqual({ ...whole, cost: null });
+  });
+
+  it("a judge that turns out to be fooled at the end ends the audit", async () => {
+    let numControls = 0;
+    await using server = await scriptedServer((request) => {
+      const isControl = !/boxed\{\d/.test(request.user);
+      return isControl && ++numControls > 3 ? "Verdict: EQUIVALENT" : script(request);
+    });
+    const { judge, ...rest } = options(server.url, join(folder, "fooled"));
+    const output = join(folder, "never.jsonl");
+    await expect(auditJudge({ ...rest, judge: { ...judge, controlEvery: 1000 }, output })).rejects.toThrow(
+      "accepted the solution",
+    );
+    expect(existsSync(output)).toBe(false);
+    // Its replies have left the cache, and the alarm stays.
+    expect(
+      readdirSync(join(folder, "fooled"), { recursive: true, encoding: "utf8" }).filter((f) => f.endsWith(".json")),
+    ).toEqual([]);
+    await expect(auditJudge({ ...rest, judge: { ...judge, controlEvery: 1000 } })).rejects.toThrow(
+      "To try this one again, delete",
+    );
+  });
 });
 
 describe("grouper judge", () => {
@@ -112,6 +206,7 @@ describe("grouper judge", () => {
     expect(stdout).toMatch(
       /^120 rows: 30 kept by the rule, 34 rescued, 56 dropped; 0 not asked about, 0 without an answer\n/,
     );
+    expect(stdout).toMatch(/^120 problems: 30 with a kept answer, 34 with a rescued one alone$/m);
     expect(stdout).toMatch(/^rule wrong +34 +50 +6$/m);
     expect(stdout.match(/rows\.jsonl:\d+: rule wrong, judge right/g)).toHaveLength(2);
     await using fooled = await scriptedServer(() => "Verdict: EQUIVALENT");

@@ -126,7 +126,7 @@ export function lastNumber(text: string): string | null {
   // Numbers stand near the end, so look there first. One at the window's edge may be cut: the next, wider window finds it.
   for (let width = 1024; ; width *= 8) {
     const from = Math.max(0, text.length - width);
-    const last = numbersIn(text.slice(from)).at(-1);
+    const last = [...numbersIn(text.slice(from))].at(-1);
     if (last !== undefined && (from === 0 || last.start > 256)) return last.text;
     if (from === 0) return null;
   }
@@ -134,19 +134,18 @@ export function lastNumber(text: string): string | null {
 
 /** The number of a short answer that holds exactly one ("42 apples" -> "42"), or of the right-hand side of its last "=". */
 export function soleNumber(text: string): string | null {
-  const found = numbersIn(text.slice(text.lastIndexOf("=") + 1));
-  return found.length === 1 ? found[0]!.text : null;
+  const [first, second] = numbersIn(text.slice(text.lastIndexOf("=") + 1));
+  return first !== undefined && second === undefined ? first.text : null;
 }
 
-function numbersIn(text: string): { text: string; start: number }[] {
-  const numbers: { text: string; start: number }[] = [];
+/** In reading order, each found when it is asked for. */
+function* numbersIn(text: string): Generator<{ text: string; start: number }> {
   for (const match of text.matchAll(NUMBERS)) {
     const before = text.slice(Math.max(0, match.index - 6), match.index);
     const after = text.slice(match.index + match[0].length, match.index + match[0].length + 14);
     if (/[\p{L}\p{N}_]$/u.test(before) || (/^[\p{L}_]/u.test(after) && !UNIT.test(after))) continue;
-    numbers.push({ text: isNegative(before) ? `-${match[0]}` : match[0], start: match.index });
+    yield { text: isNegative(before) ? `-${match[0]}` : match[0], start: match.index };
   }
-  return numbers;
 }
 
 /** "18km" and "5th" hold numbers, "2x" and "3D" do not: a unit has at least two letters and no digit. */

@@ -29,7 +29,7 @@ export function findAnchors(text: string, findFormulas: () => readonly Environme
   PHRASE.lastIndex = 0;
   for (let match = PHRASE.exec(text); match !== null; match = PHRASE.exec(text)) {
     const start = skip(text, match.index + match[0].length);
-    starts[kindOf(match[0])].push(start);
+    if (!isJudged(text, match.index, start)) starts[kindOf(match[0])].push(start);
     // "The answer is: the final answer is 5": the inner phrase announces it.
     PHRASE.lastIndex = Math.max(match.index + match[0].length, start);
   }
@@ -53,6 +53,16 @@ function kindOf(phrase: string): keyof typeof PRIORITIES {
   if (/^final answer/i.test(phrase)) return "final";
   return /[:：=]$/.test(phrase) ? "colon" : "verb";
 }
+
+/** "This answer is correct" speaks of an answer that was given before, and gives none. */
+function isJudged(text: string, phrase: number, start: number): boolean {
+  const before = text.slice(Math.max(0, phrase - 16), phrase);
+  const after = text.slice(start, start + 40);
+  return /\b(?:this|that|my|our|your|their) $/i.test(before) && JUDGEMENT.test(after);
+}
+
+const JUDGEMENT =
+  /^(?:(?:not|indeed|also|clearly|obviously|probably) )?(?:in)?(?:correct|right|wrong|valid|accurate|plausible|reasonable)\b/i;
 
 /** Past blanks, line ends and marks between a phrase and its answer. */
 function skip(text: string, from: number): number {

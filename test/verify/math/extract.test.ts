@@ -111,6 +111,12 @@ describe("extractCandidates", () => {
     expect(first(text)).toBe(expected);
   });
 
+  it("takes no answer from a sentence that judges one", () => {
+    expect(texts("The answer is 6.\nThis answer is correct.\nOur answer is indeed right.")).not.toContain("correct");
+    expect(first("The answer is 6.\nThis answer is correct.")).toBe("6");
+    expect(first("So our answer is 7.")).toBe("7");
+  });
+
   it("without an announcement takes the whole of a short text, then bold, then the last value", () => {
     expect(texts("\\dfrac{9}{7}")[0]).toBe("\\dfrac{9}{7}");
     expect(texts("first 3, then 4")).toEqual(["4", "3"]);

@@ -175,7 +175,7 @@ export function lex(source: string, notation: Notation): Token[] {
         name !== "gamma"
       ) {
         push({ type: "function", name: FUNCTION_ALIASES.get(name) ?? name });
-      } else push({ type: "command", name: LETTER_VARIANTS.get(name) ?? name });
+      } else for (const token of readCommand(name)) push(token);
     } else if (char === "." && matchAt(ELLIPSIS) !== null) {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
@@ -335,6 +335,16 @@ function readRepetend(
     return { prefix: fraction, repetend, length: dots[0].length };
   }
   return null;
+}
+
+/** A command that is none of the lexer's own. "\\cotx" and "\\pir" are slips for "\\cot x" and "\\pi r". */
+function readCommand(name: string): TokenBody[] {
+  const [known, letter] = [name.slice(0, -1), name.slice(-1)];
+  if (known === "pi") return [{ type: "command", name: known }, ...lettersOf(letter)];
+  const functionName = isLetter(letter) ? functionOf(known) : null;
+  if (functionName === null || known === "sqrt" || known === "binom")
+    return [{ type: "command", name: LETTER_VARIANTS.get(name) ?? name }];
+  return [{ type: "function", name: functionName }, ...lettersOf(letter)];
 }
 
 /** Words of plain text that are an operator, a function or a constant; every other run is words or single letters. */

@@ -45,6 +45,18 @@ describe("parseMath", () => {
     expect(nested(70)).toBe("text");
   });
 
+  it.each([
+    ["\\cotx", "\\cot x"],
+    ["2\\pir", "2\\pi r"],
+    ["\\lnx+1", "\\ln x+1"],
+  ])("%s is a slip for %s", (slip, meant) => {
+    expect(parseMath(slip)?.expression).toEqual(parseMath(meant)?.expression);
+  });
+
+  it.each(["\\coth x", "\\sinh x", "\\chi", "\\psi"])("%s keeps its name", (text) => {
+    expect(JSON.stringify(parseMath(text)?.expression)).toContain(/[a-z]+/.exec(text)?.[0]);
+  });
+
   it("reads nothing in an empty text, and words where there is no mathematics", () => {
     expect(parseMath("  $ $ ")).toBeNull();
     expect(parseMath("No solution.")?.expression).toEqual({ kind: "text", words: "no solution" });

@@ -13,7 +13,7 @@ import { lastCodeBlock } from "../verify/code.ts";
 import { afterThinking } from "../verify/extract.ts";
 import { LANGUAGES, type Language, type Limits } from "./protocol.ts";
 import { defaultLimits, openSandbox, type RunResult, type SandboxOptions } from "./sandbox.ts";
-import { readTests } from "./tests.ts";
+import { readTests, type Tests } from "./tests.ts";
 import { judgeProgram, type TestResult } from "./verdict.ts";
 
 /** `program` or `completion`, `language`, and tests as in tests.ts; without tests `input` is its standard input. */
@@ -74,7 +74,9 @@ export async function runBatch(rows: readonly BatchRow[], options: BatchOptions)
       const result = await runRow(rows[row]!, async (program, tests, input) =>
         tests === null
           ? { status: "run", ...(await sandbox.run({ ...program, input })) }
-          : testedOf(await judgeProgram(sandbox, program, tests, { limits: allLimits, totalMs })),
+          : testedOf(
+              await judgeProgram(sandbox, program, tests.cases, { limits: allLimits, totalMs, checker: tests.checker }),
+            ),
       );
       const line: BatchLine = { row, fingerprint: fingerprints[row]!, ...result };
       lines.set(row, line);
@@ -92,12 +94,12 @@ export async function runBatch(rows: readonly BatchRow[], options: BatchOptions)
 
 type Execute = (
   program: { readonly language: Language; readonly source: string },
-  tests: NonNullable<ReturnType<typeof readTests>>["cases"] | null,
+  tests: Tests | null,
   input: string,
 ) => Promise<BatchResult>;
 
 async function runRow(row: BatchRow, execute: Execute): Promise<BatchResult> {
-  let tests: ReturnType<typeof readTests>;
+  let tests: Tests | null;
   try {
     tests = readTests(row);
   } catch (error) {
@@ -116,7 +118,7 @@ async function runRow(row: BatchRow, execute: Execute): Promise<BatchResult> {
   let failure = "";
   for (let tries = 0; tries < NUM_TRIES; tries++) {
     try {
-      return await execute({ language, source }, tests?.cases ?? null, input);
+      return await execute({ language, source }, tests, input);
     } catch (error) {
       if (error instanceof RecipeError) throw error;
       failure = messageOf(error);

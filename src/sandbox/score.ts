@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { lastCodeBlock } from "../verify/code.ts";
 import { afterThinking } from "../verify/extract.ts";
+import { COMPARISONS } from "./compare.ts";
 import { ISOLATIONS } from "./launch.ts";
 import { LANGUAGES, type Language } from "./protocol.ts";
 import { sharedSandbox } from "./shared.ts";
@@ -13,7 +14,7 @@ export const codeParams = z.object({
   column: z
     .string()
     .optional()
-    .describe("Where the tests stand; default: verification_info, test_cases, input_output or tests."),
+    .describe("Where the tests stand; default: verification_info, test_cases, input_output, official_tests or tests."),
   timeoutSeconds: z.number().positive().max(3600).default(4).describe("Wall time of one test."),
   totalSeconds: z
     .number()
@@ -24,6 +25,11 @@ export const codeParams = z.object({
       "Wall time of all tests of a completion; keep it below the rewards' deadlineSeconds, which ends the thread.",
     ),
   memoryMb: z.number().min(64).max(65_536).default(1024).describe("Memory of a program and its processes."),
+  compare: z
+    .enum(COMPARISONS)
+    .default("lines")
+    .describe("Of outputs: whole lines, words, or words of which numbers may differ by the tolerance."),
+  tolerance: z.number().min(0).max(1).default(1e-6).describe("Of numbers: |a - b| <= tolerance max(1, |expected|)."),
   isolation: z
     .enum(ISOLATIONS)
     .default("bubblewrap")
@@ -54,7 +60,7 @@ export async function prepareCode({ isolation }: Pick<CodeParams, "isolation">):
 /** Throws where the tests cannot be read and where the sandbox fails: a reward that passes it on is a failed outcome and no number. */
 export async function runCode(
   { response, fields }: CodeInput,
-  { language, column, timeoutSeconds, totalSeconds, memoryMb, isolation }: CodeParams,
+  { language, column, timeoutSeconds, totalSeconds, memoryMb, compare, tolerance, isolation }: CodeParams,
   { stopAtFailure = false }: { readonly stopAtFailure?: boolean } = {},
 ): Promise<CodeResult> {
   const tests = readTests(fields, column);
@@ -66,6 +72,8 @@ export async function runCode(
     limits: { timeoutMs: timeoutSeconds * 1000, memoryBytes: memoryMb * 2 ** 20 },
     totalMs: totalSeconds * 1000,
     stopAtFailure,
+    comparison: { by: compare, tolerance },
+    checker: tests.checker,
   });
   return { status: "run", ...result };
 }

@@ -4,16 +4,23 @@
  *   verification_info   {"language": "python", "test_cases": [{"input", "output", "type": "stdin_stdout"}]}      Open-R1
  *                       and [{"input", "output", "fn_name": "f", "type": "function_call"}]
  *   input_output        {"inputs": […], "outputs": […], "fn_name"?: "f"}                                          APPS, TACO
+ *   official_tests      the list of cases, Open-R1's Codeforces; `generated_checker` beside it
  *   tests, test_cases   the list of cases itself; a column may also be the JSON text of any of these
  *
- * `input` of a function is the list of its arguments, as JSON or as one JSON text per line.
+ * `input` of a function is the list of its arguments, as JSON or as one JSON text per line. A case with `outputs` in place of `output` takes
+ * any of them. A row's `checker` (checker.ts) decides where many outputs are right.
  */
 import { messageOf } from "../errors.ts";
 import { type Json, parseJson } from "./json.ts";
 import { LANGUAGES, type Language } from "./protocol.ts";
 
 export type TestCase =
-  | { readonly kind: "stdin"; readonly input: string; readonly output: string }
+  | {
+      readonly kind: "stdin";
+      readonly input: string;
+      /** Any of these is right. */
+      readonly outputs: readonly string[];
+    }
   | {
       readonly kind: "function";
       readonly function: string;
@@ -27,9 +34,12 @@ export interface Tests {
   /** null where the row does not say. */
   readonly language: Language | null;
   readonly cases: readonly TestCase[];
+  /** A Python program that judges outputs, where the row has one. */
+  readonly checker: string | null;
 }
 
-export const TEST_COLUMNS = ["verification_info", "test_cases", "input_output", "tests"] as const;
+export const TEST_COLUMNS = ["verification_info", "test_cases", "input_output", "official_tests", "tests"] as const;
+export const CHECKER_COLUMNS = ["checker", "generated_checker"] as const;
 
 /**
  * The tests of a row; null where it has none. `column` names the place, else the first of TEST_COLUMNS that is there is read.
@@ -42,13 +52,16 @@ export function readTests(fields: Readonly<Record<string, unknown>>, column?: st
   try {
     // Numbers of an object were rounded before they came here; what a double cannot hold is refused below.
     const tests = testsOf(typeof value === "string" ? parseJson(value) : (value as Json));
-    return tests.cases.length === 0 ? null : tests;
+    const checker = CHECKER_COLUMNS.map((place) => fields[place]).find(
+      (text) => typeof text === "string" && text !== "",
+    );
+    return tests.cases.length === 0 ? null : { ...tests, checker: (checker as string | undefined) ?? null };
   } catch (error) {
     throw new Error(`Expected tests in column "${name}": ${messageOf(error)}`, { cause: error });
   }
 }
 
-function testsOf(value: Json): Tests {
+function testsOf(value: Json): Omit<Tests, "checker"> {
   if (Array.isArray(value)) return { language: null, cases: casesOf(value, null) };
   const holder = mapOf(value, "the tests");
   const language = languageOf(holder["language"]);
@@ -76,19 +89,20 @@ function orUnwrapped(test: TestCase): TestCase {
 function casesOf(cases: readonly Json[], sharedName: string | null): TestCase[] {
   return cases.map((entry, index): TestCase => {
     const where = `case ${index}`;
-    const { input, output, type, fn_name: ownName } = mapOf(entry, where);
-    if (output === undefined) throw new Error(`${where} has no output.`);
+    const { input, output, outputs: several, type, fn_name: ownName } = mapOf(entry, where);
+    const outputs = Array.isArray(several) ? (several as readonly Json[]) : output === undefined ? [] : [output];
+    if (outputs.length === 0) throw new Error(`${where} has no output.`);
     const name = textOrNull(ownName) ?? sharedName;
     if (type === "function_call" && name === null) throw new Error(`${where} is a function call without fn_name.`);
     if (name !== null && type !== "stdin_stdout") {
       if (!/^[\p{L}_$][\p{L}\p{N}_$]*(\.[\p{L}_$][\p{L}\p{N}_$]*)?$/u.test(name)) {
         throw new Error(`${where} names the function ${JSON.stringify(name)}; expected f or Class.method.`);
       }
-      const expected = typeof output === "string" ? valueOfText(output) : output;
-      refuseRounded(expected, where);
-      return { kind: "function", function: name, input: argumentsOf(input ?? [], where), outputs: [expected] };
+      const expected = outputs.map((value) => (typeof value === "string" ? valueOfText(value) : value));
+      for (const value of expected) refuseRounded(value, where);
+      return { kind: "function", function: name, input: argumentsOf(input ?? [], where), outputs: expected };
     }
-    return { kind: "stdin", input: textOf(input ?? "", where), output: textOf(output, where) };
+    return { kind: "stdin", input: textOf(input ?? "", where), outputs: outputs.map((text) => textOf(text, where)) };
   });
 }
 

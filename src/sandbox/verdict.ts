@@ -8,7 +8,8 @@
  *
  * The sixth case, infrastructure, is SandboxError: it is thrown, because it must never become a score.
  */
-import { sameText, sameValue } from "./compare.ts";
+import { isAccepted } from "./checker.ts";
+import { type Comparison, exactLines, sameText, sameValue } from "./compare.ts";
 import type { Language, Limits } from "./protocol.ts";
 import type { RunResult, Sandbox } from "./sandbox.ts";
 import type { TestCase } from "./tests.ts";
@@ -35,6 +36,10 @@ export interface JudgeOptions {
   readonly totalMs?: number;
   /** End at the first test that is not passed: the rest gets its verdict. Default false. */
   readonly stopAtFailure?: boolean;
+  /** Of outputs; default: by lines. */
+  readonly comparison?: Comparison;
+  /** Judges outputs instead of a comparison (checker.ts). */
+  readonly checker?: string | null;
 }
 
 /** Runs the tests one after the other. Throws a SandboxError, or a RecipeError where the machine lacks what the sandbox needs. */
@@ -42,8 +47,9 @@ export async function judgeProgram(
   sandbox: Sandbox,
   program: { readonly language: Language; readonly source: string },
   tests: readonly TestCase[],
-  { limits = {}, totalMs = 60_000, stopAtFailure = false }: JudgeOptions = {},
+  options: JudgeOptions = {},
 ): Promise<ProgramResult> {
+  const { limits = {}, totalMs = 60_000, stopAtFailure = false } = options;
   const results: TestResult[] = [];
   let leftMs = totalMs;
   for (const test of tests) {
@@ -59,7 +65,9 @@ export async function judgeProgram(
     if (!compiles(run, program.language)) {
       return { tests: [...results, ...rest("crash", lastLine(run.stderr))], compiles: false };
     }
-    const result = { ...verdictOn(run, test), wallMs: run.wallMs };
+    const ended = verdictOnEnd(run);
+    const verdict = ended ?? ((await isRight(sandbox, run, test, options)) ? PASS : verdictOnAnswer(run, test));
+    const result = { ...verdict, wallMs: run.wallMs };
     results.push(result);
     if (stopAtFailure && result.verdict !== "pass") {
       return { tests: [...results, ...rest(result.verdict, "not run")], compiles: true };
@@ -68,30 +76,38 @@ export async function judgeProgram(
   return { tests: results, compiles: true };
 }
 
-function verdictOn(run: RunResult, test: TestCase): { readonly verdict: Verdict; readonly reason: string } {
-  const { ended, exit, signal, stderr } = run;
+type VerdictWithReason = Omit<TestResult, "wallMs">;
+
+const PASS: VerdictWithReason = { verdict: "pass", reason: "" };
+
+/** null where it ended by itself with exit code 0, so that what it said decides. */
+function verdictOnEnd({ ended, exit, signal, stderr, error }: RunResult): VerdictWithReason | null {
   if (ended === "timeout" || ended === "memory") return { verdict: ended, reason: `ended at its ${ended} limit` };
   if (ended === "output") return { verdict: "fail", reason: "said too much" };
-  if (ended === "broke") return { verdict: "crash", reason: `ended its interpreter: ${run.error}` };
-  if (exit !== 0) {
-    // Whoever writes such a line lies about how it failed, not about whether.
-    if (/(^|\n)MemoryError\b|JavaScript heap out of memory/.test(stderr)) {
-      return { verdict: "memory", reason: "was refused memory" };
-    }
-    return {
-      verdict: "crash",
-      reason: signal === undefined ? `exit ${exit}: ${lastLine(stderr)}` : `signal ${signal}`,
-    };
+  if (ended === "broke") return { verdict: "crash", reason: `ended its interpreter: ${error}` };
+  if (exit === 0) return null;
+  // Whoever writes such a line lies about how it failed, not about whether.
+  if (/(^|\n)MemoryError\b|JavaScript heap out of memory/.test(stderr)) {
+    return { verdict: "memory", reason: "was refused memory" };
   }
-  if (test.kind === "stdin") {
-    return sameText(test.output, run.stdout)
-      ? { verdict: "pass", reason: "" }
-      : { verdict: "fail", reason: `said ${JSON.stringify(run.stdout.slice(0, 200))}` };
-  }
-  if (run.result === "") return { verdict: "crash", reason: "ended before its value was there" };
-  return test.outputs.some((output) => isExpected(output, run.result))
-    ? { verdict: "pass", reason: "" }
-    : { verdict: "fail", reason: `returned ${run.result.slice(0, 200)}` };
+  return { verdict: "crash", reason: signal === undefined ? `exit ${exit}: ${lastLine(stderr)}` : `signal ${signal}` };
+}
+
+async function isRight(
+  sandbox: Sandbox,
+  { stdout, result }: RunResult,
+  test: TestCase,
+  { comparison = exactLines, checker = null }: JudgeOptions,
+): Promise<boolean> {
+  if (test.kind === "function") return test.outputs.some((output) => isExpected(output, result));
+  if (checker !== null) return await isAccepted(sandbox, checker, test, stdout);
+  return test.outputs.some((output) => sameText(output, stdout, comparison));
+}
+
+function verdictOnAnswer({ stdout, result }: RunResult, { kind }: TestCase): VerdictWithReason {
+  if (kind === "stdin") return { verdict: "fail", reason: `said ${JSON.stringify(stdout.slice(0, 200))}` };
+  if (result === "") return { verdict: "crash", reason: "ended before its value was there" };
+  return { verdict: "fail", reason: `returned ${result.slice(0, 200)}` };
 }
 
 function isExpected(expected: Parameters<typeof sameValue>[0], result: string): boolean {

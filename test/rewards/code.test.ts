@@ -71,6 +71,36 @@ describe.skipIf(!canConfine)("code", () => {
     expect(await score(code, inputOf("print(gcd(4, 6))", { tests: stdin }))).toBe(0);
   });
 
+  it("compares by lines, and by words or numbers where it is asked to", async () => {
+    const tests = [{ input: "", output: "0.333333\n2 3" }];
+    const program = inputOf("print(1 / 3, 2)\nprint(3)", { tests });
+    expect(await score(code, program)).toBe(0);
+    expect(await score(code, program, { compare: "tokens" })).toBe(0);
+    expect(await score(code, program, { compare: "numbers" })).toBe(1);
+    expect(await score(code, program, { compare: "numbers", tolerance: 1e-9 })).toBe(0);
+    const several = [{ input: "", outputs: ["1 2", "2 1"] }];
+    expect(await score(code, inputOf("print(2, 1)", { tests: several }))).toBe(1);
+    expect(await score(code, inputOf("print(2, 2)", { tests: several }))).toBe(0);
+  });
+
+  it("asks the row's own checker where many outputs are right", async () => {
+    const tests = [{ input: "10\n", output: "1 9\n" }];
+    const checker = `import sys
+total = int(open(sys.argv[1]).read())
+assert sum(map(int, open(sys.argv[2]).read().split())) == total
+a, b = map(int, open(sys.argv[3]).read().split())
+print(int(a + b == total))`;
+    const run = (program: string, judge = checker) =>
+      score(code, inputOf(program, { tests, generated_checker: judge }));
+    expect(await run("print(4, int(input()) - 4)")).toBe(1);
+    expect(await run("print(4, 4)")).toBe(0);
+    // What the checker cannot read is rejected; one that takes nothing is the row's fault, and no score.
+    expect(await run("print('all of them')")).toBe(0);
+    expect(await run("import os\nos._exit(0)")).toBe(0);
+    await expect(run("print(4, 6)", "1 / 0")).rejects.toThrow(/checker does not take the expected output/);
+    await expect(run("print(4, 6)", "print('yes')")).rejects.toThrow(/checker/);
+  });
+
   it("does not pass a function whose value is missing where nothing is expected", async () => {
     const tests = [{ fn_name: "f", input: [], output: null }];
     expect(await score(code, inputOf("def f(): return None", { tests }))).toBe(1);

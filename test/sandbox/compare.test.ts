@@ -1,7 +1,8 @@
 /** Comparison of outputs and values: what is equal, and the traps of graders that were fooled. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sameText, sameValue } from "../../src/sandbox/compare.ts";
-import { parseJson } from "../../src/sandbox/json.ts";
+import { type Comparison, sameText, sameValue } from "../../src/sandbox/compare.ts";
+import { type Json, parseJson } from "../../src/sandbox/json.ts";
 
 describe("texts", () => {
   const rows: readonly [expected: string, actual: string, same: boolean][] = [
@@ -17,6 +18,10 @@ describe("texts", () => {
     ["1 2", "1  2", false],
     ["Yes", "YES", false],
     ["1.0", "1", false],
+    ["\n\n1\n", "1", true],
+    ["1\n2", "2\n1", false],
+    ["1", "1\0", false],
+    ["é", "e\u0301", false],
   ];
   for (const [expected, actual, same] of rows) {
     it(`${JSON.stringify(expected)} ${same ? "is" : "is not"} ${JSON.stringify(actual)}`, () => {
@@ -63,24 +68,32 @@ describe("values", () => {
       ],
       false,
     ],
+    // It would answer for every order: a set of what was to be sorted.
     [
       "[1,2]",
       [
         "set",
         [
-          ["integer", "2"],
           ["integer", "1"],
+          ["integer", "2"],
         ],
       ],
-      true,
+      false,
     ],
+    // {1: 5, "1": 5} of Python.
     [
-      "[1,1]",
+      '{"1":5,"2":6}',
       [
-        "set",
+        "map",
         [
-          ["integer", "1"],
-          ["integer", "2"],
+          [
+            ["integer", "1"],
+            ["integer", "5"],
+          ],
+          [
+            ["string", "1"],
+            ["integer", "5"],
+          ],
         ],
       ],
       false,
@@ -127,6 +140,9 @@ describe("values", () => {
     ],
     ["0.3", ["number", "0.30000000000000004"], true],
     ["0.3", ["number", "0.3001"], false],
+    ["1e-10", ["integer", "0"], false],
+    ["0", ["number", "5.551115123125783e-17"], true],
+    ["1e300", ["number", "1.0000000000001e300"], true],
     ["0.3", ["number", "nan"], false],
     ["1", ["number", "inf"], false],
     ["100000000000000000001", ["integer", "100000000000000000001"], true],
@@ -143,3 +159,145 @@ describe("values", () => {
     });
   }
 });
+
+describe("texts by words and by numbers", () => {
+  const words: Comparison = { by: "tokens", tolerance: 0 };
+  const numbers: Comparison = { by: "numbers", tolerance: 1e-6 };
+  const rows: readonly [expected: string, actual: string, byWords: boolean, byNumbers: boolean][] = [
+    ["1 2\n3", "1\n2   3", true, true],
+    ["1 2 3", "1 2", false, false],
+    ["12", "1 2", false, false],
+    ["0.5", "0.5000001", false, true],
+    ["0.5", "0.50001", false, false],
+    ["3", "3.0", false, true],
+    ["1000000", "1000000.5", false, true],
+    // Two integers are never near.
+    ["1000000", "1000001", false, false],
+    ["007", "+7", false, true],
+    ["100000000000000000001", "100000000000000000000", false, false],
+    ["1e3", "1000", false, true],
+    ["nan", "nan", true, true],
+    ["0.5", "nan", false, false],
+    ["0.5", "inf", false, false],
+    ["0x10", "16", false, false],
+    ["1,5", "1.5", false, false],
+    ["Yes", "YES", false, false],
+    ["x 0.1", "y 0.1", false, false],
+  ];
+  for (const [expected, actual, byWords, byNumbers] of rows) {
+    it(`${JSON.stringify(expected)} and ${JSON.stringify(actual)}`, () => {
+      expect([sameText(expected, actual, words), sameText(expected, actual, numbers)]).toEqual([byWords, byNumbers]);
+    });
+  }
+});
+
+describe("properties", () => {
+  const settings = { numRuns: 2000, verbose: true };
+  const line = fc.string({ unit: fc.constantFrom("a", "b", "1", "-", ".", "é", "\0") });
+  const lines = fc.array(line, { maxLength: 6 });
+  const spaces = fc.string({ unit: fc.constantFrom(" ", "\t"), maxLength: 3 });
+  const ways: readonly Comparison[] = [
+    { by: "lines", tolerance: 0 },
+    { by: "tokens", tolerance: 0 },
+    { by: "numbers", tolerance: 1e-6 },
+  ];
+
+  it("white space at the ends of lines and of the text never counts", () => {
+    fc.assert(
+      fc.property(lines, spaces, spaces, fc.constantFrom("\n", "\r\n"), (texts, before, after, end) => {
+        const spaced = `${end}${texts.map((text) => before + text + after).join(end)}${end}${end}`;
+        for (const way of ways) expect(sameText(texts.join("\n"), spaced, way)).toBe(true);
+      }),
+      settings,
+    );
+  });
+
+  it("a word more, less, or in another place always counts, in both directions", () => {
+    const texts = fc.uniqueArray(
+      fc.integer({ min: 0, max: 99 }).map((n) => `w${n}`),
+      { minLength: 2, maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(texts, fc.nat(), fc.boolean(), (all, place, isDropped) => {
+        const at = place % (all.length - 1);
+        const changed = [...all];
+        if (isDropped) changed.splice(at, 1);
+        else changed.splice(at, 2, all[at + 1]!, all[at]!);
+        for (const way of ways) {
+          for (const end of [" ", "\n"]) {
+            expect(sameText(all.join(end), changed.join(end), way)).toBe(false);
+            expect(sameText(changed.join(end), all.join(end), way)).toBe(false);
+          }
+        }
+      }),
+      settings,
+    );
+  });
+
+  it("what is equal by lines is equal by words, and what is equal by words is equal by numbers", () => {
+    let numEqual = 0;
+    fc.assert(
+      fc.property(lines, lines, (a, b) => {
+        const [byLines, byWords, byNumbers] = ways.map((way) => sameText(a.join("\n"), b.join("\n"), way));
+        if (byLines) expect(byWords).toBe(true);
+        if (byWords) expect(byNumbers).toBe(true);
+        if (byNumbers) numEqual++;
+      }),
+      settings,
+    );
+    expect(numEqual).toBeGreaterThan(5);
+  });
+
+  const values = fc.letrec<{ value: Json }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.constant(null),
+      fc.boolean(),
+      fc.integer(),
+      fc.bigInt(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.string(),
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.dictionary(fc.string(), tie("value"), { maxKeys: 4 }),
+    ),
+  })).value;
+
+  it("a value is equal to how it is spelled, and to no spelling of another kind", () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        const spelled = spell(value);
+        expect(sameValue(value, spelled)).toBe(true);
+        for (const kind of ["null", "boolean", "integer", "number", "string", "list", "set", "map"]) {
+          const isNumber = typeof value === "number" || typeof value === "bigint";
+          if (kind === spelled[0] || (isNumber && (kind === "integer" || kind === "number"))) continue;
+          expect(sameValue(value, [kind, spelled[1]])).toBe(false);
+        }
+      }),
+      settings,
+    );
+  });
+
+  it("a list with one value changed, one more or one less is another", () => {
+    fc.assert(
+      fc.property(fc.array(values, { minLength: 1, maxLength: 5 }), fc.nat(), (list, place) => {
+        const at = place % list.length;
+        const other = typeof list[at] === "string" ? 1 : "another";
+        expect(sameValue(list, spell(list.with(at, other)))).toBe(false);
+        expect(sameValue(list, spell([...list, null]))).toBe(false);
+        expect(sameValue(list, spell(list.slice(1)))).toBe(false);
+      }),
+      settings,
+    );
+  });
+});
+
+/** As src/sandbox/python/program.py spells. */
+function spell(value: Json): readonly [string, unknown] {
+  if (value === null) return ["null", null];
+  if (typeof value === "boolean") return ["boolean", value];
+  if (typeof value === "bigint" || Number.isInteger(value)) return ["integer", String(BigInt(value as number))];
+  if (typeof value === "number") return ["number", String(value)];
+  if (typeof value === "string") return ["string", value];
+  if (Array.isArray(value)) return ["list", value.map(spell)];
+  return ["map", Object.entries(value).map(([key, item]) => [spell(key), spell(item)])];
+}

@@ -192,7 +192,7 @@ print(1)`;
     await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
     const killer = python("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(1)");
     expect((await sandbox.run(killer)).ended).toBe("broke");
-    const test = { kind: "stdin", input: "", output: "1" } as const;
+    const test = { kind: "stdin", input: "", outputs: ["1"] } as const;
     const { tests } = await judgeProgram(sandbox, killer, [test]);
     expect(tests[0]!.verdict).toBe("crash");
     expect((await sandbox.run(python("print(1)"))).stdout).toBe("1\n");

@@ -13,8 +13,9 @@ describe("tests of a row", () => {
     };
     const read = {
       language: "python",
+      checker: null,
       cases: [
-        { kind: "stdin", input: "1 2", output: "3" },
+        { kind: "stdin", input: "1 2", outputs: ["3"] },
         { kind: "function", function: "add", input: "[1, 2]", outputs: [3] },
       ],
     };
@@ -25,8 +26,8 @@ describe("tests of a row", () => {
 
   it("are read in the shape of APPS and TACO", () => {
     const cases = [
-      { kind: "stdin", input: "1\n2", output: "3" },
-      { kind: "stdin", input: "4", output: "5" },
+      { kind: "stdin", input: "1\n2", outputs: ["3"] },
+      { kind: "stdin", input: "4", outputs: ["5"] },
     ];
     expect(readTests({ input_output: { inputs: [["1", "2"], "4"], outputs: ["3", "5"] } })?.cases).toEqual(cases);
     const call = { inputs: [[1, [2]]], outputs: [{ a: null }], fn_name: "Solution.f" };
@@ -58,6 +59,24 @@ describe("tests of a row", () => {
       outputs: [9007199254740995n],
     });
     expect(() => readTests({ tests: JSON.parse(text) })).toThrow(/case 0.*rounded.*JSON text/);
+  });
+
+  it("may allow several outputs, or bring a checker of their own", () => {
+    const tests = [
+      { input: "1", outputs: ["a", "b"] },
+      { fn_name: "f", input: [], outputs: [1, "2"] },
+    ];
+    expect(readTests({ tests, checker: "print(1)" })).toEqual({
+      language: null,
+      checker: "print(1)",
+      cases: [
+        { kind: "stdin", input: "1", outputs: ["a", "b"] },
+        { kind: "function", function: "f", input: "[]", outputs: [1, 2] },
+      ],
+    });
+    const official = { official_tests: [{ input: "1", output: "a" }], generated_checker: "print(0)" };
+    expect(readTests(official)).toMatchObject({ checker: "print(0)", cases: [{ outputs: ["a"] }] });
+    expect(() => readTests({ tests: [{ input: "1", outputs: [] }] })).toThrow(/case 0 has no output/);
   });
 
   it("are none where the row has none, and an error where they cannot be read", () => {

@@ -26,7 +26,7 @@ export const DAEMON_SECONDS = "98765.4321";
 
 /** A program whose output would have to be the secret. */
 export function cheat(name: string, expected: readonly Verdict[], source: string, language: Language = "python") {
-  return { name, language, source, expected, test: { kind: "stdin", input: "", output: SECRET } } as const;
+  return { name, language, source, expected, test: { kind: "stdin", input: "", outputs: [SECRET] } } as const;
 }
 
 /** A program whose function `solve` would have to return the secret. */
@@ -54,7 +54,7 @@ def attempt(what, action):
 ${source}
 print(got or "held")
 `;
-  const test = { kind: "stdin", input: "", output: "held" } as const;
+  const test = { kind: "stdin", input: "", outputs: ["held"] } as const;
   return { name, language: "python", source: framed, expected: ["pass"], test };
 }
 

@@ -12,7 +12,7 @@
  *
  * Pure and synchronous; every string ends in bounded time without a clock, a signal or a thread.
  */
-import { predictedLetter } from "./math/choice.ts";
+import { allLetters, predictedLetter } from "./math/choice.ts";
 import { equalMath } from "./math/equal.ts";
 import type { Candidate } from "./math/extract.ts";
 import { findAnswer } from "./math/find.ts";
@@ -125,6 +125,10 @@ function compare(
         ? { equal: true, reason: "the same choice" }
         : { equal: false, reason: `choice ${letter}, not ${gold.letter}` };
     }
+  }
+  // ABD: several choices, written in any way.
+  if (/^[A-J]{2,10}$/.test(gold.text) && allLetters(candidate.text) === allLetters(gold.text)) {
+    return { equal: true, reason: "the same choices" };
   }
   return equalMath(
     gold.parsed,

@@ -191,6 +191,9 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\uff1a": ":",
   "\u3001": ",",
   "\u3002": ".",
+  "\u548c": " and ",
+  "\u4e0e": " and ",
+  "\u6216": " or ",
 };
 
 const CHARACTERS: ReadonlyMap<string, string> = new Map([

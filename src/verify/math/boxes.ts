@@ -13,7 +13,7 @@ export interface Box {
   readonly end: number;
 }
 
-const COMMAND = /\\(?:boxed|fbox)(?![a-zA-Z])\s{0,8}/y;
+const COMMAND = /\\(?:boxed|fbox|framebox)(?![a-zA-Z])\s{0,8}/y;
 
 /** `\boxed 7`, `\boxed x`, `\boxed\pi`: without braces the box holds one number, letter or command. */
 const BARE = /-?\d{1,40}(?:\.\d{1,40})?|[A-Za-z]|\\[A-Za-z]{1,20}/y;
@@ -61,6 +61,16 @@ export function findBoxes(text: string): Box[] {
   return boxes;
 }
 
+/** A box at the end of a text that was cut before its brace closed, where no box closes after it: what it holds up to the line's end. */
+export function openBox(text: string): Box | null {
+  const start = Math.max(text.lastIndexOf("\\boxed{"), text.lastIndexOf("\\fbox{"));
+  if (start === -1) return null;
+  const inside = text.indexOf("{", start) + 1;
+  const content = /^[^\n$]{1,200}/.exec(text.slice(inside, inside + 201))?.[0].trim() ?? "";
+  const closing = (content.match(/(?<!\\)\}/g)?.length ?? 0) - (content.match(/(?<!\\)\{/g)?.length ?? 0);
+  return content === "" || closing !== 0 ? null : { content, start, end: text.length };
+}
+
 /** Adds a box that has just closed, unless it is an empty frame; those inside it are part of it. */
 function addBox(boxes: Box[], box: Box): void {
   if (/^(?:\s|\\[,;:! ]|\\q?quad|\\[hv]?phantom\s?\{[^{}]*\})*$/.test(box.content.slice(0, 80))) return;
@@ -74,7 +84,7 @@ function nextBox(text: string, from: number): number {
   return NEXT.exec(text)?.index ?? -1;
 }
 
-const NEXT = /\\(?:boxed|fbox)/g;
+const NEXT = /\\(?:boxed|fbox|framebox)/g;
 
 /** Neighbouring boxes as one answer each, in reading order: their contents, joined by commas, without repeats. */
 export function joinBoxes(text: string, boxes: readonly Box[]): Box[] {

@@ -18,6 +18,34 @@ export function goldLetter(text: string): string | null {
   return /^[([]?([A-J])[)\]]?[.:]?$/.exec(bare(text))?.[1] ?? null;
 }
 
+/**
+ * The letter and the text of a gold answer that is a whole option: "(D) Alina", "C. 42", `\\textbf{(A) }5`; null for any other. Either
+ * will do as an answer.
+ */
+export function goldOption(text: string): { readonly letter: string; readonly option: string } | null {
+  const match =
+    /^\s*\$?(?:\\(?:text[a-z]{0,6}|mathrm|mathbf|mathsf)\s?\{)?\s?[([]?([A-J])(?:[)\]]|[.:](?=\s))\s?\}?(?:\\[ ,;!]|\\quad(?![a-z])|~|\s)*(.+)$/s.exec(
+      text,
+    );
+  if (match === null || text.length > 300) return null;
+  const rest = match[2]!.trim();
+  const isUnclosed = rest.split("}").length > rest.split("{").length;
+  const option = isUnclosed ? rest.replace(/\}(?=[^}]*$)/, "") : rest;
+  // (A) + (B) is a formula.
+  return /^(?:[\p{L}\d$(\u2212"']|-\s?[\d\\]|\\(?!cup|cap|times|cdot|setminus|in\b|subset|to\b|le|ge|pm|div|over|circ))/u.test(
+    option,
+  )
+    ? { letter: match[1]!, option }
+    : null;
+}
+
+/** All the letters that an answer names, in order: "A, C", "(C) and (A)", "AC" as "AC"; null where it says anything else. */
+export function allLetters(text: string): string | null {
+  const plain = bare(text);
+  if (!/^[([]?[A-J][)\]]?(?:\s?(?:[,;&\u3001]|and)?\s?[([]?[A-J][)\]]?){0,9}[.]?$/.test(plain)) return null;
+  return [...new Set(plain.match(/[A-J]/g))].sort().join("");
+}
+
 /** The option that an answer names: "A", "(A)", "A) 5", "(A) the first", "A. 5", "option A"; null where it names none. */
 export function predictedLetter(text: string): string | null {
   const match = /^(?:(?:option|choice|answer)\s)?[([]?([A-J])(?:[)\]]|[.:](?=\s|$)|$)/i.exec(bare(text));

@@ -16,9 +16,10 @@
  * has only announced answers. Linear in the last 100,000 characters, which are all that is searched.
  */
 import { type Anchor, findAnchors } from "./anchors.ts";
-import { findBoxes, joinBoxes } from "./boxes.ts";
+import { asciiDigits } from "./ascii.ts";
+import { findBoxes, isSeparator, joinBoxes, openBox } from "./boxes.ts";
 import { type Environment, findEnvironments, joinEnvironments } from "./environments.ts";
-import { findPlain } from "./plain.ts";
+import { findPlain, type PlainMatch } from "./plain.ts";
 import { isProse } from "./prose.ts";
 
 export const TARGETS = ["latex", "expression", "string"] as const;
@@ -45,6 +46,8 @@ export interface ExtractOptions {
   readonly boxedPriority: number;
   /** Whether an answer may stand where nothing announces it (priorities from 250 up). */
   readonly unanchored: boolean;
+  /** Whether words are asked for, so that a sentence may be an answer. Default false. */
+  readonly words?: boolean;
 }
 
 /** No answer is longer: a longer box or formula is a derivation or hostile. */
@@ -58,8 +61,8 @@ const MAX_SEARCH = 100_000;
 
 /** The candidates of a text, best first. */
 export function* extractCandidates(whole: string, options: ExtractOptions): Generator<Candidate> {
-  const text = whole.slice(-MAX_SEARCH);
-  const { targets, boxedPriority, unanchored } = options;
+  const text = asciiDigits(whole.slice(-MAX_SEARCH));
+  const { targets, boxedPriority, unanchored, words = false } = options;
   const wantsLatex = targets.includes("latex");
   const boxes = wantsLatex && boxedPriority >= 0 ? boxCandidates(text, boxedPriority) : [];
   let known: Environment[] | null = null;
@@ -77,27 +80,49 @@ export function* extractCandidates(whole: string, options: ExtractOptions): Gene
     }
   }
   if (!unanchored) {
-    yield* wholeText(text, targets);
+    yield* wholeText(text, targets, words);
     return;
   }
+  const cut = wantsLatex && boxedPriority >= 0 ? openBox(text) : null;
+  if (cut !== null) yield { text: cut.content, place: "box", priority: boxedPriority, start: cut.start, end: cut.end };
   if (targets.includes("string")) yield* startingLetter(text, options.choices);
-  yield* wholeText(text, targets);
+  if (words) yield* startingWord(text);
+  yield* wholeText(text, targets, words);
   if (endsInLoop(text)) return;
   const prose = withoutCode(text);
   const isSame = prose.length === text.length;
-  yield* bold(prose);
+  yield* bold(prose, words);
   const formulas = isSame ? formulasOf() : wantsLatex ? joinEnvironments(prose, findEnvironments(prose)) : [];
   const loose = formulas.map(({ content, start, end }): Candidate => {
     return { text: withPercent(prose, content, end), place: "formula", priority: 300, start, end };
   });
   if (targets.includes("expression")) {
-    for (const { text: found, start, end } of findPlain(prose)) {
-      if (!isInside(formulas, start)) loose.push({ text: found, place: "plain", priority: 300, start, end });
+    const outside = findPlain(prose).filter(({ start }) => !isInside(formulas, start));
+    for (const { text: found, start, end } of joinPlain(prose, outside)) {
+      loose.push({ text: found, place: "plain", priority: 300, start, end });
     }
   }
   if (targets.includes("string")) loose.push(...letters(prose, options.choices));
-  yield* rightmostFirst(loose);
+  if (words) loose.push(...lastWords(prose));
+  yield* rightmostFirst(loose.filter(({ start }) => !DENIED.test(prose.slice(Math.max(0, start - 40), start))));
 }
+
+/** "5 and 3", "1, 2, 3": numbers with nothing but a separator between them are one answer. */
+function joinPlain(text: string, found: readonly PlainMatch[]): PlainMatch[] {
+  const joined: PlainMatch[] = [];
+  for (const match of found) {
+    const last = joined.at(-1);
+    const gap = last === undefined ? "" : text.slice(last.end, match.start);
+    if (last !== undefined && gap.trim() !== "" && isSeparator(gap)) {
+      joined[joined.length - 1] = { text: text.slice(last.start, match.end), start: last.start, end: match.end };
+    } else joined.push(match);
+  }
+  return joined;
+}
+
+/** "It is not 5": what is denied right before it is no answer. */
+const DENIED =
+  /(?:\b(?:not|cannot|except|unlike|other than)|n['\u2019]t|\u4e0d\u662f|\u4e0d\u7b49\u4e8e)\s*(?:(?:be|equals?|to|exactly)\s+)*[\s$*(]*$/i;
 
 function rightmostFirst<Span extends { readonly start: number; readonly end: number }>(spans: readonly Span[]): Span[] {
   return [...spans].sort((a, b) => b.end - a.end || a.start - b.start);
@@ -124,10 +149,11 @@ function* readingsOf(
   { priority, sentence, start, end }: Anchor,
   text: string,
   environments: readonly Environment[],
-  { targets, choices }: ExtractOptions,
+  { targets, choices, words = false }: ExtractOptions,
 ): Generator<Candidate> {
   const wantsLatex = targets.includes("latex");
   const wantsPlain = targets.includes("expression");
+  if (/^(?:not|definitely not|certainly not)\b|^n['\u2019]t\b/i.test(sentence)) return;
   if (wantsLatex && /\\(?:boxed|fbox)/.test(sentence)) return;
   const place = /####\s*$/.test(text.slice(Math.max(0, start - 12), start)) ? "hash" : "phrase";
   const reading = (found: string): Candidate => ({ text: found, place, priority, start, end });
@@ -137,7 +163,9 @@ function* readingsOf(
   // A number before any formula is the answer itself: "the answer is 5, since $x = 2$".
   const startsPlain = /^[-\u2212]?[$\u20ac\u00a3]?\d/.test(sentence) && inside[0]?.start !== start;
   if (targets.includes("string")) {
-    const letter = choices.find((choice) => startsWithChoice(sentence, choice));
+    const letter =
+      choices.find((choice) => startsWithChoice(sentence, choice)) ??
+      letters(sentence, choices).sort((a, b) => a.start - b.start)[0]?.text;
     if (letter !== undefined) yield reading(letter);
   }
   if (inside.length > 0 && !startsPlain) {
@@ -154,9 +182,9 @@ function* readingsOf(
     return;
   }
   const bare = sentence
-    .replace(/\s\((?:not|or|and|since|because|which|i\.e\.|about|rounded)\b[^()]{0,200}\)$/i, "")
+    .replace(/\s\((?!mod\b)(?:(?:not|or|and|i\.e\.)(?![a-z])|[^()]{0,80}?(?<![\\a-z])[a-z]{4,})[^()]{0,200}\)$/i, "")
     .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
-  if ((wantsLatex || wantsPlain) && !isProse(bare)) yield reading(bare);
+  if ((wantsLatex || wantsPlain) && (words || !isProse(bare))) yield reading(bare);
   if (!wantsPlain) return;
   const numbers = findPlain(sentence);
   const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
@@ -178,22 +206,28 @@ function environmentsWithin(environments: readonly Environment[], from: number, 
 }
 
 /** The text itself, where it is short enough to be nothing but an answer. Where letters are looked for, words are no formula. */
-function* wholeText(text: string, targets: readonly Target[]): Generator<Candidate> {
+function* wholeText(text: string, targets: readonly Target[], words: boolean): Generator<Candidate> {
   const whole = text.trim();
-  if (whole === "" || whole.length > (targets.includes("string") ? 12 : MAX_WHOLE) || isProse(whole)) return;
+  if (whole === "" || whole.length > (targets.includes("string") && !words ? 12 : MAX_WHOLE)) return;
+  // A sentence is no answer in words: what it says is found below.
+  if (words && (/\*\*/.test(whole) || /\S\s+(?:is|are|was|were|be)\s/.test(whole))) return;
+  // "March 5" is what is asked for, or a sentence with a number in it.
+  if (isProse(whole) && !(words && !/\s\S+\s\S+\s/.test(whole))) return;
   // Lines are no formula, unless LaTeX says so.
   if (/\n/.test(whole) && !/[\\$]/.test(whole)) return;
   yield { text: whole, place: "whole", priority: 260, start: 0, end: text.length };
 }
 
 /** Bold answers near the end; the reader of them drops headings. */
-function* bold(text: string): Generator<Candidate> {
+function* bold(text: string, words: boolean): Generator<Candidate> {
   const from = Math.max(0, text.length - 600);
   const found = [...text.slice(from).matchAll(/\*\*([^*\n]{1,80})\*\*/g)];
   for (const match of found.reverse()) {
     const start = from + match.index;
     const content = match[1]!.trim();
-    if (/\d|\\/.test(content) && !/[a-z]{3,} ?\d*:?$/i.test(content.replace(/\\[a-z]+/gi, ""))) {
+    const isHeading = content.endsWith(":") || /^(?:step|part|case|question|problem)\b/i.test(content);
+    const isValue = /\d|\\/.test(content) && !/[a-z]{3,} ?\d*:?$/i.test(content.replace(/\\[a-z]+/gi, ""));
+    if (isValue || (words && !isHeading)) {
       yield { text: content, place: "bold", priority: 280, start, end: start + match[0].length };
     }
   }
@@ -203,14 +237,30 @@ function* startingLetter(text: string, choices: readonly string[]): Generator<Ca
   const head = text.trimStart().slice(0, 40).split("\n")[0] ?? "";
   const bare = head.replace(/^(?:\*\*|[([])+/, "");
   const letter = choices.find(
-    (choice) => bare.startsWith(choice) && /^[)\]*]*(?:[.:)](?:\s|$)|\s*$)/.test(bare.slice(choice.length)),
+    (choice) =>
+      bare.startsWith(choice) && /^[)\]*]*(?:[.:)](?:\s|$)|\s*$|[^\x00-\x7f])/.test(bare.slice(choice.length)),
   );
   if (letter !== undefined) yield { text: letter, place: "start", priority: 250, start: 0, end: head.length };
 }
 
+/** "Yes, because …". */
+function* startingWord(text: string): Generator<Candidate> {
+  const match = /^\W{0,4}(yes|no|true|false)(?=[,.;:!]|\W*$|\s\W)/i.exec(text);
+  if (match !== null) yield { text: match[1]!, place: "start", priority: 250, start: 0, end: match[0].length };
+}
+
+/** What the last sentence says after its last "is": "The day is Tuesday." */
+function lastWords(text: string): Candidate[] {
+  const tail = text.slice(-400).trimEnd();
+  const match = /\b(?:is|are|was|were|be) (?:an? |the )?([^.\n]{1,60})\.?$/.exec(tail);
+  if (match === null) return [];
+  const [start, end] = [text.trimEnd().length - match[0].length, text.trimEnd().length];
+  return [{ text: match[1]!, place: "bold", priority: 300, start, end }];
+}
+
 function startsWithChoice(text: string, choice: string): boolean {
   const bare = text.replace(/^(?:\*\*|\(|\[|\$|\\text(?:bf)?\{|\\\()+/, "");
-  return bare.startsWith(choice) && /^(?:[.,:;)\]}*$\s]|$)/.test(bare.slice(choice.length));
+  return bare.startsWith(choice) && /^(?:[.,:;)\]}*$\s]|[^\x00-\x7f]|$)/.test(bare.slice(choice.length));
 }
 
 /** Choices that stand alone in the text: between blanks or marks. */
@@ -219,16 +269,26 @@ function letters(text: string, choices: readonly string[]): Candidate[] {
   const tail = text.slice(from);
   return choices.flatMap((choice) => {
     const escaped = choice.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    return [...tail.matchAll(new RegExp(`(?<=^|[\\s(*])${escaped}(?=$|[\\s).,:;*])`, "g"))].map(
-      (match): Candidate => ({
-        text: choice,
-        place: "letter",
-        priority: 300,
-        start: from + match.index,
-        end: from + match.index + choice.length,
-      }),
-    );
+    return [...tail.matchAll(new RegExp(`(?<=^|[\\s(*])${escaped}(?=$|[\\s).,:;*])`, "g"))]
+      .filter((match) => !isJoinedToLetter(tail, match.index, match.index + choice.length))
+      .map(
+        (match): Candidate => ({
+          text: choice,
+          place: "letter",
+          priority: 300,
+          start: from + match.index,
+          end: from + match.index + choice.length,
+        }),
+      );
   });
+}
+
+/** One of several letters, "A and B", is no choice. */
+function isJoinedToLetter(text: string, start: number, end: number): boolean {
+  return (
+    /(?<![A-Za-z])[A-J]\)?\s?(?:,|and|or|&|\/)\s?\(?$/.test(text.slice(Math.max(0, start - 12), start)) ||
+    /^\)?\s?(?:,|and|or|&|\/)\s?\(?[A-J](?![A-Za-z])/.test(text.slice(end, end + 12))
+  );
 }
 
 /** Spans are in reading order and do not overlap. */

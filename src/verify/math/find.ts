@@ -4,6 +4,7 @@
  */
 import { type FindOptions, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { findStrictly } from "./find-strictly.ts";
+import { parseMath } from "./parse.ts";
 import { type Answer, type Gold, readAnswer } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
 
@@ -27,6 +28,8 @@ function findLeniently(prediction: string, golds: readonly Gold[], options: Find
   ];
   const read = readOptions(golds, options);
   const wantsWords = golds.some(({ parsed }) => parsed.expression.kind === "text");
+  const verbatim = wantsWords ? wholeWords(prediction, golds) : null;
+  if (verbatim !== null) return verbatim;
   for (const { name, text } of scopes) {
     if (text == null || text.trim() === "") continue;
     tell(() => `looked in ${name}`);
@@ -34,4 +37,12 @@ function findLeniently(prediction: string, golds: readonly Gold[], options: Find
     if (answer !== null) return answer;
   }
   return { refused: "no answer was found", extracted: null };
+}
+
+/** The response as a whole, where it is the words that are asked for and nothing else. */
+function wholeWords(prediction: string, golds: readonly Gold[]): Answer | null {
+  const text = prediction.trim();
+  const parsed = text.length > 300 ? null : parseMath(text);
+  if (parsed === null || !golds.some((gold) => gold.parsed.words === parsed.words)) return null;
+  return { candidate: { text, place: "whole", priority: 260, start: 0, end: prediction.length }, parsed };
 }

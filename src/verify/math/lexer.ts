@@ -355,7 +355,8 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
   if (functionName !== null && !(afterValue && run === "min" && !next.trimStart().startsWith("("))) {
     return [{ type: "function", name: functionName }];
   }
-  if (run.length > 1 && afterValue && isUnitWord(run)) return [{ type: "text", text: run }];
+  if (run.length > 1 && afterValue && (isUnitWord(run) || run === "per" || run === "is"))
+    return [{ type: "text", text: run }];
   if (run.length > 3 && next.startsWith("(")) {
     // "xsin(" and the like: a function glued to letters.
     for (let cut = 1; cut <= 2; cut++) {

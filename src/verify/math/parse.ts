@@ -159,6 +159,7 @@ const WRAPPERS: readonly (readonly [open: string, close: string])[] = [
   ["\\boxed{", "}"],
   ["\\fbox{", "}"],
   ["**", "**"],
+  ["__", "__"],
 ];
 
 /** True when no brace of the inside closes one of the outside. */

@@ -1,7 +1,7 @@
 /** From texts to parsed answers: the gold answer of a row, and the answer of a response with the place where it stood. */
 
 import { findBoxes, joinBoxes } from "./boxes.ts";
-import { goldLetter } from "./choice.ts";
+import { goldLetter, goldOption } from "./choice.ts";
 import { type Candidate, type ExtractOptions, extractCandidates, MAX_ANSWER } from "./extract.ts";
 import { type Parsed, parseMath } from "./parse.ts";
 
@@ -80,6 +80,11 @@ function readGoldAfresh(text: string): Gold | null {
 }
 
 function goldOf(text: string): Gold | null {
+  const option = goldOption(text);
+  if (option !== null) {
+    const parsed = parseMath(option.option, { notation: "latex" });
+    if (parsed !== null) return { text: text.trim(), parsed, letter: option.letter };
+  }
   const parsed = parseMath(text, { notation: "latex" });
   return parsed === null ? null : { text: text.trim(), parsed, letter: goldLetter(text) };
 }
@@ -107,7 +112,7 @@ export function readAnswer(
 ): Answer | null {
   let words: Answer | null = null;
   let numReadings = 0;
-  for (const candidate of extractCandidates(text, options)) {
+  for (const candidate of extractCandidates(text, { ...options, words: wantsWords })) {
     // Words of a sentence wait for the numbers in it, never for a sentence of lower standing.
     if (words !== null && (candidate.priority !== words.candidate.priority || candidate.end !== words.candidate.end))
       break;
@@ -133,6 +138,9 @@ function isWordsAnswer({ place, text }: Candidate, wantsWords: boolean): boolean
   if (place === "phrase" || place === "hash") return true;
   if (!wantsWords) return false;
   return (
-    place === "whole" || place === "bold" || (place === "formula" && /^\\(?:text|mbox|mathrm|operatorname)/.test(text))
+    place === "whole" ||
+    place === "bold" ||
+    place === "start" ||
+    (place === "formula" && /^\\(?:text|mbox|mathrm|operatorname)/.test(text))
   );
 }

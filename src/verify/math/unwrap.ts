@@ -75,9 +75,10 @@ export function isName(node: Expression): boolean {
   return node.kind === "call" && !node.known;
 }
 
-/** a + b or x^2: what a prediction may say its value of, while a gold answer x^2 + y = 0 is the equation. */
+/** a + b, m/n or x^2: what a prediction may say its value of, while a gold answer x^2 + y = 0 is the equation. */
 function isQuantity(node: Expression): boolean {
   if (node.kind === "sum") return node.terms.every((term) => isName(term) || isQuantity(term));
+  if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol" || isQuantity(factor));
   return node.kind === "power" && node.base.kind === "symbol" && node.exponent.kind === "number";
 }
 

@@ -84,8 +84,9 @@ describe("layers", () => {
     expect(findCircle()).toBeNull();
   });
 
-  it("rewards import only the reward interface, the verifiers, the sandbox, judges and zod", () => {
-    const allowed = /^(zod|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/(verify|math|sandbox|judge)\/[a-z-]+\.ts)$/;
+  it("rewards import only the reward interface, the verifiers, the sandbox, judges, zod and mathjs", () => {
+    const allowed =
+      /^(zod|mathjs\/number|\.\.\/src\/reward\/reward\.ts|\.\.\/src\/(verify|math|sandbox|judge)\/[a-z-]+\.ts)$/;
     const rewards = readdirSync(join(root, "rewards")).filter((file) => file.endsWith(".ts"));
     const wrong = rewards.flatMap((file) =>
       specifiersOf(join(root, "rewards", file))

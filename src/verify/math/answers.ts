@@ -2,6 +2,7 @@
  * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets of
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
+import { infinitySign } from "./evaluate.ts";
 import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
 import { equalFamilies } from "./families.ts";
 import { withMatricesWorkedOut } from "./matrices.ts";
@@ -12,7 +13,8 @@ import { isSameSet } from "./real-set.ts";
 import { equalCongruences, equalRelations } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
 import { realSetOf, sameEnd } from "./solve.ts";
-import { assignmentsOf, isAssignment, unwrapped } from "./unwrap.ts";
+import { assignmentsOf, isAssignment, namedAlike, unwrapped } from "./unwrap.ts";
+import { alignVectors } from "./vectors.ts";
 
 /** Gold first; throws LimitReached when the budget ends. */
 export function equalExpressions(gold: Expression, pred: Expression, context: Context): Verdict {
@@ -21,7 +23,8 @@ export function equalExpressions(gold: Expression, pred: Expression, context: Co
 }
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
-  const [a, b] = unwrapped(assignmentsOf(gold, pred), assignmentsOf(pred, gold), context.mode);
+  const bare = unwrapped(assignmentsOf(gold, pred), assignmentsOf(namedAlike(pred, gold), gold), context.mode);
+  const [a, b] = alignVectors(...bare);
   if (isInBase(a) && !isInBase(b)) return equalDigits(a, b);
   if (keyOf(gold) === keyOf(pred)) return same("the same expression");
   if (a.kind === "relation" && b.kind === "relation") return equalRelations(a, b, context);
@@ -32,6 +35,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "piecewise" && b.kind === "piecewise") return equalPiecewise(a, b, context, equalAnswers);
   if (a.kind === "congruence" && b.kind === "congruence") return equalCongruences(a, b, context);
   if ([a, b].every(isNothing)) return same("no solution, in other words");
+  if (isNamedSet(a, b)) return same("the same set by its letter");
   if (isRealSet(a) || isRealSet(b)) {
     const verdict = equalRealSets(a, b, context);
     if (verdict !== null) return verdict;
@@ -103,6 +107,14 @@ function isRealSet(node: Expression): boolean {
   }
 }
 
+/** R for the set that is written \mathbb{R}, or as the interval of all reals. */
+function isNamedSet(gold: Expression, pred: Expression): boolean {
+  if (pred.kind !== "symbol") return false;
+  if (gold.kind === "number-set") return pred.name.toUpperCase() === gold.name;
+  const isWhole = gold.kind === "tuple" && gold.items.map(infinitySign).join() === "-1,1";
+  return isWhole && pred.name.toUpperCase() === "R";
+}
+
 /** null where one of the two is no set of intervals, so that another comparison has to decide. */
 function equalRealSets(gold: Expression, pred: Expression, context: Context): Verdict | null {
   const echoes = isInequality(pred) && !isInequality(gold);
@@ -172,11 +184,24 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
   const isNamed =
     a.length > 1 && a.every(isAssignment) && new Set(a.map((item) => keyOf(item.sides[0]!))).size === a.length;
   if (gold.kind === "tuple" || (isNamed && pred.kind === "tuple")) {
-    const verdict = equalInOrder(a, b, context);
-    if (verdict.equal || gold.kind !== "tuple" || !b.every(isAssignment)) return verdict;
-    return equalInOrder(a, [...b].sort(byName), context);
+    if (gold.kind !== "tuple" || !b.every(isAssignment)) return equalInOrder(a, b, context);
+    const sorted = [...b].sort(byName);
+    // x, y and a, b, c have an order of their own; for other names the order they are listed in may be meant.
+    const verdict = areNeighbours(sorted) ? different("") : equalInOrder(a, b, context);
+    return verdict.equal ? verdict : equalInOrder(a, sorted, context);
   }
   return equalInAnyOrder(a, b, context);
+}
+
+/** Names that follow each other in the alphabet: x, y, z. */
+function areNeighbours(sorted: readonly Expression[]): boolean {
+  const letters = sorted.map((item) =>
+    item.kind === "relation" && item.sides[0]?.kind === "symbol" ? item.sides[0].name : "",
+  );
+  return letters.every(
+    (letter, index) =>
+      letter.length === 1 && (index === 0 || letter.charCodeAt(0) === letters[index - 1]!.charCodeAt(0) + 1),
+  );
 }
 
 function byName(a: Expression, b: Expression): number {

@@ -1,9 +1,9 @@
 /** The atoms of the grammar: numbers, letters, commands, function calls, and everything between brackets. */
+import { derivativeFraction, integral, isDifferential, series } from "./big-operators.ts";
 import { accept, at, type Cursor, deeper, enclosed, expect, fail, isOperator, peek } from "./cursor.ts";
 import {
   call,
   type Expression,
-  mapChildren,
   number,
   type Of,
   power,
@@ -16,6 +16,8 @@ import {
 import type { Token } from "./lexer.ts";
 import { matrix } from "./matrix-rules.ts";
 import { rational } from "./rational.ts";
+import { isSympyCall, sympyCall } from "./sympy.ts";
+import { unitVector } from "./vectors.ts";
 import { ACCENTS } from "./vocabulary.ts";
 
 /** One atom; what follows it (powers, factorials …) is postfix.ts. */
@@ -83,6 +85,12 @@ function nameAtom(cursor: Cursor, letter: string): Expression {
   cursor.position++;
   const name = `${letter}${subscript(cursor)}`;
   if (name === "e" || name === "i") return { kind: "constant", name };
+  const inverse = inverseMark(cursor);
+  if (inverse > 0 && FUNCTION_LETTERS.test(letter)) {
+    cursor.position += inverse;
+    const inside = bracketAtom(cursor, "(");
+    return { kind: "call", name: `${name}^-1`, known: false, args: inside.kind === "tuple" ? inside.items : [inside] };
+  }
   const prime = at(cursor, "'") ? 1 : 0;
   const opens = isOperator(peek(cursor, prime), "(");
   // p(x) = … names a function; p(x + 1) elsewhere is a product.
@@ -95,6 +103,16 @@ function nameAtom(cursor: Cursor, letter: string): Expression {
     return { kind: "call", name: prime === 1 ? `${name}'` : name, known: false, args };
   }
   return symbol(name);
+}
+
+/** The number of tokens of ^{-1} before a bracket, as in f^{-1}(x); else 0. */
+function inverseMark(cursor: Cursor): number {
+  const texts = [..."^{-1}("].map((_, ahead) => {
+    const token = peek(cursor, ahead);
+    return token?.type === "operator" || token?.type === "number" ? token.text : "";
+  });
+  if (texts.join("").startsWith("^{-1}(")) return 5;
+  return texts.join("").startsWith("^-1(") ? 3 : 0;
 }
 
 /** "_1", "_{max}" as part of a name; "" where there is none. */
@@ -119,11 +137,13 @@ const CONSTANTS: Readonly<Record<string, Expression>> = {
   varnothing: { kind: "set", items: [] },
   ldots: symbol("\u2026"),
   imath: { kind: "constant", name: "i" },
+  jmath: symbol("j"),
   N: { kind: "symbol", name: "n" },
 };
 
 function commandAtom(cursor: Cursor, name: string): Expression {
   cursor.position++;
+  if (name.startsWith("unit:")) return unitVector(name.slice("unit:".length));
   if (name.startsWith("mathbb:")) return numberSet(name.slice("mathbb:".length));
   if (ACCENTS.has(name)) return accented(name, deeper(cursor, atom));
   switch (name) {
@@ -131,7 +151,7 @@ function commandAtom(cursor: Cursor, name: string): Expression {
     case "dfrac":
     case "tfrac":
     case "cfrac":
-      return quotient(argument(cursor), argument(cursor));
+      return derivativeFraction(cursor) ?? quotient(argument(cursor), argument(cursor));
     case "binom":
     case "dbinom":
     case "tbinom":
@@ -160,12 +180,16 @@ function numberSet(letter: string): Expression {
   return symbol(`mathbb ${letter}`);
 }
 
+const VECTOR_MARKS = /^(?:hat|widehat|vec|overrightarrow)$/;
+
 /** A bar, hat or arrow makes of a letter, or of several, one other symbol; a bar and an overline are the same mark. */
 function accented(mark: string, inner: Expression): Expression {
   const letters = inner.kind === "product" ? inner.factors : [inner];
   const names = letters.map((letter) =>
     letter.kind === "symbol" || letter.kind === "constant" ? letter.name : fail(),
   );
+  const letter = names.join("").replace("unit ", "");
+  if (VECTOR_MARKS.test(mark) && /^[ijk]$/.test(letter)) return unitVector(letter);
   const name = mark === "bar" ? "overline" : mark === "vec" ? "overrightarrow" : mark;
   return symbol(`${name} ${names.join("")}`);
 }
@@ -204,56 +228,6 @@ function radical(cursor: Cursor): Expression {
   const inside =
     token?.type === "number" && !token.spaced && token.text.length > 1 ? deeper(cursor, atom) : argument(cursor);
   return degree === null ? squareRoot(inside) : call("root", inside, degree);
-}
-
-/** `_{i=1}^{n} term`. */
-function series(cursor: Cursor, name: "sum" | "product"): Expression {
-  if (!accept(cursor, "_")) return fail();
-  expect(cursor, "{");
-  const letter = peek(cursor);
-  if (letter?.type !== "name") return fail();
-  cursor.position++;
-  expect(cursor, "=");
-  const from = enclosed(cursor, cursor.rules.sum);
-  expect(cursor, "}");
-  expect(cursor, "^");
-  const to = deeper(cursor, atom);
-  const body = rename(deeper(cursor, cursor.rules.product), letter.name);
-  return { kind: "series", name, variable: letter.name, from, to, body };
-}
-
-/** The index i of a sum is an ordinary letter inside it, not the imaginary unit. */
-function rename(body: Expression, letter: string): Expression {
-  if (letter !== "i" && letter !== "e") return body;
-  const change = (node: Expression): Expression =>
-    node.kind === "constant" && node.name === letter ? symbol(letter) : mapChildren(node, change);
-  return change(body);
-}
-
-/** `_a^b integrand dx`. */
-function integral(cursor: Cursor): Expression {
-  if (!accept(cursor, "_")) return fail();
-  const from = signedAtom(cursor);
-  expect(cursor, "^");
-  const to = signedAtom(cursor);
-  cursor.integrals++;
-  const body = isDifferential(cursor) ? number(1) : deeper(cursor, cursor.rules.sum);
-  cursor.integrals--;
-  if (!isDifferential(cursor)) return fail();
-  const variable = peek(cursor, 1);
-  cursor.position += 2;
-  return variable?.type === "name"
-    ? { kind: "series", name: "integral", variable: variable.name, from, to, body }
-    : fail();
-}
-
-function signedAtom(cursor: Cursor): Expression {
-  return accept(cursor, "-") ? product([number(-1), deeper(cursor, atom)]) : deeper(cursor, atom);
-}
-
-function isDifferential(cursor: Cursor): boolean {
-  const token = peek(cursor);
-  return token?.type === "name" && token.name === "d" && peek(cursor, 1)?.type === "name";
 }
 
 /** sin x, sin^2 x, sin^{-1} x, log_2 8, max(1, 2): without brackets the argument is the product that follows. */
@@ -314,6 +288,7 @@ function continuesArgument(cursor: Cursor): boolean {
 
 /** Words that stand as a value: a label before "=", or a text answer in a list. */
 function textAtom(cursor: Cursor): Expression {
+  if (isSympyCall(cursor)) return sympyCall(cursor);
   let words = "";
   for (let token = peek(cursor); token?.type === "text"; token = peek(cursor)) {
     words += ` ${token.text}`;

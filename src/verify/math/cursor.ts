@@ -15,6 +15,7 @@ export interface Cursor {
     readonly sum: Rule;
     readonly product: Rule;
     readonly power: Rule;
+    readonly atom: Rule;
   };
   position: number;
   depth: number;

@@ -4,6 +4,7 @@
  */
 import { createRandom } from "../../random.ts";
 import { equalExpressions } from "./answers.ts";
+import { equalUpToConstants } from "./arbitrary.ts";
 import { createBudget, LimitReached } from "./budget.ts";
 import { type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
@@ -26,9 +27,11 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     random: createRandom(SEED),
   };
   if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
-  const [a, b] = unifyCase(...unifyConstants(readingOf(gold, pred), readingOf(pred, gold)));
+  const [a, b] = unifyConstants(readingOf(gold, pred), readingOf(pred, gold));
+  const equal = (x: Expression, y: Expression) => equalExpressions(...unifyCase(x, y), context);
   try {
-    return equalExpressions(a, b, context);
+    const verdict = equal(a, b);
+    return verdict.equal ? verdict : (equalUpToConstants(a, b, context, equal) ?? verdict);
   } catch (error) {
     if (error instanceof LimitReached) return different(`the comparison reached its limit of ${error.what}`);
     if (error instanceof RangeError) return different("the comparison reached the limit of large numbers");

@@ -4,21 +4,12 @@
  */
 import { isReal } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
-import {
-  difference,
-  type Expression,
-  freeSymbols,
-  mapChildren,
-  number,
-  type Of,
-  product,
-  some,
-  sum,
-} from "./expression.ts";
+import { difference, type Expression, freeSymbols, number, type Of, product, some, sum } from "./expression.ts";
 import { type Context, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
 import { divide, gcd, isInteger, type Rational, rational } from "./rational.ts";
 import { equalScalars } from "./scalar.ts";
+import { ordersOf, renamed, substituted } from "./substitute.ts";
 
 /** Letters that stand for whole numbers where nothing says what they are. */
 const WHOLE_LETTERS = /^[klmn]$/;
@@ -38,9 +29,9 @@ export function equalFamilies(
   const [parameters, others] = [parametersOf(first, a, second, b), parametersOf(second, b, first, a)];
   if (parameters.length !== others.length || parameters.length === 0 || parameters.length > MAX_PARAMETERS)
     return verdict;
-  for (const order of permutations(parameters)) {
-    const renamed = rename(second, new Map(others.map((name, index) => [name, order[index]!])));
-    if (equal(first, renamed).equal) return same("the same for every whole number, in other letters");
+  for (const order of ordersOf(parameters)) {
+    const other = renamed(second, new Map(others.map((name, index) => [name, order[index]!])));
+    if (equal(first, other).equal) return same("the same for every whole number, in other letters");
   }
   const isShiftable = parameters.length === 1 && a?.domain !== "N" && b?.domain !== "N";
   const isSame = isShiftable && equalProgressions(first, parameters[0]!, second, others[0]!, context);
@@ -79,18 +70,6 @@ function parametersOf(
   return [...freeSymbols(node)].filter(
     (name) => !isBoth(name) && (WHOLE_LETTERS.test(name) || otherFamily?.parameters.includes(name)),
   );
-}
-
-function permutations(names: readonly string[]): readonly (readonly string[])[] {
-  if (names.length < 2) return [names];
-  return names.flatMap((name, index) =>
-    permutations(names.filter((_, at) => at !== index)).map((rest) => [name, ...rest]),
-  );
-}
-
-function rename(node: Expression, names: ReadonlyMap<string, string>): Expression {
-  if (node.kind === "symbol") return { ...node, name: names.get(node.name) ?? node.name };
-  return mapChildren(node, (part) => rename(part, names));
 }
 
 /** constant + step k; `name` is what the value is assigned to. */
@@ -162,11 +141,6 @@ function progressionsOf(node: Expression, parameter: string, context: Context): 
     progressions.push({ name, constant: at(0), step });
   }
   return progressions.length === 0 ? null : progressions;
-}
-
-function substituted(node: Expression, name: string, value: Expression): Expression {
-  if (node.kind === "symbol") return node.name === name ? value : node;
-  return mapChildren(node, (part) => substituted(part, name, value));
 }
 
 const MAX_DENOMINATOR = 360;

@@ -9,7 +9,7 @@ import { freeSymbols } from "./expression.ts";
 import { extractCandidates } from "./extract.ts";
 import { type FindOptions, quote, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { type Parsed, parseMath } from "./parse.ts";
-import { type Answer, type Gold, type ReadOptions, readAnswer, readCandidate } from "./read.ts";
+import { type Answer, type Gold, isInWords, type ReadOptions, readAnswer, readCandidate } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
 import { visibleText } from "./visible.ts";
 
@@ -36,7 +36,7 @@ export function findStrictly(
   }
   const isTagged = blocks.length > 0;
   const read = readOptions(golds, options);
-  const wantsWords = golds.some(({ parsed }) => parsed.expression.kind === "text");
+  const wantsWords = golds.some(isInWords);
   tell(() => (isTagged ? `looked in ${blocks.length} answer blocks` : "looked in the text after the thinking"));
 
   const found: Found[] = [];

@@ -5,7 +5,7 @@
 import { type FindOptions, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { findStrictly } from "./find-strictly.ts";
 import { parseMath } from "./parse.ts";
-import { type Answer, type Gold, readAnswer } from "./read.ts";
+import { type Answer, type Gold, isInWords, readAnswer } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
 
 /** The answer of a response, for golds of this kind. */
@@ -27,7 +27,7 @@ function findLeniently(prediction: string, golds: readonly Gold[], options: Find
     { name: "the whole response", text: prediction },
   ];
   const read = readOptions(golds, options);
-  const wantsWords = golds.some(({ parsed }) => parsed.expression.kind === "text");
+  const wantsWords = golds.some(isInWords);
   const verbatim = wantsWords ? wholeWords(prediction, golds) : null;
   if (verbatim !== null) return verbatim;
   for (const { name, text } of scopes) {

@@ -10,6 +10,7 @@
  *
  * Throws LimitReached for what is no expression ("syntax") and for what nests deeper than MAX_DEPTH.
  */
+import { atom } from "./atoms.ts";
 import { isConnective } from "./conditions.ts";
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
 import {
@@ -30,7 +31,7 @@ import { power } from "./postfix.ts";
 
 /** All tokens as one expression; throws LimitReached where they are none. */
 export function parseTokens(tokens: readonly Token[]): Expression {
-  const rules = { list, relation, sum: sumRule, product: productRule, power };
+  const rules = { list, relation, sum: sumRule, product: productRule, power, atom };
   const cursor: Cursor = {
     tokens,
     rules,
@@ -82,7 +83,23 @@ function list(cursor: Cursor): Expression {
   const items: Expression[] = isNested
     ? full.map((group) => ({ kind: "tuple", items: group, open: "(", close: ")" }))
     : full.flat();
-  return items.length === 1 ? items[0]! : { kind: "list", items, joiner };
+  return items.length === 1 ? items[0]! : { kind: "list", items: solutionsOf(items), joiner };
+}
+
+/** x = 1, y = 2, x = 3, y = 4: names that come round again begin another solution. */
+function solutionsOf(items: readonly Expression[]): readonly Expression[] {
+  const names = items.map((item) => {
+    const [left] = item.kind === "relation" && item.operators.join() === "=" ? item.sides : [];
+    return left?.kind === "symbol" ? left.name : null;
+  });
+  const size = new Set(names).size;
+  if (names.includes(null) || size < 2 || size === items.length || items.length % size !== 0) return items;
+  const solutions: Expression[] = [];
+  for (let start = 0; start < items.length; start += size) {
+    if (new Set(names.slice(start, start + size)).size < size) return items;
+    solutions.push({ kind: "list", items: items.slice(start, start + size), joiner: "and" });
+  }
+  return solutions;
 }
 
 function isEnd(token: Token | undefined): boolean {
@@ -210,7 +227,22 @@ function startsFactor(cursor: Cursor): boolean {
   if (isOperator(token, "(")) return !isOperator(peek(cursor, 1), "mod");
   if (isOperator(token, "|")) return cursor.bars === 0 && !cursor.inBraces;
   if (isOperator(token, "{", "lfloor", "lceil")) return true;
+  if (isOperator(token, "[")) return isFactorInSquareBrackets(cursor);
   return token.type === "operator" && /^begin:[pbv]?matrix$/.test(token.text);
+}
+
+/** 2[x + 1], while 0, 1[ closes an interval and [1, 2] begins one. */
+function isFactorInSquareBrackets(cursor: Cursor): boolean {
+  const first = peek(cursor, 1);
+  if (first === undefined || (first.type === "operator" && !/^[([|{+-]$/.test(first.text))) return false;
+  let depth = 0;
+  for (let position = cursor.position; position < cursor.tokens.length; position++) {
+    const token = cursor.tokens[position];
+    if (isOperator(token, "[", "(")) depth++;
+    else if (isOperator(token, ")", "]") && --depth === 0) return isOperator(token, "]");
+    else if (depth === 1 && isOperator(token, ",", ";")) return false;
+  }
+  return false;
 }
 
 /**

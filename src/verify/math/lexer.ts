@@ -16,6 +16,7 @@ import {
   FUNCTIONS,
   IGNORED_COMMANDS,
   LETTER_VARIANTS,
+  SYMPY_CLASSES,
   TEXT_COMMANDS,
 } from "./vocabulary.ts";
 
@@ -55,6 +56,10 @@ const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
 const COMMAND = /\\(?:[A-Za-z]+|[\s\S]?)/y;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots|cdots)(?![a-zA-Z])/y;
+
+/** Upright bold i, j and k are the unit vectors; other letters are the same in bold. */
+const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
+const UNIT_VECTOR = /\s?(?:\{\s?[ijk]\s?\}|[ijk](?![a-zA-Z]))/y;
 
 /** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens or MAX_DIGITS digits of a number. */
 export function lex(source: string, notation: Notation): Token[] {
@@ -162,7 +167,11 @@ export function lex(source: string, notation: Notation): Token[] {
         spaced = true;
       } else if (name === "begin" || name === "end") push({ type: "operator", text: `${name}:${argument().trim()}` });
       else if (name === "mathbb" || name === "Bbb") push({ type: "command", name: `mathbb:${argument().trim()}` });
-      else if (IGNORED_COMMANDS.has(name)) {
+      else if (BOLD.has(name) && matchAt(UNIT_VECTOR) !== null) {
+        const unit = matchAt(UNIT_VECTOR)!;
+        position += unit.length;
+        push({ type: "command", name: `unit:${/[ijk]/.exec(unit)![0]}` });
+      } else if (IGNORED_COMMANDS.has(name)) {
         if ((name === "left" || name === "right") && text[position] === ".") position++;
         if (name === "," || name === ";" || name === ":" || name === "quad" || name === "qquad") spaced = true;
       } else if (name === "tag" || name === "label" || name === "hspace" || name === "vspace" || name === "phantom")
@@ -349,6 +358,8 @@ function readCommand(name: string): TokenBody[] {
 
 /** Words of plain text that are an operator, a function or a constant; every other run is words or single letters. */
 function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
+  if (SYMPY_CLASSES.has(run) && /^[.(]/.test(next)) return [{ type: "text", text: run }];
+  if (/^[LR]?open$/.test(run) && next.startsWith("(")) return [{ type: "text", text: run }];
   const meaning = PLAIN_WORDS.get(run) ?? (run.length > 2 ? PLAIN_WORDS.get(run.toLowerCase()) : undefined);
   if (meaning !== undefined) return [meaning];
   const functionName = functionOf(run);

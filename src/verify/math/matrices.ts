@@ -1,6 +1,17 @@
 /** Arithmetic of matrices written out: sums, multiples, products, whole powers and transposes become one matrix. */
 import { type Budget, spend } from "./budget.ts";
-import { type Expression, mapChildren, number, type Of, product, some, sum } from "./expression.ts";
+import {
+  call,
+  type Expression,
+  mapChildren,
+  negative,
+  number,
+  type Of,
+  product,
+  quotient,
+  some,
+  sum,
+} from "./expression.ts";
 
 type Rows = Of<"matrix">["rows"];
 
@@ -54,6 +65,19 @@ function multiplyRows(a: Rows, b: Rows, budget: Budget): Rows | null {
   return a.map((row) => b[0]!.map((_, j) => sum(row.map((entry, k) => product([entry, b[k]![j]!])))));
 }
 
+/** Cofactors over the determinant, for up to three rows. */
+function inverseOf(rows: Rows, budget: Budget): Rows | null {
+  if (rows.length > 3) return null;
+  spend(budget, 40);
+  const minor = (i: number, j: number): Expression => {
+    const rest = rows.filter((_, at) => at !== i).map((row) => row.filter((_, at) => at !== j));
+    const value = rest.length === 0 ? number(1) : call("det", { kind: "matrix", rows: rest });
+    return (i + j) % 2 === 0 ? value : negative(value);
+  };
+  const determinant = call("det", { kind: "matrix", rows });
+  return rows.map((row, i) => row.map((_, j) => quotient(minor(j, i), determinant)));
+}
+
 /** ^T and ^\top transpose; a whole power up to 12 multiplies. */
 function powerOf(rows: Rows, exponent: Expression, budget: Budget): Rows | null {
   if (exponent.kind === "symbol" && /^(?:t|top|intercal)$/i.test(exponent.name)) {
@@ -61,7 +85,8 @@ function powerOf(rows: Rows, exponent: Expression, budget: Budget): Rows | null 
   }
   if (exponent.kind !== "number" || exponent.value.denominator !== 1n || rows.length !== rows[0]!.length) return null;
   const count = Number(exponent.value.numerator);
-  if (count < 0 || count > MAX_POWER) return null;
+  if (count < 0) return count === -1 ? inverseOf(rows, budget) : null;
+  if (count > MAX_POWER) return null;
   let result: Rows | null = rows.map((_, i) => rows.map((_, j) => number(i === j ? 1 : 0)));
   for (let k = 0; k < count && result !== null; k++) {
     result = multiplyRows(result, rows, budget);

@@ -173,26 +173,38 @@ function isBalanced(inside: string): boolean {
   return depth === 0;
 }
 
+/** A(1, 2) is the point, by its name. C(5, 2) may also be a number of combinations. */
+function withoutLabel(node: Expression): Expression {
+  if (node.kind !== "product" || node.factors.length !== 2) return node;
+  const [label, point] = node.factors;
+  const isPoint =
+    label!.kind === "symbol" &&
+    /^[ABD-Z](?:_\w+)?'?$/.test(label!.name) &&
+    point!.kind === "tuple" &&
+    point!.open === "(";
+  return isPoint ? point! : node;
+}
+
 /** Assignments to several values are spread over them: x = 1, 2 is x = 1, x = 2. "k in Z" behind an answer says what k is. */
-function normalise(list: Expression): Expression {
-  if (list.kind !== "list") return list;
+function normalise(node: Expression): Expression {
+  if (node.kind !== "list") return withoutLabel(node);
+  const list = { ...node, items: node.items.map(withoutLabel) };
   const items = list.items.filter((item, index) => index === 0 || !isDomain(item));
   if (items.length === 1) return items[0]!;
   const measured = compoundMeasure(items);
   if (measured !== null) return measured;
-  const node = { ...list, items };
-  const first = node.items[0]!;
+  const first = items[0]!;
   const isAssignment = first.kind === "relation" && first.operators.length === 1 && first.operators[0] === "=";
   if (
     !isAssignment ||
     first.sides[0]!.kind !== "symbol" ||
-    node.items.slice(1).some((item) => item.kind === "relation")
+    items.slice(1).some((item) => item.kind === "relation" || item.kind === "list")
   ) {
-    return node;
+    return { ...list, items };
   }
   const [variable] = first.sides;
-  const rest = node.items.slice(1).map((item): Expression => ({ ...first, sides: [variable!, item] }));
-  return { ...node, items: [first, ...rest] };
+  const rest = items.slice(1).map((item): Expression => ({ ...first, sides: [variable!, item] }));
+  return { ...list, items: [first, ...rest] };
 }
 
 /** 2 hours 30 minutes, 5 ft 6 in: one value, where the units measure the same and fall in size. */

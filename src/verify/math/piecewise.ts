@@ -2,10 +2,11 @@
  * Are two piecewise functions the same? Where all conditions are sets of reals, by the values on every overlap of two conditions,
  * so that x >= 0 and x > 0 may both own the zero of |x|. Else branch by branch: equal values under equal conditions.
  */
-import { type Branch, type Expression, freeSymbols, mapChildren, type Of } from "./expression.ts";
+import { type Branch, type Expression, freeSymbols, type Of } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { complement, intersection, isSameSet, type RealSet, union } from "./real-set.ts";
 import { realSetOf, sameEnd } from "./solve.ts";
+import { substituted } from "./substitute.ts";
 
 type Equal = (gold: Expression, pred: Expression, context: Context) => Verdict;
 
@@ -64,11 +65,6 @@ function equalOnOverlaps(
     }
   }
   return same("equal in every case");
-}
-
-function substituted(node: Expression, name: string, value: Expression): Expression {
-  if (node.kind === "symbol") return node.name === name ? value : node;
-  return mapChildren(node, (part) => substituted(part, name, value));
 }
 
 function equalBranches(gold: Of<"piecewise">, pred: Of<"piecewise">, context: Context, equal: Equal): Verdict {

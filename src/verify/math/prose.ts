@@ -2,6 +2,7 @@
 
 import { scaleOf } from "./number-words.ts";
 import { isUnitWord } from "./units.ts";
+import { SYMPY_CLASSES } from "./vocabulary.ts";
 
 /** Words that belong to a formula or a value. */
 const VALUE_WORDS: ReadonlySet<string> = new Set(
@@ -35,7 +36,10 @@ export function isProse(text: string): boolean {
   );
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
     const word = match[0].toLowerCase();
-    if (VALUE_WORDS.has(word) || isProduct(word)) continue;
+    const next = bare[match.index + word.length];
+    // Be^x is a product, Matrix(…) and Interval.open(…) are values.
+    if (VALUE_WORDS.has(word) || isProduct(word) || next === "^" || next === "_") continue;
+    if (SYMPY_CLASSES.has(match[0]) && (next === "(" || next === ".")) continue;
     // A unit, a remark or words alone: nothing of a value follows.
     if (!/[\d\\=^]/.test(bare.slice(match.index + word.length))) return false;
     const before = bare.slice(0, match.index);

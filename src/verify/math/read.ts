@@ -18,6 +18,11 @@ export interface Gold {
   readonly letter: string | null;
 }
 
+/** True for words, and for the empty set, which is often said in words. */
+export function isInWords({ parsed: { expression } }: Gold): boolean {
+  return expression.kind === "text" || (expression.kind === "set" && expression.items.length === 0);
+}
+
 /** What reading a response looks for. */
 export interface ReadOptions extends ExtractOptions {
   /** any: the first candidate that can be read. first: the first candidate, readable or not. */

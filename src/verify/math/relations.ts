@@ -10,7 +10,6 @@ import {
   difference,
   type Expression,
   freeSymbols,
-  mapChildren,
   number,
   type Of,
   product,
@@ -23,6 +22,7 @@ import { divide, isInteger } from "./rational.ts";
 import { isSameSet } from "./real-set.ts";
 import { equalScalars } from "./scalar.ts";
 import { realSetOf, sameEnd } from "./solve.ts";
+import { renamed, substituted } from "./substitute.ts";
 
 interface Link {
   readonly left: Expression;
@@ -79,6 +79,7 @@ function equalLinks(a: Link, b: Link, context: Context): boolean {
     }
     case "<":
     case "<=":
+      if (equal(a.left, b.left) && equal(a.right, b.right)) return true;
       return ratioSign(difference(a.left, a.right), difference(b.left, b.right), context) > 0;
     default:
       return equal(a.left, b.left) && equal(a.right, b.right);
@@ -92,7 +93,7 @@ function equalLinks(a: Link, b: Link, context: Context): boolean {
 function ratioSign(x: Expression, y: Expression, context: Context): number {
   const names = freeSymbols(x);
   if (names.size === 0 || [...names].some((name) => !freeSymbols(y).has(name))) return 0;
-  const moved = (node: Expression) => renamed(node, (name) => `${name}*`);
+  const moved = (node: Expression) => renamed(node, new Map([...names].map((name) => [name, `${name}*`])));
   if (!equalScalars(product([x, moved(y)]), product([moved(x), y]), context).equal) return 0;
   const { random, budget } = context;
   for (let attempt = 0; attempt < 8; attempt++) {
@@ -127,15 +128,6 @@ function linearIn(
   const slope = difference(substituted(node, name, number(1)), constant);
   const isLinear = equalScalars(node, sum([constant, product([slope, symbol(name)])]), context).equal;
   return isLinear && !equalScalars(slope, number(0), context).equal ? { slope, constant } : null;
-}
-
-function substituted(node: Expression, name: string, value: Expression): Expression {
-  if (node.kind === "symbol") return node.name === name ? value : node;
-  return mapChildren(node, (part) => substituted(part, name, value));
-}
-
-function renamed(node: Expression, rename: (name: string) => string): Expression {
-  return node.kind === "symbol" ? symbol(rename(node.name)) : mapChildren(node, (part) => renamed(part, rename));
 }
 
 /** x = 3 and x = 10 modulo 7: the same modulus up to sign, and a difference that it divides. */

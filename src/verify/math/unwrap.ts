@@ -1,5 +1,6 @@
 /** The value of an answer that is given a name: x = 5, f(x) = x^2, (x, y) = (3, 4), x in [2, 3], and the end of a chain. */
 import { type Expression, freeSymbols, type Of } from "./expression.ts";
+import { renamed } from "./substitute.ts";
 
 /** Gold and prediction without the names that only one of them has; two equations keep theirs, so that x = 1 is not y = 1. */
 export function unwrapped(
@@ -48,6 +49,7 @@ function valueOfGold(gold: Of<"relation">): Expression {
   const relation = withoutApproximation(gold);
   if (!isEquation(relation)) return relation;
   if (isName(relation.sides[0]!)) return relation.sides.at(-1)!;
+  if (isReversed(relation)) return relation.sides[0]!;
   return relation.operators[0] === "approx" ? relation.sides[0]! : relation;
 }
 
@@ -57,9 +59,37 @@ function valueOfPred(pred: Of<"relation">, mode: "lenient" | "strict"): Expressi
   if (!isEquation(relation)) return relation;
   const [left] = relation.sides;
   if (relation.operators[0] === "approx" && !isName(left!)) return left!;
+  if (isReversed(relation)) return left!;
   const isWorking = freeSymbols(left!).size === 0;
   if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
   return isName(left!) || isQuantity(left!) || isWorking ? relation.sides.at(-1)! : relation;
+}
+
+/** 5 = x. */
+function isReversed({ sides, operators }: Of<"relation">): boolean {
+  return operators.join() === "=" && sides[1]!.kind === "symbol" && freeSymbols(sides[0]!).size === 0;
+}
+
+/** f(x) = x^2 under the names of the other side: f(t) = t^2 is the same function, and so is y = x^2. */
+export function namedAlike(pred: Expression, gold: Expression): Expression {
+  if (!isAssignment(gold) || !isAssignment(pred)) return pred;
+  const [[left], [other, value]] = [gold.sides, pred.sides];
+  if (left?.kind === "symbol" && left.name === "y" && isFunction(other)) return { ...pred, sides: [left, value!] };
+  if (!isFunction(left)) return pred;
+  if (other?.kind === "symbol" && other.name === "y") return { ...pred, sides: [left, value!] };
+  if (!isFunction(other) || other.name !== left.name || other.args.length !== left.args.length) return pred;
+  const names = new Map(other.args.map((arg, index) => [nameOf(arg), nameOf(left.args[index]!)]));
+  const isFree = [...names].every(([from, to]) => from === to || !freeSymbols(pred).has(to));
+  return isFree ? renamed(pred, names) : pred;
+}
+
+/** f(x) or f(x, y), of letters alone. */
+function isFunction(node: Expression | undefined): node is Of<"call"> {
+  return node?.kind === "call" && !node.known && node.args.every((arg) => arg.kind === "symbol");
+}
+
+function nameOf(node: Expression): string {
+  return node.kind === "symbol" ? node.name : "";
 }
 
 function isEquation(relation: Of<"relation">): boolean {
@@ -72,7 +102,20 @@ export function isName(node: Expression): boolean {
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
   if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
-  return node.kind === "call" && !node.known;
+  return node.kind === "call" && (!node.known || isLength(node));
+}
+
+/** |AB|, while |x| and |xy| are values of unknowns. */
+function isLength(node: Of<"call">): boolean {
+  const [inside] = node.args;
+  if (node.name !== "abs" || inside === undefined) return false;
+  if (inside.kind === "symbol") return /^over(?:line|rightarrow) /.test(inside.name);
+  return (
+    inside.kind === "product" &&
+    inside.factors.every((factor) =>
+      factor.kind === "symbol" ? /^[^xyz]$/.test(factor.name) : factor.kind === "constant",
+    )
+  );
 }
 
 /** a + b, m/n or x^2: what a prediction may say its value of, while a gold answer x^2 + y = 0 is the equation. */

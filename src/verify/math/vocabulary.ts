@@ -96,6 +96,7 @@ export const COMMAND_OPERATORS: ReadonlyMap<string, string> = new Map(
     simeq: "approx",
     cong: "approx",
     equiv: "equiv",
+    mapsto: "mapsto",
     to: "->",
     rightarrow: "->",
     mid: "mid",
@@ -154,6 +155,13 @@ export const TEXT_COMMANDS: ReadonlySet<string> = new Set(
 /** Marks over a symbol that make it another symbol. */
 export const ACCENTS: ReadonlySet<string> = new Set(
   "bar overline vec hat widehat tilde widetilde overrightarrow dot ddot underline overleftrightarrow".split(" "),
+);
+
+/** Classes of SymPy whose names stand before a bracket. */
+export const SYMPY_CLASSES: ReadonlySet<string> = new Set(
+  "Matrix Interval Union Intersection FiniteSet Tuple Point Point2D Point3D Eq Rational Integer And Or Piecewise".split(
+    " ",
+  ),
 );
 
 /** Second forms of a Greek letter are the letter. */

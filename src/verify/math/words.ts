@@ -57,7 +57,20 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
   const first = tokens[start];
   if (first?.type === "text" && /(?::| is)$/.test(first.text.trim()) && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
-  return tokens.slice(start, end);
+  return asDefinition(tokens.slice(start, end));
+}
+
+/** f: x -> 2x as f(x) = 2x. */
+function asDefinition(tokens: Token[]): Token[] {
+  const at = tokens.findIndex((token) => token.type === "operator" && token.text === "mapsto");
+  const argument = tokens[at - 1];
+  if (at < 1 || at > 3 || argument?.type !== "name") return tokens;
+  const [name, colon] = tokens;
+  const isNamed = at === 3 && name?.type === "name" && colon?.type === "operator" && colon.text === ":";
+  if (at !== 1 && !isNamed) return tokens;
+  const operator = (text: string): Token => ({ type: "operator", text, spaced: false });
+  const f: Token = isNamed ? name : { type: "name", name: "f", spaced: false };
+  return [f, operator("("), argument, operator(")"), operator("="), ...tokens.slice(at + 1)];
 }
 
 /** A sign whose left side is missing: "= 5", and 8.24 after an approximation sign. */

@@ -20,7 +20,7 @@ const ANSWERS: readonly (readonly [gold: string, pred: string, equal: boolean])[
   ["log(x,2)", "\\log_2 x", true],
   ["|x|", "abs(x)", true],
   ["5!", "120", true],
-  ["C(5,2)", "10", false],
+  ["C(5,2)", "10", true],
   ["{5 \\choose 2}", "10", true],
   ["{1 \\over 2}", "0.5", true],
   ["\\frac{1}{2}\\pi r^2", "\\frac{\\pi r^2}{2}", true],

@@ -6,6 +6,8 @@
  */
 import { type AnswerPlace, afterHash, afterThinking, lastAnswerBlock, lastBoxed, lastNumber } from "./extract.ts";
 import { fingerprint } from "./math/fingerprint.ts";
+import { splitResponse } from "./math/thinking.ts";
+import { visibleText } from "./math/visible.ts";
 import { POLICY_NAMES } from "./policies/policies.ts";
 import { isGold, readPrediction, type VerifyOptions, verify } from "./verify.ts";
 
@@ -27,7 +29,7 @@ export function judgeMath(
 ): "right" | "wrong" | "unparseable" | null {
   if (gold === null || !isGold(gold)) return null;
   const isOurs = method === "math" || method === "math-lenient";
-  const text = isOurs ? narrowed(response, from) : response;
+  const text = isOurs ? narrowed(response, method, from) : response;
   if (text === null) return "unparseable";
   const { equal, extracted } = verify(gold, text, isOurs ? modeOf(method) : { policy: method });
   return equal ? "right" : extracted === null ? "unparseable" : "wrong";
@@ -36,7 +38,7 @@ export function judgeMath(
 /** A text that responses with equal answers share; null for a response without one. Of the gold only its kind is looked at. */
 export function mathKey(response: string, gold: string | null, method: MathMethod, from: AnswerPlace): string | null {
   if (method !== "math" && method !== "math-lenient") return verify("", response, { policy: method }).extracted;
-  const text = narrowed(response, from);
+  const text = narrowed(response, method, from);
   const answer = text === null ? null : readPrediction(gold ?? [], text, modeOf(method));
   return answer === null ? null : (answer.letter ?? fingerprint(answer.parsed.expression));
 }
@@ -46,26 +48,34 @@ function modeOf(method: "math" | "math-lenient"): VerifyOptions {
 }
 
 /** The response as far as the place reaches, in a form that announces the answer; null where nothing stands there. */
-function narrowed(response: string, from: AnswerPlace): string | null {
+function narrowed(response: string, method: "math" | "math-lenient", from: AnswerPlace): string | null {
+  if (from === "auto" || from === "whole") return response;
+  const isStrict = method === "math";
+  const spoken = isStrict ? splitResponse(visibleText(response)).spoken : afterThinking(response);
+  if (spoken === null) return null;
   switch (from) {
-    case "auto":
-      return response;
     case "answer-tag":
-      return lastAnswerBlock(afterThinking(response)) === null ? null : response;
+      return lastAnswerBlock(spoken) === null ? null : response;
     case "boxed": {
-      const spoken = afterThinking(response).replaceAll(/<\/?answer>/g, " ");
-      return lastBoxed(spoken) === null ? null : spoken;
+      const untagged = spoken.replaceAll(/<\/?answer>/g, " ");
+      return lastBoxed(untagged) === null ? null : untagged;
     }
-    case "hash": {
-      const answer = afterHash(afterThinking(response));
-      return answer === null ? null : `#### ${answer}`;
-    }
-    case "last-number": {
-      const number = lastNumber(afterThinking(response));
-      return number === null ? null : `#### ${number}`;
-    }
-    case "whole":
-      return response;
+    case "hash":
+      return isStrict ? fromFirstHash(spoken) : announced(afterHash(spoken));
+    case "last-number":
+      return announced(lastNumber(spoken));
   }
   return from satisfies never;
+}
+
+function announced(answer: string | null): string | null {
+  return answer === null ? null : `#### ${answer}`;
+}
+
+/** Every line after ####, and what follows the last. */
+function fromFirstHash(spoken: string): string | null {
+  const lines = spoken.split("####").slice(1);
+  if (lines.length === 0) return null;
+  const isLast = (index: number) => index === lines.length - 1;
+  return lines.map((line, index) => `#### ${isLast(index) ? line.trim() : line.trim().split("\n")[0]}`).join("\n");
 }

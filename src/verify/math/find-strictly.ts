@@ -2,6 +2,7 @@
  * The search of verify.ts in strict mode: only what a reader sees after the thinking and, where there are answer blocks, only these.
  * All that is announced must agree, a chain of equations must be true, and the words around must stand by the answer (commitment.ts).
  */
+import { findBoxes, joinBoxes } from "./boxes.ts";
 import { withoutChain } from "./chain.ts";
 import { hesitation } from "./commitment.ts";
 import { equalMath } from "./equal.ts";
@@ -48,9 +49,11 @@ export function findStrictly(
   const best = found.at(-1);
   if (best === undefined) return { refused: "no answer was announced", extracted: null };
   const extracted = best.answer.candidate.text;
-  const distinct = distinctAnswers(
-    found.flatMap(({ answer, others }) => [answer, ...others.filter(isRivalOf(answer))]),
-  );
+  const outside = isTagged ? boxesOf(`${spoken.slice(0, spoken.indexOf("<answer>"))}\n${rest}`) : [];
+  const distinct = distinctAnswers([
+    ...found.flatMap(({ answer, others }) => [answer, ...others.filter(isRivalOf(answer))]),
+    ...outside,
+  ]);
   if (distinct.length > 1) {
     const texts = distinct.slice(0, 4).map(({ candidate }) => quote(candidate.text));
     return asList(distinct, golds) ?? { refused: `several different answers: ${texts.join(", ")}`, extracted };
@@ -79,7 +82,7 @@ function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest
   const isWords = golds.some((gold) => gold.parsed.expression.kind === "text");
   const agreeing = others.filter(({ parsed: other }) => isEqual(parsed, other));
   const end = Math.max(candidate.end, ...agreeing.map((other) => other.candidate.end));
-  return hesitation({ text: text + rest, answer, end, asked: isLetter ? "letter" : isWords ? "words" : "value" });
+  return hesitation({ text: `${text} ${rest}`, answer, end, asked: isLetter ? "letter" : isWords ? "words" : "value" });
 }
 
 /** Characters without width, and those that turn the direction of writing. */
@@ -113,6 +116,16 @@ function othersOf(text: string, { candidate }: Answer, options: ReadOptions, gol
 
 function numWordsOf({ words }: Parsed): number {
   return words.split(" ").length;
+}
+
+/** The last boxes of what stands around the answer blocks: they announce as well. */
+function boxesOf(text: string): Answer[] {
+  const boxes = joinBoxes(text, findBoxes(text)).slice(-MAX_OTHERS);
+  return boxes.flatMap(({ content, start, end }) => {
+    const candidate = { text: content, place: "box", priority: 0, start, end } as const;
+    const parsed = readCandidate(candidate);
+    return parsed === null ? [] : [{ candidate, parsed }];
+  });
 }
 
 /** Boxes rival boxes and phrases phrases; a box is rivalled by a final answer that a phrase gives, or by any phrase behind it. */

@@ -71,10 +71,16 @@ function beforeIt({ text, answer }: Commitment): string | null {
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
   if (place !== "box") return null;
   if (/\b(?:or|either)[\s$*(,]*(?:\\[([]\s*)?$/i.test(sentence)) return "the answer is one of several";
-  const [, other] = /(?:^|[=$\n]|\\[[(])\s*([-\u2212]?\d[\d,.]*)\s*=\s*$/.exec(before) ?? [];
-  return other !== undefined && isOther(other, answer)
+  const [, other] = /(?:^|[=$\n&]|\\[[(])([^=$\n&]{1,160})=\s*$/.exec(before) ?? [];
+  return other !== undefined && !isCalculation(other) && isOther(other, answer)
     ? `different values are set equal: ${quote(other)} and ${quote(answer.candidate.text)}`
     : null;
+}
+
+/** True for working, whose value only its author need know: it may be cut off, rounded or in other units. */
+function isCalculation(text: string): boolean {
+  const plain = text.replaceAll(/\\(?:[dt]?frac|sqrt|left|right|pi|infty|cup)(?![a-zA-Z])/g, "");
+  return /[+*!^|\u00d7\u00b7\u00f7]|\d\s*-\s*\d|\\[a-zA-Z]|[a-z]{2}/i.test(plain);
 }
 
 function sentenceStart(before: string): number {
@@ -93,6 +99,14 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
   if (asked === "letter") return anotherLetter(said);
   if (asked === "words") return anotherWord(said, found);
+  const aside =
+    place === "box"
+      ? said
+          .slice(to)
+          .replace(ASIDE, "")
+          .replaceAll(/^\s*\}|\{\s*$/g, "")
+      : "";
+  if (isOther(aside, answer)) return besides(aside.trim());
   for (const value of valuesOf(said)) {
     if (value.end > from && value.start < to) continue;
     const gap = said.slice(value.start < from ? 0 : to, value.start);
@@ -100,7 +114,7 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
       !OR.test(gap) && (BINDING.test(said.slice(0, value.start)) || isInRemark(gap) || isWorking(said, value.end));
     if (!isBound && isOther(value.text, answer)) return besides(value.text);
   }
-  const or = /\b(?:or|either)\b/i.exec(said.slice(to));
+  const or = /\b(?:or|either|else|otherwise)\b/i.exec(said.slice(to));
   const choice = or === null ? "" : said.slice(to + or.index);
   return or === null || valuesOf(choice).some((value) => isSameAs(value.text, answer))
     ? null
@@ -115,13 +129,13 @@ function besides(value: string): string {
   return `another value stands beside the answer: ${quote(value)}`;
 }
 
-/** How much of an answer is read: all up to a remark, "18 where …". */
+/** With what a remark begins that is not read as a part of the answer: "18 where …". */
+const ASIDE = /(?:\\text\s?\{\s*|\b)(?:if|where|for|when|with|since|because|provided|such that|is|are)\b/gi;
+
+/** How much of an answer is read: all up to such a remark. */
 function headLength(found: string): number {
-  const remark =
-    /(?<=\w.{0,400})(?:\b|\\text\{\s*)(?:if|where|for|when|with|since|because|provided|such that|is|are)\b/i.exec(
-      found,
-    );
-  return remark?.index ?? found.length;
+  for (const { index } of found.matchAll(ASIDE)) if (/\w/.test(found.slice(0, index))) return index;
+  return found.length;
 }
 
 /** True behind a remark that says more than the number: "since 20 * 50 = 1000", not "where 19". */
@@ -185,7 +199,8 @@ function behindIt({ text, answer, end, asked }: Commitment): string | null {
 
 /** The value that follows the answer with nothing but a comma, an "or" or an equals sign between, where it is another. */
 function joinedValue(line: string, answer: Answer): string | null {
-  const sign = /^\s*(?:=|\\approx|\u2248)([^=\n$]{1,200}?)(?:\$|\\\)|\\\]|=|\\approx|\u2248|[.,;]?(?:\s|$))/.exec(line);
+  const sign =
+    /^\s*(?:=|\\approx|\u2248)([^=\n$\u2248]{1,200}?)(?:\$|\\\)|\\\]|\n|=|\\approx|\u2248|[.;,]\s|[.;]?$)/.exec(line);
   if (sign !== null) return isOther(sign[1]!, answer) ? sign[1]!.trim() : null;
   const gap =
     /^(?:[ \t,;/|&~(\u2013\u2014-]|\\(?:quad|qquad|[,;:! &])|\b(?:or|and|to|maybe|perhaps|possibly|probably|also|not|then|even|else|alternatively|otherwise|but)\b)+/i.exec(

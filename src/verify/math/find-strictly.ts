@@ -140,10 +140,8 @@ function isRivalOf({ candidate, parsed }: Answer): (other: Answer) => boolean {
 
 /** 3 \\times 4: the final answer in the making. */
 function isWorking(source: string): boolean {
-  const plain = source.replaceAll(/\\(?:times|cdot|div)/g, "*");
-  return (
-    /[\d)}]\s*[-+*/\u00d7\u00b7\u00f7]\s*[-(\d\\]/.test(plain) && !/[a-z]/i.test(plain.replaceAll(/\\[a-z]+/gi, ""))
-  );
+  const plain = source.replaceAll(/\\(?:times|cdot|div)/g, "*").replaceAll(/\\(?:[dt]?frac|left|right)/g, "");
+  return /[\d)}]\s*[-+*/\u00d7\u00b7\u00f7]\s*[-(\d\\]/.test(plain) && !/[a-z]/i.test(plain);
 }
 
 /** So many different texts are compared, from the end; equal values in more spellings than these do not occur. */

@@ -14,6 +14,9 @@ import { keyOf } from "./key.ts";
 import { PreferenceJudge } from "./preference.ts";
 import { PROTOCOL_NAMES } from "./protocols.ts";
 
+/** Default of deadlineSeconds: one less than that of rewards.deadlineSeconds. */
+export const JUDGE_DEADLINE_SECONDS = 9;
+
 /** Where a server is, and how long it may take. */
 export const endpointParams = z.strictObject({
   url: z
@@ -26,7 +29,7 @@ export const endpointParams = z.strictObject({
   deadlineSeconds: z
     .number()
     .positive()
-    .default(9)
+    .default(JUDGE_DEADLINE_SECONDS)
     .describe("For one question with all its tries and its control; keep it below rewards.deadlineSeconds."),
   maxTries: z.int().positive().default(4),
   concurrency: z.int().positive().default(16).describe("Questions in flight, in each reward thread."),

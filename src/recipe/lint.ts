@@ -16,6 +16,7 @@ import {
 import { capBelowMedian, maskedMajority, stdOfDetails } from "./lint/measured.ts";
 import type { WarningName } from "./lint/names.ts";
 import { evalContext, fixedRewardLength, neverBegins, onlineWindowHoldsAll } from "./lint/prompts.ts";
+import { rewardDeadline } from "./lint/rewards.ts";
 import type { Finding, Measured, Rule } from "./lint/rule.ts";
 import {
   dynamicSamplingDetails,
@@ -43,6 +44,7 @@ export const rules: readonly Rule[] = [
   neverBegins,
   fixedRewardLength,
   evalContext,
+  rewardDeadline,
   noBaseline,
   leaveOneOutStd,
   pairStd,

@@ -129,6 +129,16 @@ const cases: Readonly<Record<string, Case>> = {
     ],
     says: /so that its numbers compare/,
   },
+  "reward-deadline": {
+    set: [
+      "stage.rewards.functions=[accuracy, {name: judge, params: {url: 'http://j/v1', model: m, second: {url: 'http://k/v1', model: n}}}]",
+    ],
+    beside: [
+      "stage.rewards.functions=[{name: judge, params: {url: 'http://j/v1', model: m, second: {url: 'http://k/v1', model: n}}}]",
+      "stage.rewards.deadlineSeconds=19",
+    ],
+    says: /a question may take 18 s of its two judges together, but after rewards\.deadlineSeconds 10 /,
+  },
   "no-baseline": {
     set: ["stage.algorithm={type: reinforce}"],
     beside: ["stage.algorithm={type: reinforce}", "stage.rollout.groupSize=1"],

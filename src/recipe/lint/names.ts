@@ -18,6 +18,7 @@ export const warningNames = [
   "online-window-holds-all",
   "overlong-cap",
   "pair-std",
+  "reward-deadline",
   "sampling-filters",
   "sampling-temperature",
   "sequence-product",

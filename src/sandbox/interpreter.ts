@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Writable } from "node:stream";
 import { messageOf } from "../errors.ts";
-import { howToMend, type Isolation, planLaunch } from "./launch.ts";
+import { howToMend, type Isolation, type Launch, planLaunch } from "./launch.ts";
 import { encodeRequest, type Greeting, ReplyReader, type RunReply, type RunRequest } from "./protocol.ts";
 
 /** The interpreter ended, or did not answer. Who is to blame is for the caller to find out. */
@@ -56,16 +56,8 @@ export class Interpreter {
 
   private constructor(isolation: Isolation) {
     this.isolation = isolation;
-    const { command, args, env, uid, gid, preamble } = planLaunch(isolation);
-    this.child = spawn("/bin/sh", ["-c", ORPHAN, "sh", command, ...args], {
-      // A process group of its own, so that all of it can be ended at once.
-      detached: true,
-      cwd: "/",
-      env,
-      // Node closes the standard input of a child that has exited, as the outer shell does at once; not its other pipes.
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      ...(uid === undefined || gid === undefined ? {} : { uid, gid }),
-    });
+    const launch = planLaunch(isolation);
+    this.child = spawnGroup(launch);
     const { stdio, stdout, stderr } = this.child;
     if (!(stdio[3] instanceof Writable)) throw new InterpreterError("The sandbox could not be started.");
     this.input = stdio[3];
@@ -85,7 +77,7 @@ export class Interpreter {
         resolve();
       });
     });
-    this.input.write(preamble);
+    this.input.write(launch.preamble);
     this.holdEventLoop(false);
   }
 
@@ -165,6 +157,22 @@ export class Interpreter {
     for (const pipe of [this.input, child.stdout, child.stderr] as (Refable | null)[]) {
       if (pipe?.destroyed === false) hold ? pipe.ref?.() : pipe.unref?.();
     }
+  }
+}
+
+/** A process group of its own, so that all of it can be ended at once. */
+function spawnGroup({ command, args, env, uid, gid }: Launch): ChildProcess {
+  try {
+    return spawn("/bin/sh", ["-c", ORPHAN, "sh", command, ...args], {
+      detached: true,
+      cwd: "/",
+      env,
+      // Node closes the standard input of a child that has exited, as the outer shell does at once; not its other pipes.
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      ...(uid === undefined || gid === undefined ? {} : { uid, gid }),
+    });
+  } catch (error) {
+    throw new InterpreterError(`The sandbox could not be started: ${messageOf(error)}.`, { cause: error });
   }
 }
 

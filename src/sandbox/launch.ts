@@ -66,7 +66,7 @@ export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
   const settings = JSON.stringify({ isolation, node: process.execPath });
   // -S: no site-packages. -B: nothing is written. Not -I, which would ignore the fixed hash seed; the environment is ours anyway.
   const interpreter = [python, "-s", "-S", "-B", "-c", BOOTSTRAP, String(preamble.length), settings];
-  const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  const identity = becomesNobody() ? { uid: NOBODY, gid: NOBODY } : {};
   if (isolation === "limits-only") {
     return { command: python, args: interpreter.slice(1), env: ENV, ...identity, preamble };
   }
@@ -79,7 +79,7 @@ export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
 
 /** The end of every message about a sandbox that cannot be had. */
 export const howToMend =
-  "Install it (apt-get install bubblewrap) where user namespaces are allowed (default containers forbid them), " +
+  "It needs bubblewrap (apt-get install bubblewrap) and user namespaces (default containers forbid them); " +
   "or ask for the weaker isolation: limits-only, which hides no file.";
 
 function bubblewrapArgs(): string[] {
@@ -100,6 +100,20 @@ function bubblewrapArgs(): string[] {
   ];
 }
 
+/** The root of a user namespace that maps no nobody is no root to the kernel, which holds it to its limits as it is. */
+function becomesNobody(): boolean {
+  return process.getuid?.() === 0 && ["uid_map", "gid_map"].every((name) => mapsNobody(`/proc/self/${name}`));
+}
+
+function mapsNobody(path: string): boolean {
+  if (!existsSync(path)) return true;
+  const ranges = readFileSync(path, "utf8").trim().split("\n");
+  return ranges.some((range) => {
+    const [first, , count] = range.trim().split(/\s+/).map(Number);
+    return first! <= NOBODY && NOBODY < first! + count!;
+  });
+}
+
 function isOpenToOthers(path: string): boolean {
   const isOpen = (statSync(path).mode & constants.S_IXOTH) !== 0;
   return isOpen && (dirname(path) === path || isOpenToOthers(dirname(path)));
@@ -112,7 +126,7 @@ function systemFolder(path: string): string[] {
 
 /** As root we become nobody, who needs the right of others to pass every folder on the way, as through no private home. */
 function isReadable(path: string): boolean {
-  if (process.getuid?.() === 0) return isOpenToOthers(path);
+  if (becomesNobody()) return isOpenToOthers(path);
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -71,9 +71,14 @@ export class Sandbox implements AsyncDisposable {
     this.limits = checkedLimits({ ...defaultLimits, ...limits });
   }
 
-  /** Starts an interpreter and runs a harmless program. Throws what the machine lacks as a RecipeError, else a SandboxError. */
+  /** Starts an interpreter and runs a harmless program. Throws a RecipeError that says why this machine does not let it. */
   async check(): Promise<void> {
-    await this.inLane(() => this.probe());
+    try {
+      await this.inLane(() => this.probe());
+    } catch (error) {
+      if (error instanceof SandboxError) throw new RecipeError(error.message, { cause: error });
+      throw error;
+    }
   }
 
   /** Throws a SandboxError, or a RecipeError where the machine lacks what the isolation needs. */

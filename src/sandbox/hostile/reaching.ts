@@ -3,7 +3,18 @@ import { userInfo } from "node:os";
 import { type HostileProgram, LIBC, probe } from "./program.ts";
 
 /** Of whoever runs us, as a Python string. */
-const HOME = JSON.stringify(userInfo().homedir);
+const HOME = JSON.stringify(homeOfUser());
+
+function homeOfUser(): string {
+  try {
+    const { homedir } = userInfo();
+    // These are a program's own.
+    return ["/", "/tmp"].includes(homedir) ? "/root" : homedir;
+  } catch {
+    // A user without a name, as in containers that are given a bare number.
+    return "/root";
+  }
+}
 
 const machine: readonly HostileProgram[] = [
   probe(

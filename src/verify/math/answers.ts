@@ -45,6 +45,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "matrix" || b.kind === "matrix") return equalMatrices(a, b, context);
   if (a.kind === "ratio" || b.kind === "ratio") return equalRatios(a, b, context);
   if (a.kind === "text" || b.kind === "text") return equalWords(a, b);
+  if (context.mode === "lenient" && isValue(a) && b.kind === "relation") return equalToIdentity(a, b, context);
   return isValue(a) && isValue(b) ? equalScalars(a, b, context) : different(`${nameOf(a)} is not ${nameOf(b)}`);
 }
 
@@ -57,6 +58,13 @@ function isInBase(node: Expression): node is Of<"number"> & { readonly digits: s
 function equalDigits(gold: Of<"number"> & { readonly digits: string }, pred: Expression): Verdict {
   const isSame = pred.kind === "number" && keyOf(pred) === `${gold.digits.replace(/^0+(?=.)/, "")}/1`;
   return isSame ? same("the same digits, without the base") : different("not the digits of the number in its base");
+}
+
+/** x^2 + 2x + 1 = (x + 1)^2 shows how the value was rewritten: an equation that always holds stands for either side. */
+function equalToIdentity(gold: Expression, pred: Of<"relation">, context: Context): Verdict {
+  const isEquation = pred.operators.every((operator) => operator === "=") && pred.sides.every(isValue);
+  const isIdentity = isEquation && pred.sides.every((side) => equalScalars(gold, side, context).equal);
+  return isIdentity ? same("every side of the identity") : different(`${nameOf(gold)} is not a relation`);
 }
 
 const VALUES: ReadonlySet<Expression["kind"]> = new Set<Expression["kind"]>([

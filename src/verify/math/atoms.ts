@@ -1,5 +1,5 @@
 /** The atoms of the grammar: numbers, letters, commands, function calls, and everything between brackets. */
-import { derivativeFraction, integral, isDifferential, series } from "./big-operators.ts";
+import { derivativeFraction, integral, isDifferential, plainDerivative, series } from "./big-operators.ts";
 import { accept, at, type Cursor, deeper, enclosed, expect, fail, isOperator, peek } from "./cursor.ts";
 import {
   call,
@@ -83,6 +83,8 @@ const FUNCTION_LETTERS = /^[fghFGH]$/;
 
 function nameAtom(cursor: Cursor, letter: string): Expression {
   cursor.position++;
+  const slope = letter === "d" ? plainDerivative(cursor) : null;
+  if (slope !== null) return slope;
   const name = `${letter}${subscript(cursor)}`;
   if (name === "e" || name === "i") return { kind: "constant", name };
   const inverse = inverseMark(cursor);
@@ -240,6 +242,7 @@ function functionCall(cursor: Cursor, name: string): Expression {
       exponent = accept(cursor, "-") ? product([number(-1), deeper(cursor, atom)]) : deeper(cursor, atom);
     else break;
   }
+  base ??= name === "log" ? gluedBase(cursor) : null;
   const args = functionArguments(cursor);
   // The empty set has no items to be arguments.
   if (args.length === 0) fail();
@@ -248,6 +251,14 @@ function functionCall(cursor: Cursor, name: string): Expression {
   if (isInverse && /^(?:sin|cos|tan|cot|sec|csc|sinh|cosh|tanh)$/.test(name)) return call(`arc${name}`, ...args);
   const value = applied(name, args, base);
   return exponent === null ? value : power(value, exponent);
+}
+
+/** log2(x) and log10(x): a number that is glued to the name, with a bracket behind it. */
+function gluedBase(cursor: Cursor): Expression | null {
+  const token = peek(cursor);
+  if (token?.type !== "number" || token.spaced || !isOperator(peek(cursor, 1), "(")) return null;
+  cursor.position++;
+  return number(token.value);
 }
 
 function applied(name: string, args: readonly Expression[], base: Expression | null): Expression {

@@ -96,7 +96,7 @@ export function derivativeFraction(cursor: Cursor): Expression | null {
     cursor.position = start;
     return null;
   }
-  if (above.name !== "") return symbol(`d${above.order === 1 ? "" : above.order}${above.name}/d${below.name}`);
+  if (above.name !== "") return namedDerivative(above.name, below.name, above.order);
   let value: Expression | null = deeper(cursor, cursor.rules.product);
   const budget = createBudget();
   for (let order = 0; order < above.order && value !== null; order++) value = derivative(value, below.name, budget);
@@ -104,6 +104,20 @@ export function derivativeFraction(cursor: Cursor): Expression | null {
 }
 
 const MAX_ORDER = 3;
+
+/** dy/dx is y', as it is mostly written; a derivative by another variable keeps its name. */
+function namedDerivative(name: string, variable: string, order: number): Expression {
+  return symbol(variable === "x" ? `${name}${"'".repeat(order)}` : `d${order}${name}/d${variable}`);
+}
+
+/** dy/dx in plain text, behind its first d; null where it is none. */
+export function plainDerivative(cursor: Cursor): Expression | null {
+  const [above, slash, d, below] = [0, 1, 2, 3].map((ahead) => peek(cursor, ahead));
+  if (above?.type !== "name" || !isOperator(slash, "/") || d?.type !== "name" || d.name !== "d") return null;
+  if (below?.type !== "name") return null;
+  cursor.position += 4;
+  return namedDerivative(above.name, below.name, 1);
+}
 
 /** {d}, {dy}, {d^2 y}, {dx^2}, with a round or a straight d. */
 function differential(cursor: Cursor): { readonly name: string; readonly order: number } | null {

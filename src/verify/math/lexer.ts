@@ -16,6 +16,7 @@ import {
   FUNCTIONS,
   IGNORED_COMMANDS,
   LETTER_VARIANTS,
+  PLAIN_WORDS,
   SYMPY_CLASSES,
   TEXT_COMMANDS,
 } from "./vocabulary.ts";
@@ -55,7 +56,10 @@ const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
 const COMMAND = /\\(?:[A-Za-z]+|[\s\S]?)/y;
-const ELLIPSIS = /\.{3,}|\\(?:ldots|dots|cdots)(?![a-zA-Z])/y;
+const ELLIPSIS = /\.{3,}|\\(?:ldots|dots[bcimo]?|cdots)(?![a-zA-Z])/y;
+
+/** Commands whose braces say nothing about the value. */
+const WITHOUT_CONTENT: ReadonlySet<string> = new Set("tag label hspace vspace phantom color textcolor".split(" "));
 
 /** Upright bold i, j and k are the unit vectors; other letters are the same in bold. */
 const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
@@ -158,7 +162,11 @@ export function lex(source: string, notation: Notation): Token[] {
         if (/[A-Za-z]/.test(text[position] ?? "") && !text.includes("\\begin")) position--;
         else operator("newline");
       } else if (name === "" || /\s/.test(name)) spaced = true;
-      else if (TEXT_COMMANDS.has(name)) {
+      else if (name === "not" && /^\s*(?:=|\\in(?![a-zA-Z]))/.test(text.slice(position, position + 8))) {
+        const negated = /^\s*(?:=|\\in)/.exec(text.slice(position, position + 8))![0];
+        position += negated.length;
+        operator(negated.endsWith("=") ? "!=" : "notin");
+      } else if (TEXT_COMMANDS.has(name)) {
         const words = argument();
         const unit = words.trim();
         if (tokens.at(-1)?.type === "number" && /^[a-z]$/.test(unit) && isUnitWord(unit))
@@ -174,8 +182,7 @@ export function lex(source: string, notation: Notation): Token[] {
       } else if (IGNORED_COMMANDS.has(name)) {
         if ((name === "left" || name === "right") && text[position] === ".") position++;
         if (name === "," || name === ";" || name === ":" || name === "quad" || name === "qquad") spaced = true;
-      } else if (name === "tag" || name === "label" || name === "hspace" || name === "vspace" || name === "phantom")
-        argument();
+      } else if (WITHOUT_CONTENT.has(name)) argument();
       else if (COMMAND_OPERATORS.has(name)) operator(COMMAND_OPERATORS.get(name)!);
       else if (
         FUNCTIONS.has(FUNCTION_ALIASES.get(name) ?? name) &&
@@ -189,6 +196,17 @@ export function lex(source: string, notation: Notation): Token[] {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
     } else {
+      if (text.startsWith("+/-", position) || (position === 0 && text.startsWith("+-"))) {
+        position += text.indexOf("-", position) + 1 - position;
+        operator("+-");
+        continue;
+      }
+      const connective = connectiveAt(text, position, tokens.at(-1));
+      if (connective !== null) {
+        position++;
+        operator(connective);
+        continue;
+      }
       const two = text.slice(position, position + 2);
       const pair = TWO_CHARACTERS.get(two);
       if (pair !== undefined) {
@@ -220,10 +238,20 @@ function unitTokens(source: string): TokenBody[] {
   return [{ type: "text", text: word.trim() }, ...mark];
 }
 
+/** (x < 1) | (x > 3) and (x > 1) & (x < 3), as SymPy prints conditions; elsewhere the signs are bars and alignment marks. */
+function connectiveAt(text: string, position: number, last: Token | undefined): "and" | "or" | null {
+  const char = text[position];
+  if ((char !== "&" && char !== "|") || last?.type !== "operator" || last.text !== ")") return null;
+  if (!/^.\s*\(/.test(text.slice(position, position + 8)) || !/[<>=]/.test(text) || text.includes("\\begin"))
+    return null;
+  return char === "&" ? "and" : "or";
+}
+
 type TokenBody = Token extends infer T ? (T extends Token ? Omit<T, "spaced"> : never) : never;
 
 const TWO_CHARACTERS: ReadonlyMap<string, string> = new Map([
   ["**", "^"],
+  [":=", "="],
   ["<=", "<="],
   [">=", ">="],
   ["!=", "!="],
@@ -392,27 +420,15 @@ function lettersOf(run: string): TokenBody[] {
   return [...run].map((name) => ({ type: "name", name }));
 }
 
-const PLAIN_WORDS: ReadonlyMap<string, TokenBody> = new Map<string, TokenBody>([
-  ["pi", { type: "command", name: "pi" }],
-  ["inf", { type: "command", name: "infty" }],
-  ["oo", { type: "command", name: "infty" }],
-  ["infty", { type: "command", name: "infty" }],
-  ["infinity", { type: "command", name: "infty" }],
-  ["and", { type: "operator", text: "and" }],
-  ["or", { type: "operator", text: "or" }],
-  ["mod", { type: "operator", text: "mod" }],
-  ["percent", { type: "operator", text: "%" }],
-  ["pct", { type: "operator", text: "%" }],
-  ["percentage", { type: "operator", text: "%" }],
-  ["degree", { type: "operator", text: "degrees" }],
-  ["degrees", { type: "operator", text: "degrees" }],
-  ["deg", { type: "operator", text: "degrees" }],
-  ["union", { type: "operator", text: "union" }],
-  ["alpha", { type: "command", name: "alpha" }],
-  ["beta", { type: "command", name: "beta" }],
-  ["theta", { type: "command", name: "theta" }],
-  ["lambda", { type: "command", name: "lambda" }],
-]);
+/** Functions that are no unit and no label, so that \text{sin} is the sine. */
+const UPRIGHT_FUNCTION = /^(?:(?:arc)?(?:sin|cos|tan|cot)|ln|log|exp|gcd|lcm)$/;
+
+/** 2x, 1/2, x + 1: a number or letters with an operator, and no unit or word of two letters. */
+function isFormula(words: string): boolean {
+  if (!/^[\dA-Za-z\s.,()^+\-*/=]{2,60}$/.test(words) || /[A-Za-z]{2}/.test(words)) return false;
+  const unit = /^[\d.,\s-]+([A-Za-z])$/.exec(words);
+  return unit !== null ? !isUnitWord(unit[1]!) : /[\da-z)]\s?[-+*/^=]\s?[\da-z(]/.test(words);
+}
 
 /** The tokens of \text{…}: a connective, a letter, a number, a function's name, or words. */
 function readText(content: string, isUpright: boolean): TokenBody[] {
@@ -430,10 +446,9 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
     // An upright letter of mathematics is the letter itself; a letter among words is a label, never e or i.
     return isUpright ? [{ type: "name", name: bare }] : [{ type: "command", name: bare }];
   }
-  if (isUpright) {
-    const name = FUNCTION_ALIASES.get(bare) ?? bare;
-    if (FUNCTIONS.has(name)) return [{ type: "function", name }];
-  }
+  const name = FUNCTION_ALIASES.get(bare) ?? bare;
+  if (FUNCTIONS.has(name) && (isUpright || UPRIGHT_FUNCTION.test(bare))) return [{ type: "function", name }];
+  if (isFormula(bare)) return lex(bare, "latex");
   // Words that begin with a number: it is the value, and they are its unit.
   const measured = /^(-?\d[\d.,]{0,40}) ?([A-Za-z][A-Za-z ]{0,40})?$/.exec(bare);
   if (measured !== null) {

@@ -231,7 +231,8 @@ function isDomain(node: Expression): boolean {
 
 /** The same expression with every letter in lower case, as Math-Verify compares them. */
 export function lowerCase(node: Expression): Expression {
-  if (node.kind === "symbol") return { ...node, name: node.name.toLowerCase() };
+  // A capital of Greek is another letter; a capital of Latin is, as in Math-Verify, the same.
+  if (node.kind === "symbol") return /^[A-Z][a-z]/.test(node.name) ? node : { ...node, name: node.name.toLowerCase() };
   const changed = mapChildren(node, lowerCase);
   if (changed.kind === "series") return { ...changed, variable: changed.variable.toLowerCase() };
   if (changed.kind === "family")

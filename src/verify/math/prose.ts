@@ -2,7 +2,7 @@
 
 import { scaleOf } from "./number-words.ts";
 import { isUnitWord } from "./units.ts";
-import { SYMPY_CLASSES } from "./vocabulary.ts";
+import { FUNCTION_ALIASES, FUNCTIONS, GREEK_LETTERS, SYMPY_CLASSES } from "./vocabulary.ts";
 
 /** Words that belong to a formula or a value. */
 const VALUE_WORDS: ReadonlySet<string> = new Set(
@@ -22,6 +22,10 @@ function isProduct(word: string): boolean {
   return word.length === 2 ? !SHORT_WORDS.has(word) : word.length === 3 && (word === "abc" || !/[aeiou]/.test(word));
 }
 
+function isFunction(word: string): boolean {
+  return FUNCTIONS.has(FUNCTION_ALIASES.get(word) ?? word);
+}
+
 /** What may follow a value and add nothing to it: "5 when x is large". */
 const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
 
@@ -31,7 +35,7 @@ const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d
 /** True where words of a sentence stand before the last digit, command or operator of the text. */
 export function isProse(text: string): boolean {
   const bare = text.replaceAll(
-    /\\(?:text[a-z]{0,6}|mbox|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}/g,
+    /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}/g,
     (mark) => "\\".repeat(mark.length),
   );
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
@@ -40,6 +44,8 @@ export function isProse(text: string): boolean {
     // Be^x is a product, Matrix(…) and Interval.open(…) are values.
     if (VALUE_WORDS.has(word) || isProduct(word) || next === "^" || next === "_") continue;
     if (SYMPY_CLASSES.has(match[0]) && (next === "(" || next === ".")) continue;
+    if (/^[LR]?open$/.test(match[0]) && next === "(") continue;
+    if (GREEK_LETTERS.includes(match[0]) || (next === "(" && isFunction(match[0]))) continue;
     // A unit, a remark or words alone: nothing of a value follows.
     if (!/[\d\\=^]/.test(bare.slice(match.index + word.length))) return false;
     const before = bare.slice(0, match.index);

@@ -1,5 +1,5 @@
 /** The value of an answer that is given a name: x = 5, f(x) = x^2, (x, y) = (3, 4), x in [2, 3], and the end of a chain. */
-import { type Expression, freeSymbols, type Of } from "./expression.ts";
+import { type Expression, freeSymbols, keyOf, type Of, product } from "./expression.ts";
 import { renamed } from "./substitute.ts";
 
 /** Gold and prediction without the names that only one of them has; two equations keep theirs, so that x = 1 is not y = 1. */
@@ -100,16 +100,21 @@ function isEquation(relation: Of<"relation">): boolean {
 export function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
-  if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol");
+  if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol") || isEvent(node);
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
   return node.kind === "call" && (!node.known || isLength(node));
+}
+
+/** P(X = 1), which the grammar reads as a product with a relation. */
+function isEvent({ factors }: Of<"product">): boolean {
+  return factors.length === 2 && factors[0]!.kind === "symbol" && factors[1]!.kind === "relation";
 }
 
 /** |AB|, while |x| and |xy| are values of unknowns. */
 function isLength(node: Of<"call">): boolean {
   const [inside] = node.args;
   if (node.name !== "abs" || inside === undefined) return false;
-  if (inside.kind === "symbol") return /^over(?:line|rightarrow) /.test(inside.name);
+  if (inside.kind === "symbol") return /^[^ntkxyz]/.test(inside.name);
   return (
     inside.kind === "product" &&
     inside.factors.every((factor) =>
@@ -120,9 +125,15 @@ function isLength(node: Of<"call">): boolean {
 
 /** a + b, m/n or x^2: what a prediction may say its value of, while a gold answer x^2 + y = 0 is the equation. */
 function isQuantity(node: Expression): boolean {
-  if (node.kind === "sum") return node.terms.every((term) => isName(term) || isQuantity(term));
+  if (node.kind === "sum") return node.terms.every((term) => isName(unsigned(term)) || isQuantity(unsigned(term)));
   if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol" || isQuantity(factor));
   return node.kind === "power" && node.base.kind === "symbol" && node.exponent.kind === "number";
+}
+
+/** x of -x. */
+function unsigned(node: Expression): Expression {
+  const isNegative = node.kind === "product" && keyOf(node.factors[0]!) === "-1/1";
+  return isNegative ? product(node.factors.slice(1)) : node;
 }
 
 /** True for symbol = value. */

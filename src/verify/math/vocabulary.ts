@@ -124,6 +124,7 @@ export const COMMAND_OPERATORS: ReadonlyMap<string, string> = new Map(
     lor: "or",
     vee: "or",
     colon: ":",
+    coloneqq: "=",
     "%": "%",
     over: "over",
     choose: "choose",
@@ -143,6 +144,7 @@ export const IGNORED_COMMANDS: ReadonlySet<string> = new Set(
   (
     "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle " +
     "scriptstyle limits nolimits quad qquad hfill , ; ! : > $ # cdotp mathbf boldsymbol bm mathit mathcal mathsf mathfrak " +
+    "tiny small normalsize large Large LARGE huge Huge underline therefore because " +
     "boxed fbox ensuremath rm bf it mathop mathbin mathrel mathord nonumber noindent hline / ( ) [ ]"
   ).split(" "),
 );
@@ -154,7 +156,7 @@ export const TEXT_COMMANDS: ReadonlySet<string> = new Set(
 
 /** Marks over a symbol that make it another symbol. */
 export const ACCENTS: ReadonlySet<string> = new Set(
-  "bar overline vec hat widehat tilde widetilde overrightarrow dot ddot underline overleftrightarrow".split(" "),
+  "bar overline vec hat widehat tilde widetilde overrightarrow dot ddot overleftrightarrow".split(" "),
 );
 
 /** Classes of SymPy whose names stand before a bracket. */
@@ -182,3 +184,33 @@ export const ANSWER_WORDS: ReadonlySet<string> = new Set(
     " ",
   ),
 );
+
+/** Names of Greek letters that are no word or product in plain text; capitals are letters of their own. */
+export const GREEK_LETTERS: readonly string[] = (
+  "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu rho sigma tau phi chi psi omega " +
+  "Gamma Delta Theta Lambda Sigma Phi Psi Omega"
+).split(" ");
+
+type PlainWord =
+  | { readonly type: "operator"; readonly text: string }
+  | { readonly type: "command"; readonly name: string };
+
+/** Words of plain text that are an operator or a constant. */
+export const PLAIN_WORDS: ReadonlyMap<string, PlainWord> = new Map<string, PlainWord>([
+  ["pi", { type: "command", name: "pi" }],
+  ["inf", { type: "command", name: "infty" }],
+  ["oo", { type: "command", name: "infty" }],
+  ["infty", { type: "command", name: "infty" }],
+  ["infinity", { type: "command", name: "infty" }],
+  ["and", { type: "operator", text: "and" }],
+  ["or", { type: "operator", text: "or" }],
+  ["mod", { type: "operator", text: "mod" }],
+  ["percent", { type: "operator", text: "%" }],
+  ["pct", { type: "operator", text: "%" }],
+  ["percentage", { type: "operator", text: "%" }],
+  ["degree", { type: "operator", text: "degrees" }],
+  ["degrees", { type: "operator", text: "degrees" }],
+  ["deg", { type: "operator", text: "degrees" }],
+  ["union", { type: "operator", text: "union" }],
+  ...GREEK_LETTERS.map((name): [string, PlainWord] => [name, { type: "command", name }]),
+]);

@@ -7,7 +7,7 @@
  *    lenient and strict, its explanation, every named policy, and the readers of answers and formats that other rewards use.
  * 2. Texts that grow by doubling from 1 kB to 1 MB, through the same: a pattern that backtracks shows as time that grows faster.
  * 3. Random cases by fast-check: LaTeX by a grammar, mutations of real answers and golds where ../shared/data is there, fragments,
- *    Unicode, nesting. Each goes through lenient, strict, and in turn one policy or the explanation.
+ *    Unicode, nesting. Of five in a row two are judged leniently, two strictly, and one explained or by a policy, in turn.
  *
  * Time is the CPU time of the process around one call, compilation and collection of garbage included; a call over the limit counts as
  * slow when the fastest of three more is over it as well. Ends with 1 when a call threw or was slow, and names the text.
@@ -102,7 +102,10 @@ class Watch {
       return cpuMs() - start;
     };
     let ms = timed();
-    if (ms > LIMIT_MS) ms = Math.min(ms, timed(), timed(), timed());
+    for (let again = 0; again < 3 && ms > LIMIT_MS; again++) {
+      forgetGolds();
+      ms = Math.min(ms, timed());
+    }
     const finding = { call: name, ms, gold: gold.slice(0, 2_000), text: label ?? text.slice(0, 2_000), error };
     if ((error !== null || ms > LIMIT_MS) && report.failures.length < 100) report.failures.push(finding);
     if (report.slowest.length < NUM_SLOWEST || ms > report.slowest.at(-1)!.ms) {
@@ -111,6 +114,11 @@ class Watch {
     }
     return ms;
   }
+}
+
+/** verify remembers the golds that it read last: others take their places. */
+function forgetGolds(): void {
+  for (let other = 0; other < 1_000; other++) verify(`${other}`, "");
 }
 
 function printed(text: string): string {
@@ -145,7 +153,9 @@ function runGrowing(): { report: Report; steep: string[] } {
       let before = 0;
       let numSteep = 0;
       for (let length = 1_024; length <= 1_048_576; length *= 2) {
-        const ms = watch.run(call, "5", textOf(length), `${length} characters of ${name}`);
+        const measure = () => watch.run(call, "5", textOf(length), `${length} characters of ${name}`);
+        let ms = measure();
+        if (ms > 4) ms = Math.min(ms, measure(), measure());
         numSteep = before > 4 && ms > 3 * before ? numSteep + 1 : 0;
         if (numSteep === 2) steep.push(`${call[0]} of ${name}`);
         before = ms;
@@ -176,14 +186,19 @@ function readCorpus(): Corpus {
   };
 }
 
+/** The call for the case of this number. */
+function inTurn(number: number): Call {
+  const [place, round] = [number % 5, Math.floor(number / 5)];
+  return place === 4 ? TURNS[round % TURNS.length]! : MODES[place % 2]!;
+}
+
 function runRandom(part: number): Report {
   const watch = new Watch();
   const numRuns = Math.ceil(numStrings / numParts);
   const start = cpuMs();
   fc.assert(
     fc.property(fuzzCases(readCorpus()), ({ gold, response }) => {
-      for (const call of MODES) watch.run(call, gold, response);
-      watch.run(TURNS[watch.report.numCases % TURNS.length]!, gold, response);
+      watch.run(inTurn(watch.report.numCases), gold, response);
       watch.report.numCases++;
     }),
     { numRuns, seed: Number(values.seed) + part },

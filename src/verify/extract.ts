@@ -127,10 +127,14 @@ export function lastNumber(text: string): string | null {
   for (let width = 1024; ; width *= 8) {
     const from = Math.max(0, text.length - width);
     const last = [...numbersIn(text.slice(from))].at(-1);
-    if (last !== undefined && (from === 0 || last.start > 256)) return last.text;
-    if (from === 0) return null;
+    const isLast = from === 0 || width >= WIDEST_WINDOW;
+    if (last !== undefined && (isLast || last.start > 256)) return last.text;
+    if (isLast) return null;
   }
 }
+
+/** Characters at the end of a text in which its last number is looked for: some 20,000 tokens. */
+const WIDEST_WINDOW = 65_536;
 
 /** The number of a short answer that holds exactly one ("42 apples" -> "42"), or of the right-hand side of its last "=". */
 export function soleNumber(text: string): string | null {

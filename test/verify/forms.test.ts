@@ -191,6 +191,8 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
         "\u00a318",
         "\u00a318.00",
         "\u00a518",
+        "18\u5186",
+        "18\u5143",
         "\u20b918",
         "18 rupees",
       ],
@@ -221,7 +223,7 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
     ["5 cents", ["5", "5\u00a2", "5 cents"], []],
   ],
   "thousands and decimals": [
-    ["100000", ["100,000"], []],
+    ["100000", ["1,00,000", "100,000"], []],
     [
       "1234567",
       [
@@ -287,7 +289,7 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
     ["7^{77}", ["7^{77}"], ["7^{7}", "77^7", "7^{78}"]],
     [
       "\\binom{10}{3}",
-      ["120", "{10 \\choose 3}", "_{10}C_3", "^{10}C_3", "10C3", "\\frac{10!}{7!3!}"],
+      ["120", "C(10,3)", "{10 \\choose 3}", "_{10}C_3", "^{10}C_3", "10C3", "\\frac{10!}{7!3!}"],
       ["\\binom{10}{4}", "720", "\\binom{3}{10}"],
     ],
   ],
@@ -303,13 +305,13 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
   ],
   "times and dates": [
     ["3:30", ["3:30", "03:30"], ["3:03", "3.5", "3:31", "33:0", "330"]],
-    ["3:30 \\text{ PM}", [], ["3:30 AM", "3:31 PM", "2:30 PM"]],
+    ["3:30 \\text{ PM}", ["3:30 PM", "3:30 p.m.", "3:30pm", "3:30 P.M.", "15:30"], ["3:30 AM", "3:31 PM", "2:30 PM"]],
     [
       "\\text{Tuesday}",
-      ["Tuesday", "tuesday", "\\text{Tuesday}"],
+      ["Tuesday", "tuesday", "\\text{Tuesday}", "Tue"],
       ["Thursday", "Monday", "Tuesdays and Mondays", "not Tuesday"],
     ],
-    ["March 5", [], ["March 6", "May 5"]],
+    ["March 5", ["March 5", "march 5"], ["March 6", "May 5"]],
     ["2:00", ["2:00"], []],
     ["12:05", [], ["12:50", "1:05"]],
   ],
@@ -339,7 +341,7 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
     ],
     ["1011_2", ["1011", "1011_{2}", "(1011)_2", "1011_2"], ["1101_2", "1011_3", "11", "111_2", "10011_2"]],
     ["\\text{FF}_{16}", ["FF_{16}", "ff_{16}"], ["FE_{16}", "FF_{17}"]],
-    ["2A_{16}", ["2A_{16}", "\\mathrm{2A}_{16}"], ["2B_{16}", "A2_{16}"]],
+    ["2A_{16}", ["2A_{16}", "\\mathrm{2A}_{16}", "2A"], ["2B_{16}", "A2_{16}"]],
   ],
   units: [
     [
@@ -484,6 +486,7 @@ const FORMS: Readonly<Record<string, readonly Forms[]>> = {
         "x=2, y=3",
         "(x,y)=(2,3)",
         "(2;3)",
+        "P(2,3)",
         "(\\frac42,3)",
         "the point (2,3)",
         "(+2,+3)",

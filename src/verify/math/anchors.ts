@@ -21,10 +21,17 @@ const FOREIGN =
 const EAST_ASIAN =
   "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J](?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
-const PHRASE = new RegExp(
-  String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|(?<=^|\n)\s{0,4}A:|####|${EAST_ASIAN}|${FOREIGN}`,
-  "giu",
-);
+const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|(?<=^|\n)\s{0,4}A:|####`;
+const PHRASE = new RegExp(ENGLISH, "gi");
+/** Slower, and hence only for texts that may need it. */
+const ANY_PHRASE = new RegExp(`${ENGLISH}|${EAST_ASIAN}|${FOREIGN}`, "giu");
+/** Parts of foreign phrases that are spelled in ASCII. */
+const FOREIGN_STEMS = ["espuesta", "esposta", "isposta", "ntwo", "dpowied", "evap", "eponse"];
+
+function phrasesOf(text: string): RegExp {
+  const isForeign = !/^[\x00-\x7f]*$/.test(text) || FOREIGN_STEMS.some((stem) => text.includes(stem));
+  return isForeign ? ANY_PHRASE : PHRASE;
+}
 
 /** Longer sentences announce no answer. */
 const MAX_SENTENCE = 400;
@@ -35,14 +42,15 @@ const MAX_ANCHORS = 24;
 /** The announced answers in reading order. `findFormulas` gives the formulas of the text, and is asked only where a phrase stands. */
 export function findAnchors(text: string, findFormulas: () => readonly Environment[]): Anchor[] {
   const starts: Record<"final" | "hash" | "colon" | "verb", number[]> = { final: [], hash: [], colon: [], verb: [] };
-  PHRASE.lastIndex = 0;
-  for (let match = PHRASE.exec(text); match !== null; match = PHRASE.exec(text)) {
+  const phrase = phrasesOf(text);
+  phrase.lastIndex = 0;
+  for (let match = phrase.exec(text); match !== null; match = phrase.exec(text)) {
     const start = skip(text, match.index + match[0].length);
     // "The answer cannot be 5" announces nothing.
     const isDenied = /\b(?:not|cannot|never)\b|n['\u2019]t\b/i.test(match[0]);
     if (!isDenied && !isJudged(text, match.index, start)) starts[kindOf(match[0])].push(start);
     // "The answer is: the final answer is 5": the inner phrase announces it.
-    PHRASE.lastIndex = Math.max(match.index + match[0].length, start);
+    phrase.lastIndex = Math.max(match.index + match[0].length, start);
   }
   const kinds = (["final", "hash", "colon", "verb"] as const).filter((kind) => starts[kind].length > 0);
   const environments = kinds.length > 0 ? findFormulas() : [];
@@ -54,7 +62,16 @@ export function findAnchors(text: string, findFormulas: () => readonly Environme
       return { priority: isHopeful ? 0 : PRIORITIES[kind], sentence, start, end };
     }),
   );
-  return anchors.filter(({ sentence }) => sentence !== "").sort((a, b) => a.start - b.start);
+  const inOrder = anchors.filter(({ sentence }) => sentence !== "").sort((a, b) => a.start - b.start);
+  return isCutRepeat(inOrder, text.length) ? inOrder.slice(0, -1) : inOrder;
+}
+
+/** "The answer is 7/9. The answer is 7": the text ends in a sentence that it had said in full. */
+function isCutRepeat(anchors: readonly Anchor[], length: number): boolean {
+  const [last, before] = [anchors.at(-1), anchors.at(-2)];
+  if (last === undefined || before === undefined || last.end < length || last.priority !== before.priority)
+    return false;
+  return before.sentence.length > last.sentence.length && before.sentence.startsWith(last.sentence);
 }
 
 const PRIORITIES = { final: 50, hash: 50, colon: 100, verb: 200 } as const;

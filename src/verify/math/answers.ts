@@ -56,7 +56,7 @@ function isInBase(node: Expression): node is Of<"number"> & { readonly digits: s
 
 /** Without a base the digits must be the gold's: the value in another base is what such questions start from. */
 function equalDigits(gold: Of<"number"> & { readonly digits: string }, pred: Expression): Verdict {
-  const isSame = pred.kind === "number" && keyOf(pred) === `${gold.digits.replace(/^0+(?=.)/, "")}/1`;
+  const isSame = writtenDigits(pred).toUpperCase() === gold.digits.replace(/^0+(?=.)/, "");
   return isSame ? same("the same digits, without the base") : different("not the digits of the number in its base");
 }
 
@@ -65,6 +65,13 @@ function equalToIdentity(gold: Expression, pred: Of<"relation">, context: Contex
   const isEquation = pred.operators.every((operator) => operator === "=") && pred.sides.every(isValue);
   const isIdentity = isEquation && pred.sides.every((side) => equalScalars(gold, side, context).equal);
   return isIdentity ? same("every side of the identity") : different(`${nameOf(gold)} is not a relation`);
+}
+
+/** The digits of a whole number, or of 2A, which without its base is a product. */
+function writtenDigits(node: Expression): string {
+  if (node.kind === "number" && node.digits === undefined) return keyOf(node).replace(/\/1$/, "");
+  if (node.kind === "symbol" && node.name.length === 1) return node.name;
+  return node.kind === "product" ? node.factors.map(writtenDigits).join("") : "";
 }
 
 const VALUES: ReadonlySet<Expression["kind"]> = new Set<Expression["kind"]>([
@@ -284,8 +291,25 @@ function isNothing(node: Expression): boolean {
 const NO_VALUE = /^(?:dne|does not exist|undefined)$/;
 const NO_SOLUTION = /^(?:there (?:is|are) )?no (?:real )?(?:solutions?|such)(?: exists?)?$|^(?:none|empty set)$/;
 
+/** Words that mean the same as an answer. */
+const SENSE: ReadonlyMap<string, string> = new Map([
+  ["true", "yes"],
+  ["false", "no"],
+  ["mon", "monday"],
+  ["tue", "tuesday"],
+  ["tues", "tuesday"],
+  ["wed", "wednesday"],
+  ["thu", "thursday"],
+  ["thurs", "thursday"],
+  ["fri", "friday"],
+  ["sat", "saturday"],
+  ["sun", "sunday"],
+]);
+
 function equalWords(gold: Expression, pred: Expression): Verdict {
-  if (lettersOf(gold) === lettersOf(pred)) return same("the same words");
+  const [a, b] = [lettersOf(gold), lettersOf(pred)];
+  if (a === b) return same("the same words");
+  if ((SENSE.get(a) ?? a) === (SENSE.get(b) ?? b)) return same("the same, in another word");
   const isNone = [gold, pred].every((node) => node.kind === "text" && NO_VALUE.test(node.words));
   return isNone ? same("no value, in other words") : different("different words");
 }

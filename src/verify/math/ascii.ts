@@ -23,6 +23,7 @@ function compatible(char: string): string {
 
 /** The text with the decimal digits of other scripts (Arabic, Devanagari, full-width …) as 0 to 9, at the same places. */
 export function asciiDigits(text: string): string {
+  if (/^[\x00-\x7f]*$/.test(text)) return text;
   return text.replaceAll(/(?![0-9])\p{Nd}/gu, (char) => {
     // Digits come in runs of ten, zero first.
     const code = char.codePointAt(0) ?? 0;

@@ -6,7 +6,8 @@ import { createRandom } from "../../random.ts";
 import { equalExpressions } from "./answers.ts";
 import { equalUpToConstants } from "./arbitrary.ts";
 import { createBudget, LimitReached } from "./budget.ts";
-import { type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
+import { sameTime } from "./clock.ts";
+import { call, type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
 import { lowerCase, type Parsed } from "./parse.ts";
 
@@ -27,7 +28,10 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     random: createRandom(SEED),
   };
   if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
-  const [a, b] = unifyConstants(readingOf(gold, pred), readingOf(pred, gold));
+  const isSameTime = sameTime(gold.source, pred.source);
+  if (isSameTime !== null) return isSameTime ? same("the same time of day") : different("different times of day");
+  const [g, p] = [readingOf(gold, pred), readingOf(pred, gold)];
+  const [a, b] = unifyConstants(namedTuple(g, p), namedTuple(p, g));
   const equal = (x: Expression, y: Expression) => equalExpressions(...unifyCase(x, y), context);
   try {
     const verdict = equal(a, b);
@@ -45,6 +49,17 @@ function readingOf(answer: Parsed, other: Parsed): Expression {
     /^(?:list|set|tuple|relation)$/.test(other.expression.kind) ||
     some(other.expression, (part) => part.kind === "plus-minus");
   return hasSeveral && answer.asList !== null ? answer.asList : answer.expression;
+}
+
+/** P(2, 3) beside a tuple is a point with its name; C(5, 2) and P(5, 2) beside a number count choices and arrangements. */
+function namedTuple(side: Expression, other: Expression): Expression {
+  if (side.kind !== "product" || side.factors.length !== 2) return side;
+  const [name, tuple] = side.factors;
+  if (name?.kind !== "symbol" || tuple?.kind !== "tuple" || tuple.open !== "(" || tuple.close !== ")") return side;
+  if (other.kind === "tuple" || other.kind === "list") return /^[A-Z]$/.test(name.name) ? tuple : side;
+  const isCount = tuple.items.length === 2 && tuple.items.every((item) => item.kind === "number");
+  if (!isCount || !/^[CP]$/.test(name.name) || freeSymbols(other).size > 0) return side;
+  return call(name.name === "C" ? "binom" : "permutations", ...tuple.items);
 }
 
 /** Words are compared without case, formulas with it: the two letters of R - r are two. */

@@ -104,7 +104,9 @@ export function* extractCandidates(whole: string, options: ExtractOptions): Gene
   }
   if (targets.includes("string")) loose.push(...letters(prose, options.choices));
   if (words) loose.push(...lastWords(prose));
-  yield* rightmostFirst(loose.filter(({ start }) => !DENIED.test(prose.slice(Math.max(0, start - 40), start))));
+  for (const found of rightmostFirst(loose)) {
+    if (!DENIED.test(prose.slice(Math.max(0, found.start - 40), found.start))) yield found;
+  }
 }
 
 /** "5 and 3", "1, 2, 3": numbers with nothing but a separator between them are one answer. */
@@ -252,7 +254,7 @@ function* startingWord(text: string): Generator<Candidate> {
 /** What the last sentence says after its last "is": "The day is Tuesday." */
 function lastWords(text: string): Candidate[] {
   const tail = text.slice(-400).trimEnd();
-  const match = /\b(?:is|are|was|were|be) (?:an? |the )?([^.\n]{1,60})\.?$/.exec(tail);
+  const match = /\b(?:is|are|was|were|be) (?:an? |the )?([A-Za-z][^.\n]{0,60})\.?$/.exec(tail);
   if (match === null) return [];
   const [start, end] = [text.trimEnd().length - match[0].length, text.trimEnd().length];
   return [{ text: match[1]!, place: "bold", priority: 300, start, end }];

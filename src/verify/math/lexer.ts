@@ -48,6 +48,8 @@ const THOUSANDS = /\d{1,3}(?:(?:,|\{,\}|\\,|\\!|,\\!|\\;|\\ )\d{3}){1,40}(?!\d)(
 const BLANK_THOUSANDS = /\d{1,3}(?: \d{3}){1,40}(?![\d/])(?! \d(?!\d{0,8} ?\/))/y;
 /** 1'234'567 and 1_234_567: no base has three digits. */
 const MARKED_THOUSANDS = /\d{1,3}(?:(?:'\d{3}){1,40}|(?:_\d{3}){1,40})(?![\d'_])/y;
+/** 1,00,000: a group that begins with 0 is no value of a list. */
+const INDIAN_THOUSANDS = /(?=[\d,]{1,40},0)\d{1,2}(?:,\d{2}){1,10},\d{3}(?![\d,])/y;
 /** 1.234.567, and in plain text 1.234,50. */
 const DOTTED_THOUSANDS = /\d{1,3}(?:\.\d{3}){2,40}(?![\d.])/y;
 const DECIMAL_COMMA = /\d{1,3}(?:\.\d{3}){1,40},\d{1,2}(?![\d,.])/y;
@@ -302,7 +304,10 @@ function readNumber(text: string, start: number, notation: Notation, inBrackets:
   let whole = match(DIGITS, start);
   // Only after one to three digits, and before a mark between thousands, can there be more of the number.
   if (whole.length >= 1 && whole.length <= 3 && /^[,{\\ '_]/.test(text[start + whole.length] ?? "")) {
-    const grouped = match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start) || match(MARKED_THOUSANDS, start);
+    const grouped =
+      match(inBrackets ? BRACED_THOUSANDS : THOUSANDS, start) ||
+      match(MARKED_THOUSANDS, start) ||
+      (inBrackets ? "" : match(INDIAN_THOUSANDS, start));
     whole = grouped || (inBrackets ? "" : match(BLANK_THOUSANDS, start)) || whole;
   }
   let end = start + whole.length;

@@ -5,6 +5,7 @@
  * limits of length, has none. Total: no text makes it throw, and its time is linear in the text.
  */
 import { LimitReached } from "./budget.ts";
+import { timeOfDay } from "./clock.ts";
 import { type Domain, splitDomain } from "./domain.ts";
 import { type Expression, freeSymbols, mapChildren, number, product, sum, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
@@ -37,7 +38,9 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (text.length > MAX_LENGTH) return null;
   const source = unwrap(text);
   if (!hasContent(source)) return null;
-  const words = wordsOf(source);
+  const time = timeOfDay(source);
+  const words = time ?? wordsOf(source);
+  if (time !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
   const read = notation ?? notationOf(text);
   const spelled = numberOfWords(source);
   const expression = spelled ?? readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };

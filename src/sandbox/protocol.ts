@@ -9,11 +9,11 @@ export interface Limits {
   readonly timeoutMs: number;
   /** Address space of a Python process, and resident memory of all the program's processes together. */
   readonly memoryBytes: number;
-  /** Of standard output, of standard error and of a returned value, each; at most 1 MiB. */
+  /** Of standard output, of standard error and of a returned value, each; at most 1 MiB. Past it no more than the first 16 KiB are told. */
   readonly outputBytes: number;
   /** Of /tmp and of /dev/shm, each, and of any file. */
   readonly scratchBytes: number;
-  /** Processes and threads at a time. */
+  /** Processes and threads at a time. More than 24 share one core. */
   readonly processes: number;
 }
 

@@ -91,7 +91,11 @@ print("main")`;
     expect(run.stdout).toBe("3003000 56789\n");
     const most = await sandbox.run(python("print('x' * (2 ** 20 - 1))"));
     expect(most).toMatchObject({ ended: "left", stdout: `${"x".repeat(2 ** 20 - 1)}\n` });
-    expect((await sandbox.run(python("print('x' * 2 ** 20)"))).ended).toBe("output");
+    // One byte too many, and nobody reads on.
+    expect(await sandbox.run(python("print('x' * 2 ** 20)"))).toMatchObject({
+      ended: "output",
+      stdout: "x".repeat(2 ** 14),
+    });
     expect((await sandbox.run({ ...python("print('x' * 100)"), limits: { outputBytes: 100 } })).ended).toBe("output");
   });
 
@@ -101,6 +105,29 @@ print("main")`;
     const [a, b] = [(await run()).stdout.split(" "), (await run()).stdout.split(" ")];
     expect(a[0]).toBe(b[0]);
     expect(a[1]).not.toBe(b[1]);
+  });
+
+  it("shares one core with all its processes and threads when they are a crowd, and yields to others", async () => {
+    await using sandbox = openSandbox({ limits: { timeoutMs: 10_000 } });
+    const crowd = (start: string) => `
+import os, threading, time
+for _ in range(30): ${start}
+end = time.monotonic() + 5
+while os.getpriority(os.PRIO_PROCESS, 0) == 0 and time.monotonic() < end: time.sleep(0.02)
+for action in (lambda: os.sched_setaffinity(0, {0}), lambda: os.nice(-19)):
+    try: print(action())
+    except PermissionError: print("refused")
+print(os.getpriority(os.PRIO_PROCESS, 0), len(os.sched_getaffinity(0)))`;
+    const starts = [
+      "os.fork() or time.sleep(20)",
+      "threading.Thread(target=time.sleep, args=(20,), daemon=True).start()",
+    ];
+    for (const start of starts) {
+      expect((await sandbox.run(python(crowd(start)))).stdout, start).toBe("refused\nrefused\n19 1\n");
+    }
+    const few =
+      "import os, time\nfor _ in range(8): os.fork() or (time.sleep(9), os._exit(0))\ntime.sleep(0.3)\nprint(os.getpriority(0, 0))";
+    expect((await sandbox.run(python(few))).stdout).toBe("0\n");
   });
 
   it("keeps to the number of programs at a time", async () => {

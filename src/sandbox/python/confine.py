@@ -32,9 +32,9 @@ MACHINES = {
         "setsockopt": 54,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
-        # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages
+        # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages, sched_setaffinity
         "denied": [101, 165, 166, 155, 272, 308, 250, 248, 249, 321, 298, 323, 310, 311, 246, 175, 313, 176, 303, 304, 163, 167, 168, 169, 179, 312, 172, 173]
-        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256],
+        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256, 203],
     },
     "aarch64": {
         "audit": 0xC00000B7,
@@ -46,7 +46,7 @@ MACHINES = {
         "prlimit": 261,
         "setsockopt": 208,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
-        + [116, 279, 194, 190, 186, 75, 262, 239, 238],
+        + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122],
     },
 }
 MACHINE = MACHINES.get(platform.machine())

@@ -7,6 +7,7 @@
  *   checkpoints/     complete checkpoints (checkpoint.ts)
  *   progress.json    the pointer: finished stages, the newest checkpoint, how much of metrics.jsonl belongs to it
  *   lineage.json     what each stage started from and ended with, with hashes
+ *   audit.jsonl      the alarms of the audit (audit/alarm-log.ts)
  *   lock             who is writing; a crashed owner's lock is taken over
  *
  * A resumed run goes back to the pointer: it cuts metrics.jsonl and removes what lies beyond, so that what it leaves in the end is what

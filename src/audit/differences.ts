@@ -4,7 +4,8 @@
  *   share_k = sum over groups of cov(component_k, total) / sum over groups of var(total)
  *
  * The shares of all components add up to 1; a share below 0 is that of a reward which the others overrule. Only differences within groups
- * count, since nothing else makes advantages.
+ * count, since nothing else makes advantages; and only groups in which the primary reward has something left to decide: where all siblings
+ * are right (above 0.5), the others are welcome to.
  */
 import type { AuditedCompletion } from "./audit.ts";
 
@@ -19,6 +20,7 @@ export function differencesOf(completions: readonly AuditedCompletion[]): Differ
   const sums = new Map<string, number>();
   let variance = 0;
   for (const members of groupsOf(completions)) {
+    if (members.every(({ primary }) => primary !== null && primary > 0.5)) continue;
     const mean = members.reduce((sum, { total }) => sum + total, 0) / members.length;
     for (const { total, components } of members) {
       variance += (total - mean) ** 2;

@@ -8,17 +8,17 @@ import type { Pattern } from "./patterns.ts";
 
 export interface GrowthOptions {
   /** Growth of the share of completions that show the pattern, from which on an alarm is due. */
-  readonly patternShare: number;
+  readonly growth: number;
   /** Probability below which the growth is none by chance. */
   readonly chance: number;
 }
 
-export function growthDetector({ name, what, matches }: Pattern, { patternShare, chance }: GrowthOptions): Detector {
+export function growthDetector({ name, what, matches }: Pattern, { growth, chance }: GrowthOptions): Detector {
   return (comparison: Comparison, { step, sample }: AuditedStep): Alarm | null => {
     const { early, late } = comparison;
     const shareIn = ({ patterns }: Comparison["early"][number]) => patterns[name] ?? 0;
     const change = changeOf(early.map(shareIn), late.map(shareIn));
-    if (change === null || !hasRisen(change, chance) || change.to - change.from < patternShare) return null;
+    if (change === null || !hasRisen(change, chance) || change.to - change.from < growth) return null;
     const suspects = sample.filter(matches);
     if (suspects.length === 0) return null;
     const from = paidFrom(comparison);

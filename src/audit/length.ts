@@ -5,9 +5,12 @@ import { type Comparison, changeOf, type Detector, hasRisen, spanOf } from "./hi
 export interface LengthDriftOptions {
   /** Late over early mean length, or its inverse, that counts as a drift. */
   readonly lengthFactor: number;
-  /** Probability below which length has moved, and below which the reward has risen, which is a reason. */
+  /** Probability below which length has moved. */
   readonly chance: number;
 }
+
+/** A reward that rises is a reason for another length, and needs less proof than an alarm. */
+const EXCUSE = 0.05;
 
 export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions): Detector {
   return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
@@ -19,7 +22,7 @@ export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions
       early.flatMap((step) => step.reward ?? []),
       late.flatMap((step) => step.reward ?? []),
     );
-    if (length === null || reward === null || length.chance >= chance || hasRisen(reward, chance)) return null;
+    if (length === null || reward === null || length.chance >= chance || hasRisen(reward, EXCUSE)) return null;
     const ratio = length.to / length.from;
     if (ratio < lengthFactor && ratio > 1 / lengthFactor) return null;
     const sign = ratio > 1 ? -1 : 1;
@@ -42,19 +45,21 @@ export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions
 }
 
 export interface LengthCliffOptions {
-  /** Share of cut completions from which on an alarm is due, if it has grown. */
+  /** Share of cut completions from which on an alarm is due, and the growth to it. */
   readonly cutShare: number;
+  readonly growth: number;
   readonly chance: number;
 }
 
-export function lengthCliffDetector({ cutShare, chance }: LengthCliffOptions): Detector {
+export function lengthCliffDetector({ cutShare, growth, chance }: LengthCliffOptions): Detector {
   return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
     const change = changeOf(
       early.map((step) => step.cutShare),
       late.map((step) => step.cutShare),
     );
     const cut = completions.filter(({ finishReason }) => finishReason === "length");
-    if (change === null || change.to < cutShare || !hasRisen(change, chance) || cut.length === 0) return null;
+    if (change === null || change.to < cutShare || cut.length === 0) return null;
+    if (!hasRisen(change, chance) || change.to - change.from < growth) return null;
     return {
       name: "length-cliff",
       message:

@@ -34,10 +34,12 @@ const thresholds = z
       .gt(1)
       .default(1.5)
       .describe("Mean length over what it was, or its inverse, that is a drift."),
+    growth: share()
+      .default(0.05)
+      .describe("Growth of the share of completions that show a pattern, or are cut off, that is one."),
     cutShare: share()
       .default(0.5)
-      .describe("Share of completions cut off at the limit that is a cliff, if it has grown."),
-    patternShare: share().default(0.05).describe("Growth in the share of completions that show a pattern."),
+      .describe("Share of completions cut off at the limit that is a cliff, once it has grown."),
   })
   .prefault({})
   .describe("From where on something is an alarm.");

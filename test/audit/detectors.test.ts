@@ -296,6 +296,21 @@ describe("component dominance", () => {
     expect(componentShares([differencesOf([completion(1, 0)])])).toEqual({});
   });
 
+  it("groups that are all right do not count: there the others may decide", () => {
+    const solved = (isRight: (index: number) => boolean) =>
+      steps((_, index) => {
+        const components = { accuracy: isRight(index) ? 1 : 0, format: 0.1 * (index % 2) };
+        return {
+          components,
+          primary: components.accuracy,
+          total: components.accuracy + components.format,
+          shadows: {},
+        };
+      });
+    expect(names(solved(() => true))).toEqual([]);
+    expect(names(solved(() => false))).toEqual(["component-dominance"]);
+  });
+
   it("alarms where another reward decides, not where accuracy does", () => {
     // With a negative weight, the completion without a penalty is the one that is preferred.
     const weighted = (length: number) =>

@@ -314,3 +314,16 @@ describe("honest answers", () => {
     expect(refused.map((gold) => fill(template, [gold, "", ""]))).toEqual([]);
   });
 });
+
+describe("several values are no spray where the gold has several", () => {
+  it.each([
+    ["x=\\pm\\sqrt{2}", "\\{-\\sqrt{2},\\sqrt{2}\\}"],
+    ["1\\pm\\sqrt{5}", "1+\\sqrt{5}, 1-\\sqrt{5}"],
+    ["(a,b)=(1,2)", "a=1, b=2"],
+    // Nor is a set of none or of one.
+    ["no solution", "\\emptyset"],
+    ["3", "\\{3\\}"],
+  ])("gold %s, answer %s", (gold, answer) => {
+    expect(accepts(gold, `Therefore the answer is \\boxed{${answer}}.`)).toBe(true);
+  });
+});

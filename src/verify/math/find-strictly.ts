@@ -6,7 +6,7 @@ import { findBoxes, joinBoxes } from "./boxes.ts";
 import { withoutChain } from "./chain.ts";
 import { hesitation } from "./commitment.ts";
 import { equalMath } from "./equal.ts";
-import { freeSymbols } from "./expression.ts";
+import { type Expression, freeSymbols, some } from "./expression.ts";
 import { extractCandidates } from "./extract.ts";
 import { type FindOptions, quote, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { type Parsed, parseMath } from "./parse.ts";
@@ -69,9 +69,8 @@ const CHAIN = "a chain of equations whose members differ is no answer";
 /** Why the answer does not count, whatever its value; null where it does. `rest` stands behind the answer blocks. */
 function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest: string): string | null {
   const { parsed, candidate } = answer;
-  const isOne =
-    golds.length > 0 && golds.every((gold) => !isListLike(gold.parsed) && gold.parsed.expression.kind !== "tuple");
-  if (isOne && isListLike(parsed)) return "a list for a single value";
+  const isOne = golds.length > 0 && golds.every((gold) => !some(gold.parsed.expression, isSeveral));
+  if (isOne && isSeveral(parsed.expression) && parsed.expression.kind !== "tuple") return "a list for a single value";
   const box = /\\(?:boxed|fbox)(?![a-zA-Z])/.exec(candidate.text);
   if (box !== null && candidate.place !== "box") return "the box does not close, or is empty";
   if (box !== null && /\d/.test(candidate.text.slice(0, box.index))) return "a box in a box with something beside it";
@@ -189,6 +188,8 @@ function isChain(text: string): boolean {
   return (text.replaceAll(/[<>!]=|\\neq?/g, "").match(/=+|\\equiv|\\approx/g)?.length ?? 0) > 1;
 }
 
-function isListLike({ expression }: Parsed): boolean {
-  return expression.kind === "list" || expression.kind === "set" || expression.kind === "plus-minus";
+/** Values side by side. An empty set is none of them, and a set of one is that one. */
+function isSeveral(node: Expression): boolean {
+  if (node.kind === "set") return node.items.length > 1;
+  return node.kind === "list" || node.kind === "plus-minus" || node.kind === "tuple";
 }

@@ -97,11 +97,14 @@ export class Endpoint {
         this.numRequests++;
         const failure = await this.#try(path, body, schema, Math.max(1, remaining()));
         if (!(failure instanceof CallFailure)) return failure;
-        const isFinal = failure.kind === "refused" || failure.kind === "late" || tries >= maxTries;
+        const isLate = failure.kind === "late";
+        const isFinal = isLate || failure.kind === "refused" || tries >= maxTries;
         // Spread, so that those who failed together do not come back together; the spread needs no chance.
         const backoffMs = retryDelayMs * 2 ** (tries - 1) * (0.75 + 0.5 * ((this.numRequests * GOLDEN) % 1));
         const pauseMs = Math.max(backoffMs, failure.retryAfterMs ?? 0);
-        if (isFinal || pauseMs >= remaining()) throw this.#failure(failure.message, tries);
+        if (isFinal || pauseMs >= remaining()) {
+          throw this.#failure(isLate ? `no complete answer within ${seconds(deadlineMs)}` : failure.message, tries);
+        }
         this.numRetries++;
         await sleep(pauseMs);
       }

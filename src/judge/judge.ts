@@ -114,8 +114,8 @@ export class Judge {
   }
 }
 
-/** The two that are always tried and one by turns; without what would be right. */
+/** Two that are always tried and one by turns; none that would be right. */
 function emptyAnswers(reference: string, round: number): string[] {
-  const [colon, empty, ...others] = EMPTY_ANSWERS.filter((text) => !hasSubstance(text, reference));
-  return [colon, empty, others[round % others.length]].filter((text) => text !== undefined);
+  const [first, second, ...others] = EMPTY_ANSWERS.filter((text) => !hasSubstance(text, reference));
+  return [first!, second!, others[round % others.length]!];
 }

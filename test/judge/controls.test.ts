@@ -43,10 +43,10 @@ describe("Controls", () => {
   it("several threads share the count: one control for every `every` replies, beside the first of each", async () => {
     const folder = scratch();
     const judge = scripted(() => null);
-    const threads = [1, 2, 3].map(() => at(folder));
-    for (let index = 0; index < 40; index++) await reply(threads[index % 3]!, folder, `key${index}`, judge.trial);
-    // Three first ones, before replies 0, 1 and 2; then whenever four are marked.
-    expect(judge.numTrials()).toBe(3 + 9);
+    const threads = [1, 2, 3, 4, 5].map(() => at(folder, 10));
+    for (let index = 0; index < 40; index++) await reply(threads[index % 5]!, folder, `key${index}`, judge.trial);
+    // Five first ones, before replies 0 to 4; then before 14, 24 and 34. No thread alone has ten.
+    expect(judge.numTrials()).toBe(5 + 3);
     expect(keys(folder)).toBe(40);
   });
 

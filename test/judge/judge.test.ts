@@ -170,6 +170,29 @@ describe("negative controls", () => {
     expect(judge.stats.numControls).toBe(3 + 3);
   });
 
+  it("what a killed worker left in the cache without a control is not believed before one", async () => {
+    let isWeak = false;
+    await using server = await scriptedServer((request) =>
+      isWeak && !request.user.includes("It is") ? "Verdict: EQUIVALENT" : honest("5")(request),
+    );
+    const cache = openCache(scratch());
+    await judgeAt(server, { controlEvery: 10, cache }).ask(CASE);
+    isWeak = true;
+    const next = judgeAt(server, { controlEvery: 10, cache });
+    await expect(next.ask(CASE)).rejects.toBeInstanceOf(JudgeAlarm);
+    expect(server.requests).toHaveLength(4 + 3);
+  });
+
+  it("an answer that is right is no control, be it a colon", async () => {
+    await using server = await scriptedServer(honest(":"));
+    const judge = judgeAt(server, { controlEvery: 10 });
+    expect((await judge.ask({ question: "What ends in two dots?", reference: ":", solution: "a :" })).verdict).toBe(
+      "right",
+    );
+    // The next ones of the list take its place.
+    expect(judge.stats.numControls).toBe(3);
+  });
+
   it("a verdict is not believed while its control has no answer", async () => {
     await using server = await scriptedServer((request) =>
       />\n:\n<\/judged/.test(request.user) ? { status: 400 } : honest("5")(request),

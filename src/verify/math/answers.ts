@@ -12,7 +12,7 @@ import { spread } from "./plus-minus.ts";
 import { isSameSet } from "./real-set.ts";
 import { equalCongruences, equalRelations } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
-import { realSetOf, sameEnd } from "./solve.ts";
+import { intervalsOf, realSetOf, sameEnd } from "./solve.ts";
 import { assignmentsOf, isAssignment, namedAlike, unwrapped } from "./unwrap.ts";
 import { alignVectors } from "./vectors.ts";
 
@@ -140,6 +140,10 @@ function equalRealSets(gold: Expression, pred: Expression, context: Context): Ve
   }
   const a = realSetOf(gold, context);
   const b = a === null ? null : realSetOf(pred, context);
+  if (a === null && gold.kind === "relation" && pred.kind === "tuple") {
+    const isDescribed = intervalsOf(gold).some((interval) => equalCollections(interval, pred, context).equal);
+    return isDescribed ? same("the interval of the inequality") : null;
+  }
   if (a === null || b === null) return null;
   if (isSameSet(a, b, sameEnd(context))) return same("the same set of real numbers");
   // The ends of an interval may be rounded.

@@ -15,6 +15,7 @@ import {
 } from "./expression.ts";
 import type { Token } from "./lexer.ts";
 import { matrix } from "./matrix-rules.ts";
+import { numberSet } from "./number-sets.ts";
 import { rational } from "./rational.ts";
 import { isSympyCall, sympyCall } from "./sympy.ts";
 import { unitVector } from "./vectors.ts";
@@ -146,7 +147,7 @@ const CONSTANTS: Readonly<Record<string, Expression>> = {
 function commandAtom(cursor: Cursor, name: string): Expression {
   cursor.position++;
   if (name.startsWith("unit:")) return unitVector(name.slice("unit:".length));
-  if (name.startsWith("mathbb:")) return numberSet(name.slice("mathbb:".length));
+  if (name.startsWith("mathbb:")) return numberSet(cursor, name.slice("mathbb:".length));
   if (ACCENTS.has(name)) return accented(name, deeper(cursor, atom));
   switch (name) {
     case "frac":
@@ -173,13 +174,6 @@ function commandAtom(cursor: Cursor, name: string): Expression {
     default:
       return CONSTANTS[name] && name !== "N" ? CONSTANTS[name] : symbol(`${name}${subscript(cursor)}`);
   }
-}
-
-function numberSet(letter: string): Expression {
-  if (letter === "N" || letter === "Z" || letter === "Q" || letter === "R" || letter === "C") {
-    return { kind: "number-set", name: letter };
-  }
-  return symbol(`mathbb ${letter}`);
 }
 
 const VECTOR_MARKS = /^(?:hat|widehat|vec|overrightarrow)$/;

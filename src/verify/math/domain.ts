@@ -4,14 +4,14 @@
  */
 import type { Token } from "./lexer.ts";
 
-/** The letters that stand for whole numbers, and whether these are all (Z) or only natural (N). */
+/** The letters that stand for numbers, and whether these are all whole (Z), natural (N) or real (R). */
 export interface Domain {
   readonly parameters: readonly string[];
-  readonly domain: "Z" | "N";
+  readonly domain: "Z" | "N" | "R";
 }
 
 const SET =
-  "#mathbb:[ZN](?: \\^ (?:\\+|\\{ \\+ \\}|\\*|\\{ \\* \\})| _ (?:\\+|\\{ \\+ \\}|0|\\{ 0 \\}|\\{ >= 0 \\}))?|[ZN]|\\{ [ZN] \\}";
+  "#mathbb:[ZNR](?: \\^ (?:\\+|\\{ \\+ \\}|\\*|\\{ \\* \\})| _ (?:\\+|\\{ \\+ \\}|0|\\{ 0 \\}|\\{ >= 0 \\}))?|[ZNR]|\\{ [ZNR] \\}";
 const INTEGERS = "(?:positive |nonnegative |non-negative )?(?:integers?|whole numbers?|natural numbers?)";
 const KIND = `"(?:is |are |be )?(?:an? |any |some |arbitrary )*${INTEGERS}"`;
 /** Plain text has short words as letters: "k is an integer". */
@@ -38,12 +38,13 @@ export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[
   for (let length = 0; length < match.index; start++) length += words[start - from]!.length + 1;
   if (start === 0) return null;
   const groups = match.slice(1).filter((group) => group !== undefined);
-  const letters = groups.find((group) => /^[A-Za-z](?: , [A-Za-z])*$/.test(group) && !/^[ZN]$/.test(group));
+  const letters = groups.find((group) => /^[A-Za-z](?: , [A-Za-z])*$/.test(group) && !/^[ZNR]$/.test(group));
   const isNatural = groups.some((group) => /[N+*]|natural|positive|nonnegative|non-negative|>= 0/.test(group));
+  const isReal = groups.some((group) => /^(?:#mathbb:)?(?:R|\{ R \})/.test(group));
   if (letters === undefined) return null;
   return {
     tokens: tokens.slice(0, start),
-    domain: { parameters: letters.split(" , "), domain: isNatural ? "N" : "Z" },
+    domain: { parameters: letters.split(" , "), domain: isReal ? "R" : isNatural ? "N" : "Z" },
   };
 }
 

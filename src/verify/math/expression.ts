@@ -56,12 +56,12 @@ export type Expression =
   | { readonly kind: "matrix"; readonly rows: readonly (readonly Expression[])[] }
   /** Values under conditions; the condition is a relation, several of them, or words ("otherwise", "n even"). */
   | { readonly kind: "piecewise"; readonly branches: readonly Branch[] }
-  /** The value for every whole number (Z) or natural number (N) that `parameters` may be: "2 k pi, k in Z". */
+  /** The value for every whole (Z), natural (N) or real number (R) that `parameters` may be: "2 k pi, k in Z". */
   | {
       readonly kind: "family";
       readonly value: Expression;
       readonly parameters: readonly string[];
-      readonly domain: "Z" | "N";
+      readonly domain: "Z" | "N" | "R";
     }
   /** Words, lower case, single blanks, without marks. */
   | { readonly kind: "text"; readonly words: string };

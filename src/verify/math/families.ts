@@ -4,7 +4,7 @@
  */
 import { isReal } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
-import { difference, type Expression, freeSymbols, number, type Of, product, some, sum } from "./expression.ts";
+import { difference, type Expression, freeSymbols, keyOf, number, type Of, product, some, sum } from "./expression.ts";
 import { type Context, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
 import { divide, gcd, isInteger, type Rational, rational } from "./rational.ts";
@@ -33,19 +33,38 @@ export function equalFamilies(
     const other = renamed(second, new Map(others.map((name, index) => [name, order[index]!])));
     if (equal(first, other).equal) return same("the same for every whole number, in other letters");
   }
-  const isShiftable = parameters.length === 1 && a?.domain !== "N" && b?.domain !== "N";
+  const isWhole = [a, b].every((family) => family === null || family.domain === "Z");
+  const isShiftable = parameters.length === 1 && isWhole;
   const isSame = isShiftable && equalProgressions(first, parameters[0]!, second, others[0]!, context);
   return isSame ? same("the same residues for every whole number") : verdict;
 }
 
-/** A family, or a set { value : k in Z } as one. */
+/** A family, or a set { value : k in Z } or { x : x = value, k in Z } as one. */
 function familyOf(node: Expression): Of<"family"> | null {
   if (node.kind === "family") return node;
-  if (node.kind !== "set-builder" || node.condition.kind !== "relation") return null;
-  const [name, set] = node.condition.sides;
-  const isDomain = node.condition.operators.join() === "in" && name?.kind === "symbol" && set?.kind === "number-set";
-  if (!isDomain || (set.name !== "Z" && set.name !== "N") || !freeSymbols(node.subject).has(name.name)) return null;
-  return { kind: "family", value: node.subject, parameters: [name.name], domain: set.name };
+  if (node.kind !== "set-builder") return null;
+  const conditions = node.condition.kind === "list" ? node.condition.items : [node.condition];
+  const domain = conditions.map(domainOf).find((found) => found !== null);
+  const equations = conditions.filter((condition) => domainOf(condition) === null);
+  const [equation] = equations;
+  if (domain === undefined || conditions.length - equations.length > 1 || equations.length > 1) return null;
+  const value = equation === undefined ? node.subject : valueOfSubject(node.subject, equation);
+  if (value === null || !freeSymbols(value).has(domain.name)) return null;
+  return { kind: "family", value, parameters: [domain.name], domain: domain.set };
+}
+
+/** k in Z. */
+function domainOf(node: Expression): { readonly name: string; readonly set: "Z" | "N" } | null {
+  if (node.kind !== "relation" || node.operators.join() !== "in") return null;
+  const [name, set] = node.sides;
+  if (name?.kind !== "symbol" || set?.kind !== "number-set") return null;
+  return set.name === "Z" || set.name === "N" ? { name: name.name, set: set.name } : null;
+}
+
+/** x = value, for the subject x. */
+function valueOfSubject(subject: Expression, equation: Expression): Expression | null {
+  if (equation.kind !== "relation" || equation.operators.join() !== "=") return null;
+  return keyOf(equation.sides[0]!) === keyOf(subject) ? equation.sides[1]! : null;
 }
 
 /** x = pi/4 + k pi against x = pi/4 + n pi: a whole letter times pi says enough. */
@@ -102,7 +121,8 @@ function equalProgressions(
   const residues = (progressions: readonly Progression[], from: number): Expression[] | null => {
     const all: Expression[] = [];
     for (const [index, { constant, step }] of progressions.entries()) {
-      const count = divide(period, steps[from + index]!).numerator;
+      const turns = divide(period, steps[from + index]!).numerator;
+      const count = turns < 0n ? -turns : turns;
       if (all.length + Number(count) > MAX_RESIDUES) return null;
       for (let k = 0n; k < count; k++) all.push(sum([constant, product([number(k), step])]));
     }

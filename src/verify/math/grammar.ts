@@ -226,7 +226,7 @@ function startsFactor(cursor: Cursor): boolean {
   if (token.type === "function" || token.type === "command") return true;
   if (isOperator(token, "(")) return !isOperator(peek(cursor, 1), "mod");
   if (isOperator(token, "|")) return cursor.bars === 0 && !cursor.inBraces;
-  if (isOperator(token, "{", "lfloor", "lceil")) return true;
+  if (isOperator(token, "{", "lfloor", "lceil", "langle")) return true;
   if (isOperator(token, "[")) return isFactorInSquareBrackets(cursor);
   return token.type === "operator" && /^begin:[pbv]?matrix$/.test(token.text);
 }

@@ -7,7 +7,7 @@
 import { LimitReached } from "./budget.ts";
 import { timeOfDay } from "./clock.ts";
 import { type Domain, splitDomain } from "./domain.ts";
-import { type Expression, freeSymbols, mapChildren, number, product, sum, symbol } from "./expression.ts";
+import { type Expression, freeSymbols, keyOf, mapChildren, number, product, sum, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH, type Notation } from "./lexer.ts";
 import { numberInWords } from "./number-words.ts";
@@ -176,8 +176,14 @@ function isBalanced(inside: string): boolean {
   return depth === 0;
 }
 
-/** A(1, 2) is the point, by its name. C(5, 2) may also be a number of combinations. */
-function withoutLabel(node: Expression): Expression {
+/** A(1, 2) says A = (1, 2), while C(5, 2) may also be a number of combinations. R - {1} is a difference of sets. */
+function readAnew(node: Expression): Expression {
+  if (node.kind === "sum" && node.terms.length === 2 && node.terms[0]!.kind === "number-set") {
+    const [set, taken] = node.terms;
+    const isTaken = taken!.kind === "product" && taken!.factors.length === 2 && taken!.factors[1]!.kind === "set";
+    const removed = isTaken && keyOf(taken!.factors[0]!) === "-1/1" ? taken!.factors[1]! : null;
+    return removed === null ? node : { kind: "set-operation", name: "difference", sides: [set!, removed] };
+  }
   if (node.kind !== "product" || node.factors.length !== 2) return node;
   const [label, point] = node.factors;
   const isPoint =
@@ -185,19 +191,19 @@ function withoutLabel(node: Expression): Expression {
     /^[ABD-Z](?:_\w+)?'?$/.test(label!.name) &&
     point!.kind === "tuple" &&
     point!.open === "(";
-  return isPoint ? point! : node;
+  return isPoint ? { kind: "relation", sides: [label!, point!], operators: ["="] } : node;
 }
 
 /** Assignments to several values are spread over them: x = 1, 2 is x = 1, x = 2. "k in Z" behind an answer says what k is. */
 function normalise(node: Expression): Expression {
-  if (node.kind !== "list") return withoutLabel(node);
-  const list = { ...node, items: node.items.map(withoutLabel) };
+  if (node.kind !== "list") return readAnew(node);
+  const list = { ...node, items: node.items.map(readAnew) };
   const items = list.items.filter((item, index) => index === 0 || !isDomain(item));
   if (items.length === 1) return items[0]!;
   const measured = compoundMeasure(items);
   if (measured !== null) return measured;
   const first = items[0]!;
-  const isAssignment = first.kind === "relation" && first.operators.length === 1 && first.operators[0] === "=";
+  const isAssignment = first.kind === "relation" && /^!?=$/.test(first.operators.join());
   if (
     !isAssignment ||
     first.sides[0]!.kind !== "symbol" ||

@@ -41,8 +41,9 @@ export function isProse(text: string): boolean {
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
     const word = match[0].toLowerCase();
     const next = bare[match.index + word.length];
-    // Be^x is a product, Matrix(…) and Interval.open(…) are values.
-    if (VALUE_WORDS.has(word) || isProduct(word) || next === "^" || next === "_") continue;
+    const isGlued = word.length === 2 && (/[-+*/=(^]/.test(bare[match.index - 1] ?? "") || /[-+*/=)]/.test(next ?? ""));
+    // Be^x and by of ax+by are products, Matrix(…) and Interval.open(…) are values.
+    if (VALUE_WORDS.has(word) || isProduct(word) || isGlued || next === "^" || next === "_") continue;
     if (SYMPY_CLASSES.has(match[0]) && (next === "(" || next === ".")) continue;
     if (/^[LR]?open$/.test(match[0]) && next === "(") continue;
     if (GREEK_LETTERS.includes(match[0]) || (next === "(" && isFunction(match[0]))) continue;

@@ -18,6 +18,7 @@ import {
   symbol,
 } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
+import { fractionIn } from "./polynomial.ts";
 import { divide, isInteger } from "./rational.ts";
 import { isSameSet } from "./real-set.ts";
 import { equalScalars } from "./scalar.ts";
@@ -124,6 +125,13 @@ function linearIn(
   name: string,
   context: Context,
 ): { slope: Expression; constant: Expression } | null {
+  const over = fractionIn(node, name, context.budget);
+  if (over !== null && over.denominator.length > 1) {
+    // 1/a + 1/b = 1/c is linear in c above the line.
+    const [constant, slope, ...higher] = over.numerator;
+    const isZero = (part: Expression) => equalScalars(part, number(0), context).equal;
+    return slope !== undefined && higher.every(isZero) && !isZero(slope) ? { slope, constant: constant! } : null;
+  }
   const constant = substituted(node, name, number(0));
   const slope = difference(substituted(node, name, number(1)), constant);
   const isLinear = equalScalars(node, sum([constant, product([slope, symbol(name)])]), context).equal;

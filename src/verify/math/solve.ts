@@ -251,3 +251,19 @@ function between(low: number, high: number): number {
   if (!Number.isFinite(low)) return Number.isFinite(high) ? high - Math.max(1, Math.abs(high)) : 0.5;
   return Number.isFinite(high) ? (low + high) / 2 : low + Math.max(1, Math.abs(low));
 }
+
+/** x > a as (a, infinity) and a <= x < b as [a, b): what an inequality with letters for its ends may describe. */
+export function intervalsOf({ sides, operators }: Of<"relation">): readonly Of<"tuple">[] {
+  const isRising = operators.every((operator) => operator === "<" || operator === "<=");
+  const isFalling = operators.every((operator) => operator === ">" || operator === ">=");
+  if (sides.length > 3 || (!isRising && !isFalling)) return [];
+  const [ends, signs] = isRising ? [sides, operators] : [[...sides].reverse(), [...operators].reverse()];
+  const infinity: Expression = { kind: "constant", name: "infinity" };
+  const interval = (low: Expression, high: Expression, from = "<", to = "<"): Of<"tuple"> => {
+    return { kind: "tuple", items: [low, high], open: from === "<=" ? "[" : "(", close: to === "<=" ? "]" : ")" };
+  };
+  const [low, middle, high] = ends;
+  if (high !== undefined) return middle!.kind === "symbol" ? [interval(low!, high, signs[0], signs[1])] : [];
+  const above = middle!.kind === "symbol" ? [interval(low!, infinity, signs[0])] : [];
+  return low!.kind === "symbol" ? [...above, interval(negative(infinity), middle!, "<", signs[0])] : above;
+}

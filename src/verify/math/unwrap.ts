@@ -100,9 +100,19 @@ function isEquation(relation: Of<"relation">): boolean {
 export function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
-  if (node.kind === "product") return node.factors.every((factor) => factor.kind === "symbol") || isEvent(node);
+  if (node.kind === "product")
+    return node.factors.every((factor) => isLetter(factor) || isUnder(factor)) || isEvent(node);
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
   return node.kind === "call" && (!node.known || isLength(node));
+}
+
+function isLetter(node: Expression): boolean {
+  return node.kind === "symbol";
+}
+
+/** b of a/b. */
+function isUnder(node: Expression): boolean {
+  return node.kind === "power" && isLetter(node.base) && keyOf(node.exponent) === "-1/1";
 }
 
 /** P(X = 1), which the grammar reads as a product with a relation. */

@@ -7,7 +7,10 @@ import { call, type Expression, mapChildren, number, type Of, product, some, sum
 /** The two answers, where one is a vector or a matrix in another notation than the other. */
 export function alignVectors(gold: Expression, pred: Expression): readonly [Expression, Expression] {
   const [a, b] = [workedOut(combinationsOrPoint(gold, pred)), workedOut(combinationsOrPoint(pred, gold))];
-  if (hasUnits(a) && hasUnits(b)) return [ofUnits(a, 3) ?? a, ofUnits(b, 3) ?? b];
+  if (hasUnits(a) || hasUnits(b)) {
+    const both = [ofUnits(a, 3), ofUnits(b, 3)] as const;
+    if (both[0] !== null && both[1] !== null) return [both[0], both[1]];
+  }
   return [written(a, b), written(b, a)];
 }
 
@@ -21,7 +24,7 @@ function written(node: Expression, other: Expression): Expression {
     const tuple = ofUnits(node, other.rows.length);
     return tuple === null ? node : { kind: "matrix", rows: tuple.items.map((item) => [item]) };
   }
-  return hasUnits(other) ? (ofUnits(node, 3) ?? node) : node;
+  return node;
 }
 
 /** C(5, 2) is the point C against a point, and 10 against a value. */

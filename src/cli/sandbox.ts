@@ -2,7 +2,7 @@
 import { readRows } from "../dataset/read.ts";
 import { RecipeError, UsageError } from "../errors.ts";
 import { type BatchRow, type BatchSummary, runBatch } from "../sandbox/batch.ts";
-import { type HostileResult, runHostile } from "../sandbox/hostile.ts";
+import { type HostileResult, hostilePrograms, runHostile } from "../sandbox/hostile.ts";
 import { ISOLATIONS, type Isolation } from "../sandbox/launch.ts";
 import { openSandbox } from "../sandbox/sandbox.ts";
 import type { Output } from "./reporters.ts";
@@ -27,7 +27,14 @@ export async function runSandbox(
   if (isolation === undefined) {
     throw new UsageError(`Expected --isolation ${ISOLATIONS.join(" or ")}, got ${JSON.stringify(args.isolation)}.`);
   }
-  if (args.files.length === 0) return await testSandbox(isolation, args.json, print);
+  if (args.files.length === 0) {
+    if (isolation === "limits-only") {
+      throw new UsageError(
+        "Expected files of programs: without namespaces hostile programs would reach your own files and processes.",
+      );
+    }
+    return await testSandbox(isolation, args.json, { write, isTty }, print);
+  }
   if (args.output === undefined) throw new UsageError("Expected --output with the file for the results.");
   const summary = await runBatch(await rowsOf(args.files), {
     output: args.output,
@@ -42,10 +49,22 @@ export async function runSandbox(
   return summary.numByStatus.infrastructure === 0 ? 0 : 1;
 }
 
-async function testSandbox(isolation: Isolation, json: boolean, print: (text: string) => void): Promise<number> {
+async function testSandbox(
+  isolation: Isolation,
+  json: boolean,
+  { write, isTty }: Pick<Output, "write" | "isTty">,
+  print: (text: string) => void,
+): Promise<number> {
   await using sandbox = openSandbox({ isolation });
   await sandbox.check();
-  const results = await runHostile(sandbox);
+  const results: HostileResult[] = [];
+  for (const program of hostilePrograms) {
+    results.push(...(await runHostile(sandbox, [program])));
+    if (isTty)
+      write(
+        `\r${results.length} of ${hostilePrograms.length} hostile programs${program === hostilePrograms.at(-1) ? "\n" : ""}`,
+      );
+  }
   const escaped = results.filter(({ isHeld }) => !isHeld);
   print(json ? `${JSON.stringify({ isolation, results })}\n` : describeTest(isolation, results, escaped));
   return escaped.length === 0 ? 0 : 1;

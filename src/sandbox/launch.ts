@@ -4,7 +4,16 @@
  *
  * Started by root, the interpreter runs as nobody: the kernel does not hold root to its limits.
  */
-import { accessSync, constants, existsSync, lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { packageRoot } from "../paths.ts";
@@ -48,10 +57,20 @@ for name, source in json.loads(data):
 const MACHINE = {
   python: ["/usr/bin/python3", "/usr/local/bin/python3"],
   bubblewrap: ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"],
+  /** For JavaScript, where the node that we run in is out of the sandbox's reach. */
+  node: ["/usr/bin/node", "/usr/local/bin/node"],
 };
 
-/** Throws a RecipeError that says what the machine lacks. */
-export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
+const SYSTEM = ["bin", "sbin", "lib", "lib32", "lib64", "libexec", "local/bin", "local/lib"].map(
+  (name) => `/usr/${name}`,
+);
+
+/** Throws a RecipeError that says what the machine lacks. `project` are folders of ours: what of them is in /usr is not shown. */
+export function planLaunch(
+  isolation: Isolation,
+  machine = MACHINE,
+  project: readonly string[] = [process.cwd(), packageRoot],
+): Launch {
   const python = machine.python.find((path) => existsSync(path));
   if (python === undefined) {
     throw new RecipeError(
@@ -63,7 +82,9 @@ export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
     readFileSync(join(packageRoot, "src", "sandbox", "python", `${name}.py`), "utf8"),
   ]);
   const preamble = Buffer.from(JSON.stringify(modules));
-  const settings = JSON.stringify({ isolation, node: process.execPath });
+  const node =
+    [process.execPath, ...machine.node].find((path) => existsSync(path) && isReadable(path)) ?? process.execPath;
+  const settings = JSON.stringify({ isolation, node });
   // -S: no site-packages. -B: nothing is written. Not -I, which would ignore the fixed hash seed; the environment is ours anyway.
   const interpreter = [python, "-s", "-S", "-B", "-c", BOOTSTRAP, String(preamble.length), settings];
   const identity = becomesNobody() ? { uid: NOBODY, gid: NOBODY } : {};
@@ -74,7 +95,16 @@ export function planLaunch(isolation: Isolation, machine = MACHINE): Launch {
   if (bubblewrap === undefined) {
     throw new RecipeError(`Running programs needs bubblewrap, and there is no /usr/bin/bwrap. ${howToMend}`);
   }
-  return { command: bubblewrap, args: [...bubblewrapArgs(), ...interpreter], env: {}, ...identity, preamble };
+  const hidden = ["/usr/src", "/usr/local/src", ...project].filter((path) =>
+    isHideable(path, [realpathSync(python), node]),
+  );
+  return {
+    command: bubblewrap,
+    args: [...bubblewrapArgs(node, hidden), ...interpreter],
+    env: {},
+    ...identity,
+    preamble,
+  };
 }
 
 /** The end of every message about a sandbox that cannot be had. */
@@ -82,7 +112,13 @@ export const howToMend =
   "It needs bubblewrap (apt-get install bubblewrap) and user namespaces (default containers forbid them); " +
   "or ask for the weaker isolation: limits-only, which hides no file.";
 
-function bubblewrapArgs(): string[] {
+/** A project in /usr, as /usr/src/app of many containers, may hold the answers of its tests. What programs need stays in sight. */
+function isHideable(path: string, needed: readonly string[]): boolean {
+  const holds = (file: string) => file === path || file.startsWith(`${path}/`);
+  return path.startsWith("/usr/") && existsSync(path) && ![...SYSTEM, ...needed].some(holds);
+}
+
+function bubblewrapArgs(node: string, hidden: readonly string[]): string[] {
   return [
     ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
     ...["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"],
@@ -91,9 +127,8 @@ function bubblewrapArgs(): string[] {
     ...["--clearenv", ...Object.entries(ENV).flatMap(([name, value]) => ["--setenv", name, value])],
     ...["--ro-bind", "/usr", "/usr"],
     ...["/bin", "/lib", "/lib32", "/lib64"].flatMap(systemFolder),
-    ...(process.execPath.startsWith("/usr/") || !isReadable(process.execPath)
-      ? []
-      : ["--ro-bind", process.execPath, process.execPath]),
+    ...hidden.flatMap((path) => ["--tmpfs", path, "--remount-ro", path]),
+    ...(node.startsWith("/usr/") || !isReadable(node) ? [] : ["--ro-bind", node, node]),
     // A page of /dev/zero that is shared is memory of no process; /dev/full reads the same and cannot be mapped.
     ...["--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero", "--dir", "/tmp"],
     ...["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"],

@@ -121,13 +121,15 @@ export class Sandbox implements AsyncDisposable {
 
   private async runBlamed(request: RunRequest): Promise<RunResult> {
     let failure = "";
+    const start = performance.now();
     for (let tries = 0; tries < NUM_TRIES; tries++) {
       const reply = await this.runOnce(request);
       if (typeof reply !== "string") return reply;
       failure = reply;
     }
+    const wallMs = performance.now() - start;
     await this.probe();
-    return { ended: "broke", error: failure, wallMs: 0, stdout: "", stderr: "", result: "" };
+    return { ended: "broke", error: failure, wallMs, stdout: "", stderr: "", result: "" };
   }
 
   /** The text of what went wrong with the sandbox, where something did. */

@@ -65,7 +65,8 @@ export async function runCode(
 ): Promise<CodeResult> {
   const tests = readTests(fields, column);
   if (tests === null) return { status: "untested" };
-  const spoken: Language = language ?? tests.language ?? "python";
+  const ofRow = LANGUAGES.find((known) => known === fields["language"]);
+  const spoken: Language = language ?? tests.language ?? ofRow ?? "python";
   const source = lastCodeBlock(afterThinking(response), spoken);
   if (source === null || source.trim() === "") return { status: "no-code" };
   const result = await judgeProgram(sharedSandbox(isolation), { language: spoken, source }, tests.cases, {

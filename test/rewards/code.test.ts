@@ -170,6 +170,9 @@ describe("code-format", () => {
     const block = "\n```python\nprint(1)\n```\n";
     expect(await score(codeFormat, response(block))).toBe(1);
     expect(await score(codeFormat, response(block), { language: "javascript" })).toBe(0);
+    const ofRow = { ...response(block), fields: { language: "python" } };
+    expect(await score(codeFormat, ofRow, { language: "javascript" })).toBe(1);
+    expect(await score(codeFormat, { ...ofRow, fields: { language: "javascript" } })).toBe(0);
     expect(await score(codeFormat, response("\n```python\nprint(1)\n"))).toBe(0);
     expect(await score(codeFormat, response("\n```python\n\n```\n"))).toBe(0);
     expect(await score(codeFormat, response("print(1)"))).toBe(0);

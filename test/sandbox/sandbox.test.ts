@@ -215,10 +215,20 @@ print(1)`;
     expect(await sandbox.run(python(once))).toMatchObject({ ended: "left", stdout: "1\n" });
   });
 
+  it("does not let a program end all processes of its user at once", async () => {
+    await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
+    // 0 asks whether it would be allowed, and ends nothing.
+    expect((await sandbox.run(python("import os\nos.kill(-1, 0)"))).stderr).toMatch(/PermissionError/);
+    expect((await sandbox.run(python("import os\nos.kill(os.getpid(), 9)"))).signal).toBe(9);
+  });
+
   it("blames the program that ends its interpreter, and goes on", async () => {
     await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 3000 } });
     const killer = python("import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(1)");
-    expect((await sandbox.run(killer)).ended).toBe("broke");
+    const broke = await sandbox.run(killer);
+    expect(broke.ended).toBe("broke");
+    // Its time counts, so that many such tests do not last for ever.
+    expect(broke.wallMs).toBeGreaterThan(1);
     const test = { kind: "stdin", input: "", outputs: ["1"] } as const;
     const { tests } = await judgeProgram(sandbox, killer, [test]);
     expect(tests[0]!.verdict).toBe("crash");
@@ -277,13 +287,28 @@ describe.skipIf(!canConfine)("rewards of code in the reward pool", () => {
 
 describe("a machine without what the sandbox needs", () => {
   it("is told what is missing, how to get it, and what the weaker way is", () => {
-    const missing = { python: ["/nowhere/python3"], bubblewrap: ["/nowhere/bwrap"] };
+    const missing = { python: ["/nowhere/python3"], bubblewrap: ["/nowhere/bwrap"], node: [] };
     expect(() => planLaunch("bubblewrap", missing)).toThrow(/needs the system's Python.*apt-get install python3/);
     const python = { ...missing, python: [process.execPath] };
     expect(() => planLaunch("bubblewrap", python)).toThrow(
       /no \/usr\/bin\/bwrap.*apt-get install bubblewrap.*limits-only/,
     );
     expect(planLaunch("limits-only", python).command).toBe(process.execPath);
+  });
+
+  it("shows no project that lies in /usr, and all that Python and node need", () => {
+    const machine = { python: ["/usr/bin/env"], bubblewrap: ["/usr/bin/env"], node: ["/usr/bin/env"] };
+    const { args } = planLaunch("bubblewrap", machine, [
+      "/usr/share",
+      "/usr/bin",
+      "/usr/lib",
+      "/usr/local",
+      "/usr",
+      "/usr/nowhere",
+      "/tmp",
+    ]);
+    const hidden = args.filter((_, index) => args[index - 1] === "--tmpfs");
+    expect(hidden.filter((path) => !path.endsWith("/src"))).toEqual(["/usr/share"]);
   });
 
   it("learns it when the pool opens, not when a completion is scored", async () => {

@@ -30,6 +30,7 @@ MACHINES = {
         "socketpair": 53,
         "prlimit": 302,
         "setsockopt": 54,
+        "kill": 62,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
         # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages, sched_setaffinity
@@ -45,6 +46,7 @@ MACHINES = {
         "socketpair": 199,
         "prlimit": 261,
         "setsockopt": 208,
+        "kill": 129,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
         + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122],
     },
@@ -147,6 +149,8 @@ ARGUMENT_RULES = {
     "prlimit": (0, ANY, 0, ALLOW),
     # SO_SNDBUF: what is on its way through a socket.
     "setsockopt": (2, ANY, 7, REFUSE),
+    # -1 is every process of the user, which without namespaces are not the program's alone.
+    "kill": (0, ANY, 0xFFFFFFFF, REFUSE),
 }
 
 

@@ -161,6 +161,8 @@ def spell(value, depth):
 
 def run_node(node, source, function, memory_bytes):
     """Replaces the process by node; the working directory is the program's own."""
+    if not os.access(node, os.X_OK):
+        raise FileNotFoundError("JavaScript needs a node that every user can run; %s is out of reach" % node)
     with open("program.js", "wb") as file:
         file.write(source)
     entry = "program.js"

@@ -74,7 +74,10 @@ export const judgeParams = z.strictObject({
   ...askParams.shape,
   protocol: z.enum(PROTOCOL_NAMES).default("open-r1"),
   structured: z.boolean().default(false).describe("Send the protocol's JSON schema as response_format."),
-  guard: z.enum(GUARDS).default("fence").describe("fence: escaped, between marks; escape: escaped; none: as it came."),
+  guard: z
+    .enum(GUARDS)
+    .default("fence")
+    .describe("fence: escaped, between marks, with a system message that says so; escape: escaped; none: as it came."),
 });
 export type JudgeParams = z.output<typeof judgeParams>;
 

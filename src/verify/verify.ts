@@ -19,6 +19,7 @@ import { findAnswer } from "./math/find.ts";
 import { type FindOptions, PLACES, quote, type Tell } from "./math/find-options.ts";
 import type { Parsed } from "./math/parse.ts";
 import { type Answer, type Gold, readGold } from "./math/read.ts";
+import { workLeft } from "./math/work.ts";
 import { POLICIES, type PolicyName } from "./policies/policies.ts";
 import type { Verification } from "./policies/policy.ts";
 
@@ -130,11 +131,13 @@ function compare(
   if (/^[A-J]{2,10}$/.test(gold.text) && allLetters(candidate.text) === allLetters(gold.text)) {
     return { equal: true, reason: "the same choices" };
   }
-  return equalMath(
+  const verdict = equalMath(
     gold.parsed,
     parsed,
     isPercentOfAnswer(gold, candidate) ? { percent: "optional", ...options } : options,
   );
+  const left = verdict.equal && options.mode === "strict" ? workLeft(gold.parsed.expression, parsed.expression) : null;
+  return left === null ? verdict : { equal: false, reason: `the value is right, but ${left} is left to be worked out` };
 }
 
 /**

@@ -327,3 +327,84 @@ describe("several values are no spray where the gold has several", () => {
     expect(accepts(gold, `Therefore the answer is \\boxed{${answer}}.`)).toBe(true);
   });
 });
+
+describe("chains and work", () => {
+  const rows: readonly (readonly [gold: string, answer: string, equal: boolean])[] = [
+    ["\\frac12", "\\frac12 = 0.5", true],
+    ["\\frac13", "\\frac13 \\approx 0.333", true],
+    ["\\frac13", "\\frac13 \\approx 0.4", false],
+    ["18", "x = 9 \\cdot 2 = 18", true],
+    ["18", "x = 9 \\cdot 2 = 17 + 1 = 18", true],
+    ["18", "9 \\cdot 2 = 18", true],
+    ["18", "18 = 19 = 18", false],
+    ["18", "17 = 18", false],
+    ["18", "18 \\approx 19", false],
+    ["18", "18 \\approx 18.3", false],
+    ["18.3", "18.3 \\approx 18", true],
+    ["18", "19 ?? = 18", false],
+    ["x", "x = x", false],
+    ["x^2+2x+1", "f(x) = (x+1)^2 = x^2 + 2x + 1", true],
+    ["x^2+2x+1", "f(x) = (x+2)^2 = x^2 + 2x + 1", false],
+    ["5050", "\\sum_{k=1}^{100} k", false],
+    ["\\frac{1}{3}", "\\int_0^1 x^2 dx", false],
+    ["18", "9 \\cdot 2", false],
+    ["18", "20 - 2", false],
+    ["18", "|-18|", false],
+    ["12", "\\sqrt{144}", false],
+    ["27", "243^{3/5}", false],
+    ["3", "\\log_2 8", false],
+    ["0.5", "\\sin 30^\\circ", false],
+    ["\\frac{\\sqrt{3}}{2}", "\\sin 60^\\circ", false],
+    ["\\frac{\\pi}{4}", "\\arctan 1", false],
+    ["120", "5!", false],
+    ["120", "\\binom{10}{3}", false],
+    ["6", "\\gcd(12, 18)", false],
+    ["1", "7 \\bmod 3", false],
+    ["-2", "\\begin{vmatrix} 1 & 2 \\\\ 3 & 4 \\end{vmatrix}", false],
+    ["5", "2(3-i)+i(2+i)", false],
+    ["70", "154_6", false],
+    ["1, 2", "1, 1 + 1", false],
+    ["(3,4)", "(1+2, 4)", false],
+    ["5!", "5!", true],
+    ["\\log_2 3", "\\frac{\\ln 3}{\\ln 2}", true],
+    ["2\\sqrt{3}", "\\sqrt{12}", true],
+    ["\\frac{1+\\sqrt{5}}{2}", "\\frac12 + \\frac{\\sqrt{5}}{2}", true],
+    ["5-2i", "-2i + 5", true],
+    ["\\frac34", "\\frac68", true],
+    ["\\frac34", "0.75", true],
+    ["\\frac34", "75\\%", true],
+    ["\\frac32", "1\\frac12", true],
+    ["1500", "1.5 \\times 10^3", true],
+    ["1024", "2^{10}", true],
+    ["36\\pi", "\\pi \\cdot 6^2", true],
+    ["x^2+2x+1", "(x+1)^2", true],
+    ["1.41421", "\\sqrt{2}", false],
+    ["1.414214", "\\sqrt{2}", true],
+  ];
+  it.each(rows)("gold %s, answer %s: %s", (gold, answer, equal) => {
+    expect(accepts(gold, `\\boxed{${answer}}`)).toBe(equal);
+  });
+});
+
+describe("golds of several values", () => {
+  const rows: readonly (readonly [gold: string, response: string, equal: boolean])[] = [
+    ["1, 2", "The answer is $1$ or $2$.", true],
+    ["1, 2", "The answer is $x = 1$ or $x = 2$.", true],
+    ["1, 2", "\\boxed{x = 2 \\text{ or } x = 1}", true],
+    ["1, 2", "\\boxed{1} and \\boxed{2}", true],
+    ["\\{1, 2\\}", "\\boxed{1, 2}", true],
+    ["-3, 3", "\\boxed{\\pm 3}", true],
+    ["1, 2", "\\boxed{1, 2, 3}", false],
+    ["1, 2", "\\boxed{1, 2} or $\\{1, 3\\}$", false],
+    ["1, 2", "\\boxed{1, 2} \\boxed{1, 3}", false],
+    ["3", "\\boxed{\\pm 3}", false],
+    ["(-\\infty, 2) \\cup (3, \\infty)", "\\boxed{(-\\infty, 2) \\cup (3, \\infty)}", true],
+  ];
+  it.each(rows)("gold %s, response %s: %s", (gold, response, equal) => {
+    expect(accepts(gold, response)).toBe(equal);
+  });
+  it("alternatives", () => {
+    expect(accepts(["18", "19"], "\\boxed{19}")).toBe(true);
+    expect(accepts(["18", "19"], "\\boxed{18} or 19")).toBe(false);
+  });
+});

@@ -10,7 +10,7 @@
  * "18, since 9 * 2 = 18", "18 when n = 3".
  */
 import { isSame, withoutChain } from "./chain.ts";
-import { findEnvironments } from "./environments.ts";
+import { findEnvironments, joinEnvironments } from "./environments.ts";
 import { freeSymbols } from "./expression.ts";
 import { quote } from "./find-options.ts";
 import { parseMath } from "./parse.ts";
@@ -72,15 +72,15 @@ function beforeIt({ text, answer }: Commitment): string | null {
   if (place !== "box") return null;
   if (/\b(?:or|either)[\s$*(,]*(?:\\[([]\s*)?$/i.test(sentence)) return "the answer is one of several";
   const [, other] = /(?:^|[=$\n&]|\\[[(])([^=$\n&]{1,160})=\s*$/.exec(before) ?? [];
-  return other !== undefined && !isCalculation(other) && isOther(other, answer)
+  return other !== undefined && !isIncomplete(other) && isOther(other, answer)
     ? `different values are set equal: ${quote(other)} and ${quote(answer.candidate.text)}`
     : null;
 }
 
-/** True for working, whose value only its author need know: it may be cut off, rounded or in other units. */
-function isCalculation(text: string): boolean {
-  const plain = text.replaceAll(/\\(?:[dt]?frac|sqrt|left|right|pi|infty|cup)(?![a-zA-Z])/g, "");
-  return /[+*!^|\u00d7\u00b7\u00f7]|\d\s*-\s*\d|\\[a-zA-Z]|[a-z]{2}/i.test(plain);
+/** True for working that may not be a whole value: with words, an ellipsis, or what a reader has to complete. */
+function isIncomplete(text: string): boolean {
+  const plain = text.replaceAll(/\\(?:[dt]?frac|sqrt|left|right|pi|infty|cup|cdot|times|div)(?![a-zA-Z])/g, "");
+  return /[!|]|\.\.|\\[a-zA-Z]|[a-z]{2}/i.test(plain);
 }
 
 function sentenceStart(before: string): number {
@@ -91,8 +91,7 @@ function sentenceStart(before: string): number {
 function insideIt({ text, answer, asked }: Commitment): string | null {
   const { start, end, place, text: found } = answer.candidate;
   const said = place === "box" ? found : text.slice(start, end);
-  const from = Math.max(0, said.indexOf(found));
-  const to = from + headLength(found);
+  const [from, to] = spanOf(found, said);
   const denial = WRONG_INSIDE.exec(said) ?? (place === "box" ? null : NEGATION.exec(said.slice(0, from)));
   if (denial !== null) return denied(denial[0]);
   const doubt = DOUBT.exec(asked === "value" ? said.split(REMARK)[0]! : said.slice(0, from));
@@ -107,7 +106,7 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
           .replaceAll(/^\s*\}|\{\s*$/g, "")
       : "";
   if (isOther(aside, answer)) return besides(aside.trim());
-  for (const value of valuesOf(said)) {
+  for (const value of valuesOf(said).slice(0, MAX_VALUES)) {
     if (value.end > from && value.start < to) continue;
     const gap = said.slice(value.start < from ? 0 : to, value.start);
     const isBound =
@@ -127,6 +126,14 @@ function denied(words: string): string {
 
 function besides(value: string): string {
   return `another value stands beside the answer: ${quote(value)}`;
+}
+
+/** Where the answer stands in what is said: joined formulas from the first to the last. */
+function spanOf(found: string, said: string): readonly [from: number, to: number] {
+  const at = said.indexOf(found);
+  if (at !== -1) return [at, at + headLength(found)];
+  const joined = joinEnvironments(said, findEnvironments(said)).find(({ content }) => found.startsWith(content));
+  return joined === undefined ? [0, headLength(found)] : [joined.start, joined.end];
 }
 
 /** With what a remark begins that is not read as a part of the answer: "18 where …". */
@@ -230,6 +237,9 @@ function loneWord(piece: string): string | null {
   const [, word] = /^\W*((?:(?:or|maybe|perhaps|possibly)\s+\W*)?\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
   return word === undefined || /^(?:done|thanks|end|qed|i|a|note|explanation|solution|q)$/i.test(word) ? null : word;
 }
+
+/** So many values of a sentence are looked at: honest ones hold a handful. */
+const MAX_VALUES = 48;
 
 interface Value {
   readonly text: string;

@@ -43,6 +43,11 @@ export function timeOfDay(text: string): string | null {
   return `time ${parts.map((part) => `${Math.floor(part)}`.padStart(2, "0")).join(":")}`;
 }
 
+/** True for the words that timeOfDay gives: they are a value. */
+export function isTime(words: string): boolean {
+  return /^time \d\d:/.test(words);
+}
+
 /** Whether two times of day are the same, a missing "PM" forgiven; null where neither text says the half of the day. */
 export function sameTime(gold: string, pred: string): boolean | null {
   if (gold.length > 60 || pred.length > 60 || !(HALF.test(gold) || HALF.test(pred))) return null;

@@ -213,6 +213,8 @@ function* wholeText(text: string, targets: readonly Target[], words: boolean): G
   if (whole === "" || whole.length > (targets.includes("string") && !words ? 12 : MAX_WHOLE)) return;
   // A sentence is no answer in words: what it says is found below.
   if (words && (/\*\*/.test(whole) || /\S\s+(?:is|are|was|were|be)\s/.test(whole))) return;
+  // "Thus \\[\\text{Friday}\\]": the answer is the formula in the sentence.
+  if (words && /\$|\\[([]/.test(whole) && !/^(?:\$|\\[([])[^$]*(?:\$|\\[)\]])$/.test(whole)) return;
   // "March 5" is what is asked for, or a sentence with a number in it.
   if (isProse(whole) && !(words && !/\s\S+\s\S+\s/.test(whole))) return;
   // Lines are no formula, unless LaTeX says so.

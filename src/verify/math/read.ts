@@ -2,6 +2,7 @@
 
 import { findBoxes, joinBoxes } from "./boxes.ts";
 import { goldLetter, goldOption } from "./choice.ts";
+import { isTime } from "./clock.ts";
 import { type Candidate, type ExtractOptions, extractCandidates, MAX_ANSWER } from "./extract.ts";
 import { type Parsed, parseMath } from "./parse.ts";
 
@@ -126,7 +127,8 @@ export function readAnswer(
     visit?.(candidate, parsed);
     if (parsed !== null) {
       const answer = { candidate, parsed };
-      if (parsed.expression.kind !== "text" || candidate.place === "box" || candidate.place === "letter") return answer;
+      const isValue = parsed.expression.kind !== "text" || isTime(parsed.expression.words);
+      if (isValue || candidate.place === "box" || candidate.place === "letter") return answer;
       if (isWordsAnswer(candidate, wantsWords)) {
         if (wantsWords) return answer;
         words ??= answer;
@@ -146,6 +148,6 @@ function isWordsAnswer({ place, text }: Candidate, wantsWords: boolean): boolean
     place === "whole" ||
     place === "bold" ||
     place === "start" ||
-    (place === "formula" && /^\\(?:text|mbox|mathrm|operatorname)/.test(text))
+    (place === "formula" && /^(?:\\(?:text|mbox|mathrm|operatorname)|[A-Za-z]+$)/.test(text))
   );
 }

@@ -127,6 +127,9 @@ function compiles({ ended, exit, syntax, stderr }: RunResult, language: Language
   return !(ended === "left" && exit !== 0 && isSyntax.test(stderr));
 }
 
+/** What people want to read of a stack: the error itself, which Python says last, and node before the stack and its own version. */
 function lastLine(text: string): string {
-  return (text.trimEnd().split("\n").at(-1) ?? "").slice(0, 200);
+  const lines = text.trimEnd().split("\n");
+  const error = lines.findLast((line) => /^(?:Uncaught )?[A-Za-z_.]*(?:Error|Exception)\b/.test(line));
+  return (error ?? lines.at(-1) ?? "").slice(0, 200);
 }

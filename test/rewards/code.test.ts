@@ -62,6 +62,30 @@ describe.skipIf(!canConfine)("code", () => {
     expect(await score(code, { ...script, response }, { language: "javascript" })).toBe(1);
   });
 
+  it("finds a function of JavaScript however it is given, and never one of node's own", async () => {
+    const givens = [
+      "function add(a, b) { return a + b }",
+      "const add = async (a, b) => a + b",
+      "class Solution { add(a, b) { return a + b } }",
+      "class Solution { static add(a, b) { return a + b } }",
+      "module.exports = { add: (a, b) => a + b }",
+      "module.exports = (a, b) => a + b",
+      "import assert from 'node:assert';\nassert(true);\nexport const add = (a, b) => a + b",
+      "export default function (a, b) { return a + b }",
+    ];
+    const tests = [{ fn_name: "add", input: [1, 2], output: 3 }];
+    const run = (source: string, cases: unknown) =>
+      score(
+        code,
+        { ...inputOf(null, { tests: cases }), response: `\`\`\`js\n${source}\n\`\`\`` },
+        { language: "javascript" },
+      );
+    for (const given of givens) expect(await run(given, tests), given).toBe(1);
+    const known = [{ fn_name: "parseInt", input: ["12"], output: 12 }];
+    expect(await run("const solve = 1;", known)).toBe(0);
+    expect(await run("function parseInt(text) { return Number(text) }", known)).toBe(1);
+  });
+
   it("gives functions the names that graders import for them, and finds only the program's own functions", async () => {
     const tests = [{ fn_name: "gcd", input: [[4, 6]], output: 2 }];
     const method = "class Solution:\n  def gcd(self, a: List[int]) -> int: return reduce(gcd, a)";

@@ -106,6 +106,18 @@ print("gone")
     "import os, time\nif os.fork() == 0:\n  time.sleep(0.3)\n  print('late', flush=True)\n  time.sleep(100)",
   ),
   cheat("a child that keeps the output open", ["fail"], "import os, time\nif os.fork() == 0: time.sleep(100)"),
+  probe(
+    "more processes than it may have",
+    `
+count = 0
+try:
+    while count < 200:
+        os.posix_spawn("/usr/bin/sleep", ["sleep", "100"], {})
+        count += 1
+except OSError: pass
+if count > 64: got.append(count)
+`,
+  ),
 ];
 
 const memory: readonly HostileProgram[] = [

@@ -8,6 +8,7 @@ import platform
 import resource
 import signal
 import struct
+import sys
 
 # PyDLL keeps the interpreter's lock through a call: a cloned child must go on with it.
 libc = ctypes.PyDLL(None, use_errno=True)
@@ -15,7 +16,7 @@ libc.syscall.restype = ctypes.c_long
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_MOVE = 1, 2, 4, 8, 32, 4096, 8192
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 36, 38, 47
 
 # Calls that reach other processes or the machine's log, keep memory that no limit counts, outlive a process, or have a bad record.
@@ -52,6 +53,8 @@ MACHINES = {
     },
 }
 MACHINE = MACHINES.get(platform.machine())
+if MACHINE is None:
+    sys.exit("no system calls are known for the machine %s, only for %s" % (platform.machine(), " and ".join(MACHINES)))
 
 
 def check(result, what):
@@ -68,8 +71,6 @@ def prctl(option, *values):
 
 def clone_into_namespaces():
     """Like fork, but the child is the first process of new process, mount and IPC namespaces: all in them die with it."""
-    if MACHINE is None:
-        raise OSError("no namespaces are known for machine %s" % platform.machine())
     flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | signal.SIGCHLD
     return check(libc.syscall(MACHINE["clone"], ctypes.c_ulong(flags), 0, 0, 0, 0), "clone")
 
@@ -126,11 +127,10 @@ def give_up_privileges(has_network_namespace):
     """No capability is left, none can come back, and the calls of MACHINES are refused with EPERM."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_CAP_AMBIENT, 4)
-    if MACHINE is not None:
-        header = struct.pack("=Ii", 0x20080522, 0)
-        check(libc.syscall(MACHINE["capset"], header, bytes(24)), "capset")
-        # Outside a network namespace a socket could reach servers of the machine by name.
-        deny_calls(SHARED_NUMBERS + MACHINE["denied"] + ([] if has_network_namespace else [MACHINE["socket"]]))
+    header = struct.pack("=Ii", 0x20080522, 0)
+    check(libc.syscall(MACHINE["capset"], header, bytes(24)), "capset")
+    # Outside a network namespace a socket could reach servers of the machine by name.
+    deny_calls(SHARED_NUMBERS + MACHINE["denied"] + ([] if has_network_namespace else [MACHINE["socket"]]))
 
 
 # Classic BPF: load a word, and with a constant, jump if equal or above, return.

@@ -184,7 +184,7 @@ const spell = (value, depth = 0) => {
   if (typeof value === "bigint") return ["integer", String(value)];
   if (typeof value === "number") return Number.isInteger(value) ? ["integer", String(BigInt(value))] : ["number", String(value)];
   if (typeof value === "string") return ["string", value];
-  if (Array.isArray(value)) return ["list", Array.from(value, (item) => spell(item, depth + 1))];
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) return ["list", Array.from(value, (item) => spell(item, depth + 1))];
   if (value instanceof Set) return ["set", Array.from(value, (item) => spell(item, depth + 1))];
   if (typeof value === "object") {
     const entries = value instanceof Map ? [...value] : Object.entries(value);
@@ -192,18 +192,42 @@ const spell = (value, depth = 0) => {
   }
   throw new TypeError("Expected a plain value, got " + typeof value + ".");
 };
-const name = NAME, args = JSON.parse(fs.readFileSync(0, "utf8"));
+const name = NAME, args = JSON.parse(fs.readFileSync(0, "utf8")), source = fs.readFileSync("program.js", "utf8");
 globalThis.require = require;
 globalThis.module = { exports: {} };
 globalThis.exports = globalThis.module.exports;
-vm.runInThisContext(fs.readFileSync("program.js", "utf8"), { filename: "program.js" });
-const find = (path) => { try { return vm.runInThisContext(path); } catch { return globalThis.module.exports[path]; } };
-const dot = name.lastIndexOf(".");
-let target;
-if (dot >= 0) { const made = new (find(name.slice(0, dot)))(); target = made[name.slice(dot + 1)].bind(made); }
-else target = find(name);
-if (target === undefined) { const made = new (find("Solution"))(); target = made[name].bind(made); }
-Promise.resolve(target(...args)).then((value) => {
+// What node itself has under the name is not the program's.
+const known = globalThis[name];
+let exported = {};
+const load = async () => {
+  try {
+    vm.runInThisContext(source, { filename: "program.js" });
+  } catch (error) {
+    if (!(error instanceof SyntaxError) || !/^\s*(?:import|export)\b/m.test(source)) throw error;
+    fs.renameSync("program.js", "program.mjs");
+    exported = await import(process.cwd() + "/program.mjs");
+  }
+};
+const find = (path) => {
+  let value;
+  try { value = vm.runInThisContext(path); } catch {}
+  return value !== undefined && value !== known ? value : exported[path] ?? globalThis.module.exports[path];
+};
+const methodOf = (holder, method) => {
+  if (typeof holder !== "function") return undefined;
+  const made = new holder();
+  return made[method]?.bind(made) ?? holder[method]?.bind(holder);
+};
+const target = () => {
+  const dot = name.lastIndexOf(".");
+  if (dot >= 0) return methodOf(find(name.slice(0, dot)), name.slice(dot + 1));
+  return find(name) ?? methodOf(find("Solution"), name) ?? [globalThis.module.exports, exported.default].find((f) => typeof f === "function");
+};
+load().then(() => {
+  const called = target();
+  if (called === undefined) throw new ReferenceError(name + " is not defined");
+  return called(...args);
+}).then((value) => {
   let data = Buffer.from(JSON.stringify(spell(value)));
   while (data.length > 0) data = data.subarray(fs.writeSync(3, data));
 });

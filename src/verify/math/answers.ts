@@ -291,8 +291,11 @@ function isNothing(node: Expression): boolean {
   return node.kind === "text" && NO_SOLUTION.test(node.words);
 }
 
-/** Words for an expression that has no value. */
-const NO_VALUE = /^(?:dne|does not exist|undefined)$/;
+/** Ways to say that an expression has no value, and that solutions have no end. */
+const SAYINGS = [
+  /^(?:it )?(?:dne|does not exist|(?:is )?(?:undefined|not defined))$/,
+  /^(?:there are |it has )?(?:infinitely many|an infinite number(?: of)?|infinite)(?: (?:real )?solutions?)?$/,
+];
 const NO_SOLUTION = /^(?:there (?:is|are) )?no (?:real )?(?:solutions?|such)(?: exists?)?$|^(?:none|empty set)$/;
 
 /** Words that mean the same as an answer. */
@@ -314,8 +317,10 @@ function equalWords(gold: Expression, pred: Expression): Verdict {
   const [a, b] = [lettersOf(gold), lettersOf(pred)];
   if (a === b) return same("the same words");
   if ((SENSE.get(a) ?? a) === (SENSE.get(b) ?? b)) return same("the same, in another word");
-  const isNone = [gold, pred].every((node) => node.kind === "text" && NO_VALUE.test(node.words));
-  return isNone ? same("no value, in other words") : different("different words");
+  const isSaid = SAYINGS.some((saying) =>
+    [gold, pred].every((node) => node.kind === "text" && saying.test(node.words)),
+  );
+  return isSaid ? same("the same, in other words") : different("different words");
 }
 
 /** The letters of words, or of a product of symbols: Evelyn may be read as either. */

@@ -111,11 +111,13 @@ const RELATIONS: ReadonlyMap<string, Relation> = new Map(
 );
 
 function relationAt(cursor: Cursor): Relation | undefined {
-  // An alignment mark before the sign: x &= 1.
-  const isAligned = at(cursor, "&") && isOperator(peek(cursor, 1), ...RELATIONS.keys());
-  if (isAligned) cursor.position++;
-  const token = peek(cursor);
-  return token?.type === "operator" ? RELATIONS.get(token.text) : undefined;
+  // An alignment mark before the sign, and the end of a line whose next one goes on with it: x &= 1 + 1 \\ &= 2.
+  let ahead = 0;
+  while (isOperator(peek(cursor, ahead), "&", "newline")) ahead++;
+  const token = peek(cursor, ahead);
+  const operator = token?.type === "operator" ? RELATIONS.get(token.text) : undefined;
+  if (operator !== undefined) cursor.position += ahead;
+  return operator;
 }
 
 function relation(cursor: Cursor): Expression {

@@ -175,6 +175,12 @@ const ANSWERS: readonly (readonly [gold: string, pred: string, equal: boolean])[
   ["-\\infty", "-inf", true],
   ["\\text{undefined}", "undefined", true],
   ["DNE", "does not exist", true],
+  ["infinitely many", "infinitely many solutions", true],
+  ["infinitely many", "no solutions", false],
+  // A line that begins with the sign goes on with the one above.
+  ["42", "\\begin{aligned} x &= 40+2 \\\\ &= 42 \\end{aligned}", true],
+  ["40", "\\begin{aligned} x &= 40+2 \\\\ &= 42 \\end{aligned}", false],
+  ["x=1, y=2", "\\begin{aligned} x &= 1 \\\\ y &= 2 \\end{aligned}", true],
   ["\\frac{\\pi}{2}+2\\pi k", "\\frac{\\pi}{2}+2k\\pi", true],
   ["\\frac{\\pi}{2}+2\\pi k, k\\in\\mathbb{Z}", "\\frac{\\pi}{2}+2k\\pi", true],
   ["n\\pi", "k\\pi", false],

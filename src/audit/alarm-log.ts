@@ -4,6 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { RecipeError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Alarm, AuditedCompletion } from "./audit.ts";
 
@@ -21,13 +23,17 @@ export async function logAlarms(runPath: string, stage: string, step: number, al
   await writeLines(runPath, [...(await readLines(runPath)), ...lines]);
 }
 
-/** Removes what a killed run logged of the stage beyond `step`. */
+const placeSchema = z.object({ stage: z.string(), step: z.int() });
+
+/** Removes what a killed run logged of the stage beyond `step`. Throws RecipeError for a file that is not ours. */
 export async function cutAlarms(runPath: string, stage: string, step: number): Promise<void> {
   const lines = await readLines(runPath);
-  const kept = lines.filter((line) => {
-    const record: unknown = JSON.parse(line);
-    const isOfStage = typeof record === "object" && record !== null && "stage" in record && record.stage === stage;
-    return !isOfStage || ("step" in record && Number(record.step) <= step);
+  const kept = lines.filter((line, i) => {
+    const place = placeSchema.safeParse(parseJson(line));
+    if (place.success) return place.data.stage !== stage || place.data.step <= step;
+    throw new RecipeError(
+      `Expected an alarm in line ${i + 1} of ${join(runPath, NAME)}, got ${line.slice(0, 80)}. Move the file away, then resume.`,
+    );
   });
   if (kept.length < lines.length) await writeLines(runPath, kept);
 }
@@ -56,4 +62,12 @@ const TAIL = 500;
 function excerptOf(text: string): string {
   if (text.length <= HEAD + TAIL) return text;
   return `${text.slice(0, HEAD)} … ${text.slice(-TAIL)}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -72,5 +72,9 @@ function compared(
 
 function spreadOf(values: readonly number[]): Spread | null {
   const mean = meanOf(values);
-  return mean === null ? null : { mean, min: Math.min(...values), max: Math.max(...values) };
+  if (mean === null) return null;
+  // Not spread into arguments: a step may have more completions than a call may have of those.
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const most = values.reduce((a, b) => Math.max(a, b));
+  return { mean, min: least, max: most };
 }

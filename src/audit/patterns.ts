@@ -33,7 +33,7 @@ export const PATTERNS: readonly Pattern[] = [
     name: "another-language",
     what: "are written in another script than their prompt",
     matches: ({ prompt, response }) => {
-      const [asked, given] = [mainScript(prompt), mainScript(response)];
+      const [asked, given] = [mainScript(endsOf(prompt)), mainScript(endsOf(response))];
       return asked !== null && given !== null && asked !== given;
     },
   },
@@ -43,6 +43,13 @@ export const PATTERNS: readonly Pattern[] = [
     matches: ({ response }) => codeIn(response).some((code) => TAMPERING.some((pattern) => pattern.test(code))),
   },
 ];
+
+const END_CHARS = 4000;
+
+/** Begin and end of a long text: its language shows in a part. */
+function endsOf(text: string): string {
+  return text.length <= 2 * END_CHARS ? text : `${text.slice(0, END_CHARS)}\n${text.slice(-END_CHARS)}`;
+}
 
 /** Share of n-grams of words that occurred before; 0 for fewer than twenty words. */
 export function repeatedShare(text: string, n: number): number {

@@ -6,7 +6,8 @@ export function sampleOf(sizes: readonly number[], count: number, seed: number):
   const order = permutation(sizes.length, seedFrom(seed, "groups"));
   const members = sizes.map((size, group) => permutation(size, seedFrom(seed, "members", group)));
   const chosen: [number, number][] = [];
-  for (let round = 0; round < Math.max(...sizes); round++) {
+  const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  for (let round = 0; round < largest && chosen.length < count; round++) {
     for (const group of order) {
       const index = members[group]![round];
       if (index !== undefined && chosen.length < count) chosen.push([group, index]);

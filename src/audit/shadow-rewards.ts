@@ -20,7 +20,7 @@ function rewardSpecOf(spec: ShadowSpec): RewardSpec {
 export async function openShadowRewards(spec: AuditSpec): Promise<ShadowRewards> {
   const pool = await openRewardPool({
     rewards: spec.shadow.map(rewardSpecOf),
-    threads: 1,
+    threads: spec.threads,
     deadlineMs: 1000 * spec.deadlineSeconds,
   });
   const compares = pool.rewards.find(({ kind }) => kind === "group");

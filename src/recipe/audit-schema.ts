@@ -74,6 +74,7 @@ export const audit = z
       .positive()
       .default(20)
       .describe("Steps after which an alarm that lasts is told again; then twice as many, and so on."),
+    threads: z.int().positive().default(1).describe("Workers of the shadows."),
     deadlineSeconds: z.number().positive().default(10).describe("Of one shadow on one completion."),
     stepSeconds: z
       .number()

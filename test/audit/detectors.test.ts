@@ -194,7 +194,7 @@ describe("trends", () => {
     expect(names(withShadow(() => null))).toEqual([]);
     const falling = steps((step, index) => ({
       ...paying(index < 14 - step / 3 ? 1 : 0),
-      shadows: { strict: scored(index < 12 - step / 3 ? 1 : 0) },
+      shadows: { strict: scored(index < 13 - step / 2 ? 1 : 0) },
     }));
     expect(names(falling)).toEqual([]);
   });

@@ -13,7 +13,7 @@ import { isSameSet } from "./real-set.ts";
 import { equalCongruences, equalRelations } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
 import { intervalsOf, realSetOf, sameEnd } from "./solve.ts";
-import { assignmentsOf, isAssignment, namedAlike, unwrapped } from "./unwrap.ts";
+import { assignmentsOf, isAssignment, namedAlike, rootsAlike, unwrapped } from "./unwrap.ts";
 import { alignVectors } from "./vectors.ts";
 
 /** Gold first; throws LimitReached when the budget ends. */
@@ -40,7 +40,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
     const verdict = equalRealSets(a, b, context);
     if (verdict !== null) return verdict;
   }
-  if (isCollection(a) || isCollection(b)) return equalCollections(a, b, context);
+  if (isCollection(a) || isCollection(b)) return equalCollections(...rootsAlike(a, b), context);
   if (a.kind === "set-operation" && b.kind === "set-operation") return equalOperations(a, b, context);
   if (a.kind === "matrix" || b.kind === "matrix") return equalMatrices(a, b, context);
   if (a.kind === "ratio" || b.kind === "ratio") return equalRatios(a, b, context);
@@ -197,7 +197,11 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
   const isOne = !isCollection(gold) && gold.kind !== "relation";
   if (isOne && pred.kind === "tuple") return different("a tuple is not one value");
   const [a, b] = [itemsOf(gold), itemsOf(pred)];
-  if (isOne && b.length > 1) return different("several values for one");
+  if (isOne && b.length > 1) {
+    const isRepeated =
+      pred.kind === "list" && b.every((item) => isValue(item) && equalAnswers(gold, item, context).equal);
+    return isRepeated ? same("the same value in several forms") : different("several values for one");
+  }
   if (pred.kind === "tuple" && a.length !== b.length) return different(`${a.length} values are not ${b.length}`);
   if (Math.max(a.length, b.length) > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
   const isNamed =

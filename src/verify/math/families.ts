@@ -22,7 +22,7 @@ export function equalFamilies(
   context: Context,
   equal: (gold: Expression, pred: Expression) => Verdict,
 ): Verdict {
-  const [a, b] = [familyOf(gold), familyOf(pred)];
+  const [a, b] = [familyOf(gold) ?? residuesOf(gold, pred), familyOf(pred) ?? residuesOf(pred, gold)];
   const [first, second] = [a?.value ?? gold, b?.value ?? pred];
   const verdict = equal(first, second);
   if (verdict.equal || (a === null && b === null && !isUndeclared(first, second))) return verdict;
@@ -51,6 +51,15 @@ function familyOf(node: Expression): Of<"family"> | null {
   const value = equation === undefined ? node.subject : valueOfSubject(node.subject, equation);
   if (value === null || !freeSymbols(value).has(domain.name)) return null;
   return { kind: "family", value, parameters: [domain.name], domain: domain.set };
+}
+
+/** x = 3 mod 7 as x = 3 + 7k, against a family. */
+function residuesOf(node: Expression, other: Expression): Of<"family"> | null {
+  if (node.kind !== "congruence" || other.kind !== "family" || node.left.kind !== "symbol") return null;
+  const [parameter = "k"] = other.parameters;
+  const right = sum([node.right, product([node.modulus, { kind: "symbol", name: parameter }])]);
+  const value: Expression = { kind: "relation", sides: [node.left, right], operators: ["="] };
+  return { kind: "family", value, parameters: [parameter], domain: "Z" };
 }
 
 /** k in Z. */

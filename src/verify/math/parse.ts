@@ -85,7 +85,7 @@ function readAs(source: string, notation: Notation): Expression | null {
   if (whole !== null) return whole;
   // The last side of a chain may be readable where the working before it is not: it stays the end of a chain.
   const parts = source.split("=");
-  if (parts.length < 2 || /[,;<>]/.test(source)) return null;
+  if (parts.length < 2 || /(?<!\\)[,;<>]/.test(source)) return null;
   const last = attempt(parts.at(-1)!, notation);
   if (last === null) return null;
   const working = parts.slice(1).map(() => symbol("working"));

@@ -29,6 +29,8 @@ const PRECISION = 1e-8;
 export function isSameFunction(a: Expression, b: Expression, random: Random, budget: Budget): boolean | null {
   const names = [...new Set([...freeSymbols(a), ...freeSymbols(b)])].sort();
   const whole = new Set([...wholeSymbols(a), ...wholeSymbols(b)]);
+  const stepped = new Set([...steppedSymbols(a), ...steppedSymbols(b)]);
+  for (const name of stepped) if (WHOLE_LETTERS.test(name)) whole.add(name);
   const isComplex = [a, b].some((side) => some(side, (node) => node.kind === "constant" && node.name === "i"));
   if (names.length === 0) {
     const at = compareAt(a, b, new Map(), budget);
@@ -40,8 +42,13 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
   let real = 0;
   let beyond = 0;
   let differBeyond = false;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS && real < REQUIRED; attempt++) {
+  const required = stepped.size > 0 ? 2 * REQUIRED : REQUIRED;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && real < required; attempt++) {
     const point = drawPoint(names, whole, attempt, random);
+    // Functions with steps may differ on the steps alone: every other point stands on whole numbers, halves, thirds or quarters.
+    const share = attempt % 2 === 1 ? 1 + ((attempt >> 1) % 4) : 0;
+    if (share > 0)
+      for (const name of stepped) point.set(name, complex((random.below(24) - 11) / (whole.has(name) ? 1 : share)));
     const at = compareAt(a, b, point, budget);
     if (at === null) continue;
     if (isComplex || at.kind === "real") {
@@ -106,7 +113,7 @@ function drawPoint(
   whole: ReadonlySet<string>,
   attempt: number,
   random: Random,
-): ReadonlyMap<string, Complex> {
+): Map<string, Complex> {
   return new Map(
     names.map((name, index) => {
       const value = whole.has(name) ? 1 + random.below(attempt < 12 ? 7 : 12) : drawReal(attempt, index, random);
@@ -137,6 +144,17 @@ function wholeSymbols(node: Expression, found: Set<string> = new Set()): Set<str
   }
   if (node.kind === "power" && isNegativeOrImaginary(node.base)) freeSymbols(node.exponent, found);
   for (const part of childrenOf(node)) wholeSymbols(part, found);
+  return found;
+}
+
+/** Letters that stand for whole numbers inside of floors and ceilings. */
+const WHOLE_LETTERS = /^[ijklmn](?:_|$)/;
+
+/** Symbols inside of floors and ceilings. */
+function steppedSymbols(node: Expression, found: Set<string> = new Set()): Set<string> {
+  if (node.kind === "call" && (node.name === "floor" || node.name === "ceil")) {
+    for (const arg of node.args) freeSymbols(arg, found);
+  } else for (const part of childrenOf(node)) steppedSymbols(part, found);
   return found;
 }
 

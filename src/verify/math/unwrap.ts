@@ -151,6 +151,25 @@ export function isAssignment(node: Expression): node is Of<"relation"> {
   return node.kind === "relation" && node.operators.length === 1 && node.operators[0] === "=" && isName(node.sides[0]!);
 }
 
+/** x_1 = 1, x_2 = 2 are the roots x = 1, x = 2 where the other side has x. */
+export function rootsAlike(gold: Expression, pred: Expression): readonly [Expression, Expression] {
+  const [names, others] = [namesOf(gold), namesOf(pred)];
+  return [withoutIndices(gold, names, others), withoutIndices(pred, others, names)];
+}
+
+/** The names that a list assigns values to; none where an item is no assignment. */
+function namesOf(node: Expression): ReadonlySet<string> {
+  const items = node.kind === "list" ? node.items : [];
+  return items.every(isAssignment) ? new Set(items.map((item) => nameOf(item.sides[0]!))) : new Set();
+}
+
+function withoutIndices(node: Expression, names: ReadonlySet<string>, others: ReadonlySet<string>): Expression {
+  const [name] = others;
+  const isIndexed =
+    others.size === 1 && names.size > 1 && [...names].every((each) => each.replace(/_\d+$/, "") === name);
+  return isIndexed ? renamed(node, new Map([...names].map((each) => [each, name!]))) : node;
+}
+
 /** (x, y) = (3, 4) as x = 3, y = 4, where the other side lists named values. */
 export function assignmentsOf(node: Expression, other: Expression): Expression {
   if (node.kind !== "relation" || node.operators.length !== 1 || node.operators[0] !== "=") return node;

@@ -51,6 +51,8 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
       else if (/^(?:\)|\]|\}|\\\}|end:.*)$/.test(token.text)) depth--;
     }
     if (i > 0 && depth === 0 && token.type === "text" && REMARK.test(token.text)) end = i;
+    if (i > 0 && depth === 0 && token.type === "command" && token.name === "forall") end = i;
+    if (i > 0 && depth === 1 && isOperatorText(token, "(") && isAside(tokens[i + 1])) end = i;
   }
   let start = 0;
   while (start < end && (isMark(tokens[start]) || isOpening(tokens[start]))) start++;
@@ -71,6 +73,17 @@ function asDefinition(tokens: Token[]): Token[] {
   const operator = (text: string): Token => ({ type: "operator", text, spaced: false });
   const f: Token = isNamed ? name : { type: "name", name: "f", spaced: false };
   return [f, operator("("), argument, operator(")"), operator("="), ...tokens.slice(at + 1)];
+}
+
+/** What begins an approximation or another form in brackets: 1/3 (about 0.33). */
+function isAside(token: Token | undefined): boolean {
+  if (token?.type === "text")
+    return /^(?:or|about|approx|approximately|approx\.|i\.e\.|that is|rounded)\b/i.test(token.text);
+  return isOperatorText(token, "approx") || isOperatorText(token, "or");
+}
+
+function isOperatorText(token: Token | undefined, text: string): boolean {
+  return token?.type === "operator" && token.text === text;
 }
 
 /** A sign whose left side is missing: "= 5", and 8.24 after an approximation sign. */

@@ -140,35 +140,32 @@ const parser = yargs()
   .command("reward", "Try rewards before a run depends on them, or after", (y: Argv) =>
     y
       .command(
-        "test <reward..>",
+        "test [reward..]",
         "Run rewards over saved completions; right answers must score most, and junk less",
         (inner: Argv) => inner.positional("reward", rewardNames).options(rewardOptions.test),
         async (args) => {
           const { runRewardTest } = await import("./reward.ts");
-          exitCode = await runRewardTest({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
+          exitCode = await runRewardTest({ ...args, ...rewardNumbers(args) }, print);
         },
       )
       .command(
-        "bench <reward..>",
+        "bench [reward..]",
         "Time rewards, also on hostile texts, and count their failures",
         (inner: Argv) => inner.positional("reward", rewardNames).options(rewardOptions.bench),
         async (args) => {
           const repeats = wholeNumber("repeats", args.repeats, { min: 1 });
           const threads = wholeNumber("threads", args.threads, { min: 1, max: 256 });
           const { runRewardBench } = await import("./reward-bench.ts");
-          exitCode = await runRewardBench(
-            { ...args, ...rewardNumbers(args), data: [...args.data], repeats, threads },
-            print,
-          );
+          exitCode = await runRewardBench({ ...args, ...rewardNumbers(args), repeats, threads }, print);
         },
       )
       .command(
-        "fuzz <reward..>",
+        "fuzz [reward..]",
         "Mutate good completions and see what becomes of the score",
         (inner: Argv) => inner.positional("reward", rewardNames).options(rewardOptions.fuzz),
         async (args) => {
           const { runRewardFuzz } = await import("./reward-fuzz.ts");
-          exitCode = await runRewardFuzz({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
+          exitCode = await runRewardFuzz({ ...args, ...rewardNumbers(args) }, print);
         },
       )
       .command(
@@ -181,7 +178,7 @@ const parser = yargs()
             .options(rewardOptions.diff),
         async (args) => {
           const { runRewardDiff } = await import("./reward-diff.ts");
-          exitCode = await runRewardDiff({ ...args, ...rewardNumbers(args), data: [...args.data] }, print);
+          exitCode = await runRewardDiff({ ...args, ...rewardNumbers(args) }, print);
         },
       )
       .command(

@@ -109,28 +109,38 @@ const completions = {
     type: "string",
     array: true,
     nargs: 1,
-    demandOption: true,
-    describe: 'JSON Lines: {"completion": …, "answer": …} (repeatable)',
+    describe: 'JSON Lines: {"completion": …, "answer": …}; or questions with answers alone (repeatable)',
   },
   limit: text("Rows to read"),
   "max-tokens": text("Generation limit that length rewards see"),
 } as const;
-const strict = { type: "boolean", default: false, describe: "Exit with 1 where a score is not as it must be" } as const;
+const ofRecipe = {
+  recipe: text("Recipe whose rewards are tried, with their weights; and its questions where no data are named"),
+  stage: text("Name of its rl stage; default: the last one"),
+} as const;
+const golds = {
+  gold: text("How a right answer is given: '<answer>{answer}</answer>'; default: the shape that scores most"),
+  answer: text("Column with the answer as a response would give it; default: answer"),
+} as const;
+const strict = (what: string) => ({ type: "boolean", default: false, describe: `Exit with 1 where ${what}` }) as const;
 
 /** The options of each command after `reward`. */
 export const rewardOptions = {
   test: {
     ...completions,
-    gold: text("How a right answer is given: '<answer>{answer}</answer>'; default: the shape that scores most"),
-    strict,
+    ...ofRecipe,
+    ...golds,
+    strict: strict("a reward fails, a gold is not at the top, or junk is as good as its gold"),
   },
   bench: {
     ...completions,
+    ...ofRecipe,
     repeats: text("Passes that are timed; default: 3"),
     threads: text("Worker threads; default: 2"),
+    strict: strict("a reward fails, or takes more than 100 ms on a hostile text"),
   },
-  fuzz: { ...completions, strict },
-  diff: completions,
+  fuzz: { ...completions, ...ofRecipe, ...golds, strict: strict("a score does not do what it must") },
+  diff: { ...completions, strict: strict("the two differ") },
   replay: {
     json,
     reward: {
@@ -142,12 +152,12 @@ export const rewardOptions = {
     },
     stage: text("Name of an rl stage; default: the last one"),
     step: text("Step of the run, or a range: 3 or 3-7; default: all"),
+    strict: strict("a reward fails, the run's own do not give every score again, or the audit alarms"),
   },
 } as const;
 
 export const rewardNames = {
   type: "string",
   array: true,
-  demandOption: true,
   describe: "Name or file, with parameters if need be: ./mine.ts, 'accuracy:{method: numeric}'",
 } as const;

@@ -1,29 +1,24 @@
 /** `grouper reward bench`: how long rewards take, and how they fail. */
 import { type BenchReport, benchRewards, type RewardTiming } from "../workbench/bench.ts";
-import { rewardSpecOf } from "./reward.ts";
+import { type RewardChoice, rewardsToTry } from "./reward-choice.ts";
 import { tableLines } from "./table.ts";
 
-export interface RewardBenchArguments {
-  readonly reward: readonly string[];
-  readonly data: readonly string[];
-  readonly limit: number | undefined;
-  readonly maxTokens: number | undefined;
+export interface RewardBenchArguments extends RewardChoice {
   readonly repeats: number | undefined;
   readonly threads: number | undefined;
-  readonly json: boolean;
+  /** Exit code 1 where a reward fails, or is slow on a hostile text. */
+  readonly strict: boolean;
 }
 
 export async function runRewardBench(args: RewardBenchArguments, print: (text: string) => void): Promise<number> {
   const report = await benchRewards({
-    specs: args.reward.map(rewardSpecOf),
-    files: args.data,
-    ...(args.limit === undefined ? {} : { limit: args.limit }),
-    ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
+    ...(await rewardsToTry("bench", args)),
     ...(args.repeats === undefined ? {} : { repeats: args.repeats }),
     ...(args.threads === undefined ? {} : { threads: args.threads }),
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
-  return 0;
+  const holds = report.rewards.every(({ failures, hostile }) => failures.length + hostile.length === 0);
+  return args.strict && !holds ? 1 : 0;
 }
 
 function describe({ numCompletions, repeats, threads, completionsPerSecond, rewards }: BenchReport): string {

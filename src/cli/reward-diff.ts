@@ -1,19 +1,23 @@
 /** `grouper reward diff`: two rewards, or two versions of one, on the same completions. */
+import { UsageError } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
 import { type DiffReport, diffRewards } from "../workbench/diff.ts";
-import { rewardSpecOf } from "./reward.ts";
-import { cell, shortNumber } from "./table.ts";
+import { rewardSpecOf } from "./reward-choice.ts";
+import { cell, ending, shortNumber } from "./table.ts";
 
 export interface RewardDiffArguments {
   readonly old: string;
   readonly new: string;
-  readonly data: readonly string[];
+  readonly data: readonly string[] | undefined;
   readonly limit: number | undefined;
   readonly maxTokens: number | undefined;
+  /** Exit code 1 where any completion gets another outcome. */
+  readonly strict: boolean;
   readonly json: boolean;
 }
 
 export async function runRewardDiff(args: RewardDiffArguments, print: (text: string) => void): Promise<number> {
+  if (args.data === undefined) throw new UsageError("Expected --data with a value.");
   const report = await diffRewards({
     old: rewardSpecOf(args.old),
     new: rewardSpecOf(args.new),
@@ -22,7 +26,8 @@ export async function runRewardDiff(args: RewardDiffArguments, print: (text: str
     ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
-  return 0;
+  const { numSame, numUnscoredInBoth, numCompletions } = report;
+  return args.strict && numSame + numUnscoredInBoth < numCompletions ? 1 : 0;
 }
 
 function describe(report: DiffReport): string {
@@ -37,7 +42,7 @@ function describe(report: DiffReport): string {
     `time per call: p50 ${elapsedMs.old.p50.toFixed(2)} to ${elapsedMs.new.p50.toFixed(2)} ms, p99 ${elapsedMs.old.p99.toFixed(2)} to ${elapsedMs.new.p99.toFixed(2)}`,
     ...examples.flatMap(({ where, completion, answer, old: before, new: after }) => [
       `  ${where}: ${shown(before)} to ${shown(after)}${answer === null ? "" : `, answer ${cell(answer, 40)}`}`,
-      `    ${cell(completion.length <= 80 ? completion : `…${completion.slice(-80)}`, 100)}`,
+      `    ${cell(ending(completion, 80), 100)}`,
     ]),
   ];
   return `${lines.join("\n")}\n`;

@@ -1,30 +1,28 @@
 /** `grouper reward fuzz`: how the score of good completions changes when they are mutated. */
 import { type FuzzReport, fuzzRewards, type MutationReport } from "../workbench/fuzz.ts";
-import { rewardSpecOf } from "./reward.ts";
-import { cell, shortNumber, tableLines } from "./table.ts";
+import { type RewardChoice, rewardsToTry } from "./reward-choice.ts";
+import { cell, ending, shortNumber, tableLines } from "./table.ts";
 
-export interface RewardFuzzArguments {
-  readonly reward: readonly string[];
-  readonly data: readonly string[];
-  readonly limit: number | undefined;
-  readonly maxTokens: number | undefined;
+export interface RewardFuzzArguments extends RewardChoice {
+  /** For rows without completions: how a right answer is given, with {answer} in it. */
+  readonly gold: string | undefined;
+  /** Column with the answer as a response would give it. */
+  readonly answer: string | undefined;
   /** Exit code 1 where a score does not do what it must. */
   readonly strict: boolean;
-  readonly json: boolean;
 }
 
 export async function runRewardFuzz(args: RewardFuzzArguments, print: (text: string) => void): Promise<number> {
   const report = await fuzzRewards({
-    specs: args.reward.map(rewardSpecOf),
-    files: args.data,
-    ...(args.limit === undefined ? {} : { limit: args.limit }),
-    ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
+    ...(await rewardsToTry("fuzz", args)),
+    gold: args.gold,
+    answerColumn: args.answer,
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
   return args.strict && !report.holds ? 1 : 0;
 }
 
-function describe({ numCompletions, numGood, goodFrom, mutations }: FuzzReport): string {
+function describe({ numCompletions, shape, numGood, goodFrom, mutations }: FuzzReport): string {
   const names = [...new Set(mutations.flatMap(({ changes }) => Object.keys(changes)))];
   const right = (head: string) => ({ head, align: "right" as const });
   const table = tableLines(
@@ -40,6 +38,7 @@ function describe({ numCompletions, numGood, goodFrom, mutations }: FuzzReport):
     ]),
   );
   const lines = [
+    ...(shape === null ? [] : [`right and wrong completions were written from the rows' answers (${shape})`]),
     `${numGood} of ${numCompletions} completions earn more than ${shortNumber(goodFrom)} and were mutated; the last columns are mean changes by reward`,
     ...table,
     ...mutations.flatMap(describeMutation),
@@ -55,15 +54,10 @@ function describeMutation({ name, expectation, numTried, numUnexpected, examples
     `${name}: the score ${should}, but in ${numUnexpected} of ${numTried} it does not`,
     ...examples.flatMap(({ where, before, after, completion, mutant }) => [
       `  ${where}: ${shortNumber(before)} to ${shortNumber(after)}`,
-      `    ${cell(endOf(completion), 100)}`,
-      `    ${cell(endOf(mutant), 100)}`,
+      `    ${cell(ending(completion, 80), 100)}`,
+      `    ${cell(ending(mutant, 80), 100)}`,
     ]),
   ];
-}
-
-/** Answers stand at the end. */
-function endOf(text: string): string {
-  return text.length <= 80 ? text : `…${text.slice(-80)}`;
 }
 
 function signed(change: number | undefined): string {

@@ -2,8 +2,8 @@
 import type { Alarm, AuditedCompletion } from "../audit/audit.ts";
 import { UsageError } from "../errors.ts";
 import { type RewardReplay, replayRewards } from "../workbench/replay.ts";
-import { rewardSpecOf } from "./reward.ts";
-import { cell, shortNumber, tableLines } from "./table.ts";
+import { rewardSpecsOf } from "./reward-choice.ts";
+import { cell, ending, shortNumber, tableLines } from "./table.ts";
 
 export interface RewardReplayArguments {
   readonly run: string;
@@ -12,6 +12,8 @@ export interface RewardReplayArguments {
   readonly stage: string | undefined;
   /** 3 or 3-7; default: all. */
   readonly step: string | undefined;
+  /** Exit code 1 where a reward fails, the run's own rewards do not give every score again, or the audit alarms. */
+  readonly strict: boolean;
   readonly json: boolean;
 }
 
@@ -20,10 +22,12 @@ export async function runRewardReplay(args: RewardReplayArguments, print: (text:
     run: args.run,
     stage: args.stage,
     steps: rangeOf(args.step),
-    specs: args.reward.length === 0 ? undefined : args.reward.map(rewardSpecOf),
+    specs: args.reward.length === 0 ? undefined : rewardSpecsOf(args.reward),
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
-  return 0;
+  const { isOwn, steps, numFailed, alarms } = report;
+  const isOther = isOwn && steps.some(({ numDifferent }) => numDifferent > 0);
+  return args.strict && (isOther || numFailed + alarms.length > 0) ? 1 : 0;
 }
 
 function rangeOf(text: string | undefined): { from: number; to: number } | undefined {
@@ -33,25 +37,12 @@ function rangeOf(text: string | undefined): { from: number; to: number } | undef
   throw new UsageError(`Expected a step or a range for --step, such as 3 or 3-7, got ${JSON.stringify(text)}.`);
 }
 
-function describe({ stage, rewards, isOwn, steps, correlation, numFailed, examples, alarms }: RewardReplay): string {
-  const numAll = steps.reduce((sum, { numCompletions }) => sum + numCompletions, 0);
-  const numDifferent = steps.reduce((sum, step) => sum + step.numDifferent, 0);
-  const right = (head: string) => ({ head, align: "right" as const });
+function describe(report: RewardReplay): string {
+  const { examples, alarms } = report;
   const lines = [
-    `Stage ${stage}, ${isOwn ? "its own rewards" : "other rewards"} (${rewards.join(", ")}): ${numDifferent} of ${numAll} completions have another total; ` +
-      `${correlation === null ? "no correlation" : `correlation ${correlation.toFixed(3)}`}; ${numFailed} failures`,
-    ...tableLines(
-      ["step", "completions", "logged", "replayed", "different"].map(right),
-      steps.map(({ step, numCompletions, logged, replayed, numDifferent: different }) => [
-        String(step),
-        String(numCompletions),
-        logged === null ? "" : shortNumber(logged),
-        replayed === null ? "" : shortNumber(replayed),
-        String(different),
-      ]),
-    ),
+    ...(report.isOwn ? describeOwn(report) : describeOthers(report)),
     ...examples.flatMap(({ step, group, index, completion, answer, logged, replayed }) => [
-      `  step ${step}, group ${group}, completion ${index}: logged ${logged ?? "none"}, replayed ${replayed ?? "none"}${answer === null ? "" : `, answer ${cell(answer, 40)}`}`,
+      `  step ${step}, group ${group}, completion ${index}: logged ${totalText(logged)}, replayed ${totalText(replayed)}${answer === null ? "" : `, answer ${cell(answer, 40)}`}`,
       `    ${shown(completion)}`,
     ]),
     "",
@@ -59,6 +50,52 @@ function describe({ stage, rewards, isOwn, steps, correlation, numFailed, exampl
     ...alarms.flatMap(describeAlarm),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+const right = (head: string) => ({ head, align: "right" as const });
+
+/** Do they give every score again? */
+function describeOwn({ stage, rewards, steps, numFailed }: RewardReplay): string[] {
+  const numDifferent = steps.reduce((sum, step) => sum + step.numDifferent, 0);
+  return [
+    `Stage ${stage}, its own rewards (${rewards.join(", ")}): ${numDifferent} of ${numCompletionsOf(steps)} completions have another total; ${numFailed} failures`,
+    ...tableLines(
+      ["step", "completions", "logged", "replayed", "different"].map(right),
+      steps.map(({ step, numCompletions, logged, replayed, numDifferent: different }) => [
+        ...[String(step), String(numCompletions), meanText(logged), meanText(replayed), String(different)],
+      ]),
+    ),
+  ];
+}
+
+/** Would they have trained the same? Their totals may be in other units. */
+function describeOthers(report: RewardReplay): string[] {
+  const { stage, rewards, steps, correlation, numGroups, numReordered, numFailed } = report;
+  return [
+    `Stage ${stage}, judged by ${rewards.join(", ")}: ${numCompletionsOf(steps)} completions, ` +
+      `${correlation === null ? "no correlation" : `correlation ${correlation.toFixed(3)}`}; ` +
+      `siblings change their order in ${numReordered} of ${numGroups} groups; ${numFailed} failures`,
+    "paid: above the middle of all its totals",
+    ...tableLines(
+      ["step", "completions", "logged", "replayed", "paid by the run alone", "by the replay alone"].map(right),
+      steps.map(({ step, numCompletions, logged, replayed, numPaidByRun, numPaidByReplay }) => [
+        ...[String(step), String(numCompletions), meanText(logged), meanText(replayed)],
+        ...[numPaidByRun, numPaidByReplay].map((count) => (count === 0 ? "" : String(count))),
+      ]),
+    ),
+  ];
+}
+
+function numCompletionsOf(steps: RewardReplay["steps"]): number {
+  return steps.reduce((sum, { numCompletions }) => sum + numCompletions, 0);
+}
+
+function meanText(mean: number | null): string {
+  return mean === null ? "" : shortNumber(mean);
+}
+
+function totalText(total: number | null): string {
+  return total === null ? "none" : shortNumber(total);
 }
 
 function describeAlarm({ name, message, examples }: Alarm): string[] {
@@ -72,10 +109,9 @@ function describeAlarm({ name, message, examples }: Alarm): string[] {
 }
 
 function placeOf({ step, group, index, total }: AuditedCompletion): string {
-  return `${step}/${group}/${index}, total ${total === null ? "none" : shortNumber(total)}:`;
+  return `${step}/${group}/${index}, total ${totalText(total)}:`;
 }
 
-/** Answers stand at the end. */
 function shown(text: string): string {
-  return cell(text.length <= 80 ? text : `…${text.slice(-80)}`, 100);
+  return cell(ending(text, 80), 100);
 }

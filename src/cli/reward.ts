@@ -1,56 +1,28 @@
 /** `grouper reward test`: rewards over files of completions. */
-import { existsSync } from "node:fs";
-import { basename } from "node:path";
-import YAML from "yaml";
-import { UsageError } from "../errors.ts";
-import type { RewardSpec } from "../reward/reward.ts";
 import type { GoldReport } from "../workbench/golds.ts";
 import { type RewardReport, type RewardTestReport, testRewards } from "../workbench/test.ts";
-import { cell, shortNumber } from "./table.ts";
+import { type RewardChoice, rewardsToTry } from "./reward-choice.ts";
+import { cell, ending, shortNumber } from "./table.ts";
 
-export interface RewardTestArguments {
-  /** Names of shipped rewards or paths of files, each with optional parameters: accuracy, ./mine.ts, accuracy:{method: numeric}. */
-  readonly reward: readonly string[];
-  readonly data: readonly string[];
-  readonly limit: number | undefined;
-  readonly maxTokens: number | undefined;
+export interface RewardTestArguments extends RewardChoice {
   /** How a right answer is given, with {answer} in it. */
   readonly gold: string | undefined;
-  /** Exit code 1 where a gold is not at the top, or junk is as good as its gold. */
+  /** Column with the answer as a response would give it. */
+  readonly answer: string | undefined;
+  /** Exit code 1 where a reward fails, a gold is not at the top, or junk is as good as its gold. */
   readonly strict: boolean;
   readonly json: boolean;
 }
 
 export async function runRewardTest(args: RewardTestArguments, print: (text: string) => void): Promise<number> {
   const report = await testRewards({
-    specs: args.reward.map(rewardSpecOf),
-    files: args.data,
-    ...(args.limit === undefined ? {} : { limit: args.limit }),
-    ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
+    ...(await rewardsToTry("test", args)),
     gold: args.gold,
+    answerColumn: args.answer,
   });
   print(args.json ? `${JSON.stringify(report)}\n` : describe(report));
-  return args.strict && report.golds?.holds !== true ? 1 : 0;
-}
-
-/** accuracy, ./mine.ts, accuracy:{method: numeric}. Throws UsageError for parameters that are no mapping. */
-export function rewardSpecOf(text: string): RewardSpec {
-  const brace = text.indexOf(":{");
-  const source = brace === -1 ? text : text.slice(0, brace);
-  const params = brace === -1 ? {} : mappingOf(text.slice(brace + 1));
-  if (params === null) {
-    throw new UsageError(`Expected parameters like accuracy:{method: numeric}, got ${JSON.stringify(text)}.`);
-  }
-  const isFile = /\.[cm]?[jt]s$/.test(source) || existsSync(source);
-  const named = isFile ? { file: source, as: basename(source).replace(/\.[cm]?[jt]s$/, "") } : { name: source };
-  return { ...named, weight: 1, params };
-}
-
-/** Null where the text is not a YAML mapping. */
-function mappingOf(text: string): Record<string, unknown> | null {
-  const document = YAML.parseDocument(text, { schema: "core", logLevel: "silent" });
-  const value: unknown = document.errors.length === 0 ? document.toJS() : null;
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
+  const holds = report.golds?.holds === true && report.rewards.every(({ numFailed }) => numFailed === 0);
+  return args.strict && !holds ? 1 : 0;
 }
 
 function describe({
@@ -61,6 +33,9 @@ function describe({
   numEstimatedLengths,
   golds,
 }: RewardTestReport): string {
+  if (numCompletions === 0) {
+    return `${["These rows have no completions: golds and junk alone were tried.", ...describeGolds(golds)].join("\n")}\n`;
+  }
   const lines = [
     `${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`,
   ];
@@ -87,7 +62,7 @@ function describeGolds(golds: GoldReport | null): string[] {
       `  ${name}: ${numAsGood} of ${numGolds} score as much as their gold`,
       ...(example === null
         ? []
-        : [`    ${example.where}: ${cell(example.completion, 70)} scores ${shortNumber(example.total)}`]),
+        : [`    ${example.where}: ${cell(ending(example.completion, 60), 80)} scores ${shortNumber(example.total)}`]),
     ]),
   ];
 }

@@ -48,3 +48,8 @@ export function cell(text: string, width: number): string {
   const escaped = JSON.stringify(text);
   return escaped.length <= width ? escaped : `${escaped.slice(0, width - 2)}…"`;
 }
+
+/** The last characters of a text, where answers stand. */
+export function ending(text: string, length: number): string {
+  return text.length <= length ? text : `…${text.slice(-length)}`;
+}

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import * as zod from "zod";
 import { messageOf } from "../errors.ts";
+import { nearest } from "../recipe/nearest.ts";
 import * as sandboxModule from "../sandbox/score.ts";
 import type { LoadRequest } from "./protocol.ts";
 import type { RewardDefinition } from "./reward.ts";
@@ -36,10 +37,12 @@ export async function loadReward({ label, source, params }: LoadRequest): Promis
 async function importShipped(name: string): Promise<unknown> {
   const file = join(SHIPPED_REWARDS, `${name}.js`);
   if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(file)) {
-    const names = readdirSync(SHIPPED_REWARDS).filter((entry) => entry.endsWith(".js"));
-    const known = names.map((entry) => basename(entry, ".js")).join(", ");
+    const files = readdirSync(SHIPPED_REWARDS).filter((entry) => entry.endsWith(".js"));
+    const known = files.map((entry) => basename(entry, ".js"));
+    const meant = nearest(name, known);
     throw new Error(
-      `Expected the name of a shipped reward, got "${name}". There are: ${known}; or name your own file with \`file\`.`,
+      `Expected the name of a shipped reward, got "${name}". There are: ${known.join(", ")}; or name your own file with \`file\`.` +
+        (meant === null ? "" : ` Did you mean ${meant}?`),
     );
   }
   return ((await import(file)) as { default?: unknown }).default;
@@ -55,7 +58,8 @@ async function importUserFile(file: string): Promise<unknown> {
   try {
     return ((await jiti.import(file)) as { default?: unknown }).default;
   } catch (error) {
-    throw new Error(`The reward file ${file} could not be loaded: ${messageOf(error)}`, { cause: error });
+    const reason = messageOf(error).replaceAll(/\s+/g, " ");
+    throw new Error(`The reward file ${file} could not be loaded: ${reason}`, { cause: error });
   }
 }
 

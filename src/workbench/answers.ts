@@ -1,5 +1,6 @@
 /** Answers as texts: shapes in which a response may give one, places where a completion gives it, and answers that are wrong. */
-import { lastNumber } from "../verify/extract.ts";
+import { afterHash, lastNumber } from "../verify/extract.ts";
+import { verify } from "../verify/verify.ts";
 
 /** A way of giving an answer that rewards may ask for. */
 export interface AnswerShape {
@@ -28,6 +29,11 @@ export function shapeOf(template: string): AnswerShape {
   return { name: "given", render: (answer) => template.replaceAll("{answer}", () => answer) };
 }
 
+/** What a response would give for an answer: of a worked solution the line after ####. */
+export function bareAnswer(answer: string): string {
+  return afterHash(answer) ?? answer;
+}
+
 /** The response without the start that stands in the prompt. */
 export function withoutPrefill(response: string, prefill: string): string {
   const start = prefill.trim();
@@ -44,11 +50,17 @@ export interface AnswerSite {
 
 /** The stretches of the first kind that a text has: tags, boxes, lines after ####, the last number. Empty where there is none. */
 export function answerSites(text: string): AnswerSite[] {
-  const tags = sitesOf(text, /<answer>[^<]{0,2000}<\/answer>/g, (answer) => `<answer>${answer}</answer>`);
+  const tags = tagSites(text);
   if (tags.length > 0) return tags;
   const boxes = boxSites(text);
   if (boxes.length > 0) return boxes;
-  const hashes = sitesOf(text, /####[^\n]*/g, (answer) => `#### ${answer}`);
+  const hashes = [...text.matchAll(/####[^\n]*/g)].map(
+    ({ index, 0: found }): AnswerSite => ({
+      start: index,
+      end: index + found.length,
+      render: (answer) => `#### ${answer}`,
+    }),
+  );
   if (hashes.length > 0) return hashes;
   const number = lastNumber(text);
   const start = number === null ? -1 : text.lastIndexOf(number);
@@ -70,12 +82,18 @@ export function replaceSites(
   return result + text.slice(position);
 }
 
-function sitesOf(text: string, pattern: RegExp, render: AnswerSite["render"]): AnswerSite[] {
-  return [...text.matchAll(pattern)].map(({ index, 0: found }) => ({
-    start: index,
-    end: index + found.length,
-    render,
-  }));
+/** Tags; what stands in a box within them is boxed again. */
+function tagSites(text: string): AnswerSite[] {
+  return [...text.matchAll(/<answer>([^<]{0,2000})<\/answer>/g)].map(({ index, 0: found, 1: inside }): AnswerSite => {
+    const boxes = boxSites(inside!);
+    const renderInside = (answer: string) =>
+      boxes.length === 0 ? answer : replaceSites(inside!, boxes, ({ render }) => render(answer));
+    return {
+      start: index,
+      end: index + found.length,
+      render: (answer) => `<answer>${renderInside(answer)}</answer>`,
+    };
+  });
 }
 
 /** Boxes that are not in a box, with balanced braces. */
@@ -102,8 +120,8 @@ function closingBrace(text: string, from: number): number {
 }
 
 /**
- * Answers that are not `answer`, alike in kind where the kind is plain: other whole numbers, other letters of a choice; else answers of
- * other rows, or a number. At least `count` of them, all different.
+ * Answers that are not `answer`, alike in kind where the kind is plain: other whole numbers, other letters of a choice, one word turned into its
+ * opposite; else answers of other rows that do not mean the same, or a number. `count` of them, all different.
  */
 export function wrongAnswers(answer: string, others: readonly string[], count: number): string[] {
   const trimmed = answer.trim();
@@ -115,9 +133,30 @@ export function wrongAnswers(answer: string, others: readonly string[], count: n
   if (/^\(?[A-Ja-j]\)?$/.test(trimmed)) {
     for (const letter of "ABCDEFGHIJ") if (!trimmed.toUpperCase().includes(letter)) wrong.add(letter);
   }
-  for (const other of others) if (wrong.size < count && other.trim() !== trimmed) wrong.add(other.trim());
+  for (const opposite of oppositesOf(trimmed)) if (wrong.size < count) wrong.add(opposite);
+  for (const other of others) if (wrong.size < count && !isSame(trimmed, other.trim())) wrong.add(other.trim());
   // A prime that no task is likely to have for its answer.
   for (let number = 7919; wrong.size < count; number += 17)
     if (!trimmed.includes(String(number))) wrong.add(String(number));
   return [...wrong].slice(0, count);
+}
+
+/** Words of answers that are one of two. */
+const OPPOSITES: Readonly<Record<string, string>> = {
+  ...{ knight: "knave", knave: "knight", true: "false", false: "true", yes: "no", no: "yes" },
+};
+
+/** The answer with one such word turned into the other, once for each. */
+function oppositesOf(answer: string): string[] {
+  return [...answer.matchAll(/[A-Za-z]+/g)].flatMap(({ 0: word, index }) => {
+    const opposite = OPPOSITES[word.toLowerCase()];
+    if (opposite === undefined) return [];
+    const cased = /^[A-Z]/.test(word) ? opposite[0]!.toUpperCase() + opposite.slice(1) : opposite;
+    return [answer.slice(0, index) + cased + answer.slice(index + word.length)];
+  });
+}
+
+/** Word for word, or to a lenient reader: $6 is 6. */
+function isSame(answer: string, other: string): boolean {
+  return answer === other || verify(answer, other).equal || verify(other, answer).equal;
 }

@@ -1,7 +1,9 @@
 /** Two rewards, or two versions of one, on the same completions. The function behind `grouper reward diff`. */
+import { meanOf } from "../audit/audit.ts";
 import { openRewardPool } from "../reward/pool.ts";
 import type { RewardSpec } from "../reward/reward.ts";
 import type { RewardOutcome } from "../types.ts";
+import { isDifferent, isReordered, type WholePair } from "./agreement.ts";
 import { completionGroupOf, estimateTokens, groupRows, readCompletions } from "./completions.ts";
 import { type CallTimes, callTimesOf } from "./times.ts";
 
@@ -45,8 +47,6 @@ export interface DiffReport {
 }
 
 const MAX_EXAMPLES = 10;
-/** Scores nearer than this are the same: sums of parts may be added in another order. */
-const TOLERANCE = 1e-9;
 
 /** Throws a RecipeError for files without completions, or a reward that cannot be loaded (named old or new). */
 export async function diffRewards(options: DiffOptions): Promise<DiffReport> {
@@ -73,10 +73,11 @@ export async function diffRewards(options: DiffOptions): Promise<DiffReport> {
     const key = `${before.status} to ${after.status}`;
     becameOther[key] = (becameOther[key] ?? 0) + 1;
   }
-  const changed = both.filter((one) => Math.abs(change(one)) > TOLERANCE);
-  const comparable = all.flatMap((group) =>
-    group.length > 1 && group.every(isScoredPair) ? [group as ScoredPair[]] : [],
-  );
+  const changed = both.filter((one) => isDifferent(pairOf(one)));
+  const comparable = all.flatMap((group) => {
+    const pairs = group.filter(isScoredPair).map(pairOf);
+    return group.length > 1 && pairs.length === group.length ? [pairs] : [];
+  });
   return {
     numCompletions: flat.length,
     numSame: both.length - changed.length,
@@ -106,13 +107,6 @@ function isScoredPair(one: DiffExample): one is ScoredPair {
   return one.old.status === "scored" && one.new.status === "scored";
 }
 
-function isReordered(group: readonly ScoredPair[]): boolean {
-  const order = (a: number, b: number) => (Math.abs(a - b) <= TOLERANCE ? 0 : Math.sign(a - b));
-  return group.some((a, i) =>
-    group.slice(i + 1).some((b) => order(a.old.score, b.old.score) !== order(a.new.score, b.new.score)),
-  );
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+function pairOf({ old: before, new: after }: ScoredPair): WholePair {
+  return { before: before.score, after: after.score };
 }

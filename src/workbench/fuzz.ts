@@ -2,20 +2,37 @@
  * Mutates saved completions and says how the score changes. The function behind `grouper reward fuzz`.
  *
  * Tried on completions that are good: those whose total lies in the upper half of the totals of the file. Mutants of bad ones say little,
- * since a bad completion may well become better.
+ * since a bad completion may well become better. For rows without completions a right one and a wrong one are written from the answer.
  */
+import { meanOf } from "../audit/audit.ts";
 import { RecipeError } from "../errors.ts";
-import { openRewardPool } from "../reward/pool.ts";
+import { openRewardPool, type RewardPool } from "../reward/pool.ts";
 import { type RewardSpec, rewardLabel } from "../reward/reward.ts";
 import type { CompletionGroup, ScoredCompletion } from "../reward/units.ts";
 import { totalOf } from "../score.ts";
-import { wrongAnswers } from "./answers.ts";
-import { completionGroupOf, estimateTokens, groupRows, readCompletions, type SavedCompletion } from "./completions.ts";
+import { middleOf } from "./agreement.ts";
+import { shapeOf, withoutPrefill, wrongAnswers } from "./answers.ts";
+import {
+  completionGroupOf,
+  estimateTokens,
+  groupRows,
+  isCompletion,
+  readSavedRows,
+  type SavedCompletion,
+  type SavedRow,
+} from "./completions.ts";
+import { bestShape, goldRowOf, rotated } from "./golds.ts";
 import { type Expectation, MUTATIONS, type Mutation } from "./mutations.ts";
 
 export interface FuzzOptions {
   readonly specs: readonly RewardSpec[];
   readonly files: readonly string[];
+  /** What has been read already, instead of files. */
+  readonly rows?: readonly SavedRow[] | undefined;
+  /** For rows without completions: how a right answer is given, with {answer} in it; default: of several shapes, the one that earns most. */
+  readonly gold?: string | undefined;
+  /** Column with the answer as a response would give it; default: the row's answer. */
+  readonly answerColumn?: string | undefined;
   /** Rows to read. Default 200. */
   readonly limit?: number;
   /** The generation limit that length rewards see. Default 4096. */
@@ -49,6 +66,8 @@ export interface MutationReport {
 
 export interface FuzzReport {
   readonly numCompletions: number;
+  /** The shape of completions that were written from the rows' answers; null for saved ones. */
+  readonly shape: string | null;
   /** Those that were mutated, and the total from which a completion counts as good. */
   readonly numGood: number;
   readonly goodFrom: number;
@@ -71,13 +90,17 @@ const TOLERANCE = 1e-9;
 
 /** Throws a RecipeError when all completions of the files earn the same: there is nothing to lose. */
 export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
-  const { specs, files, limit = 200, maxTokens = 4096, threads = 2, deadlineMs = 10_000 } = options;
+  const { specs, files, answerColumn, limit = 200, maxTokens = 4096, threads = 2, deadlineMs = 10_000 } = options;
   await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
-  const groups = groupRows(await readCompletions(files, limit));
+  const saved = (options.rows ?? (await readSavedRows(files, limit))).slice(0, limit);
+  const { completions, shape } = saved.every(isCompletion)
+    ? { completions: saved, shape: null }
+    : await writeCompletions(pool, saved, { ...options, maxTokens });
+  const groups = groupRows(completions);
   const packed = groups.map((rows) => completionGroupOf(rows, maxTokens, estimateTokens));
   const scored = await pool.score(packed);
   const totals = scored.flat().map(({ outcomes }) => totalOf(outcomes, specs));
-  const goodFrom = middleOf(totals, files);
+  const goodFrom = goodFromOf(totals, files);
   const candidates = groups.flatMap((rows, g) =>
     rows.flatMap((_, position): Candidate[] => {
       const before = scored[g]![position]!;
@@ -85,14 +108,19 @@ export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
       return total !== null && total > goodFrom ? [{ rows, position, before, total }] : [];
     }),
   );
-  const answers = [...new Set(groups.flatMap(([row]) => row!.group.answer ?? []))];
+  const answers = answersOf(completions, answerColumn);
   const mutations: MutationReport[] = [];
   for (const mutation of MUTATIONS) {
     const mutants = candidates.flatMap((candidate) => {
-      const { group, text } = candidate.rows[candidate.position]!;
+      const row = candidate.rows[candidate.position]!;
       // Tasks that keep their answer in other columns have their own answers for the right one.
-      const gold = group.answer ?? "";
-      const input = { completion: text, prompt: group.prompt, gold, wrong: wrongAnswers(gold, answers, NUM_WRONG) };
+      const gold = goldRowOf(row, answerColumn)?.answer ?? "";
+      const input = {
+        completion: row.text,
+        prompt: row.group.prompt,
+        gold,
+        wrong: wrongAnswers(gold, answers, NUM_WRONG),
+      };
       const mutant = mutation.apply(input);
       return mutant === null ? [] : [{ candidate, mutant }];
     });
@@ -121,6 +149,7 @@ export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
   }
   return {
     numCompletions: totals.length,
+    shape,
     numGood: candidates.length,
     goodFrom,
     mutations,
@@ -128,14 +157,35 @@ export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
   };
 }
 
-function middleOf(totals: readonly (number | null)[], files: readonly string[]): number {
+/** A right and a wrong completion of every row that has an answer. */
+async function writeCompletions(
+  pool: RewardPool,
+  rows: readonly SavedRow[],
+  { specs, gold, answerColumn, maxTokens }: Omit<FuzzOptions, "maxTokens"> & { readonly maxTokens: number },
+): Promise<{ readonly completions: SavedCompletion[]; readonly shape: string }> {
+  const golds = rows.flatMap((row) => goldRowOf(row, answerColumn) ?? []);
+  const shape = gold === undefined ? await bestShape(pool, specs, golds, maxTokens) : shapeOf(gold);
+  const answers = answersOf(rows, answerColumn);
+  const completions = rows.flatMap((row, index) => {
+    const right = goldRowOf(row, answerColumn)?.answer;
+    if (right === undefined) return [];
+    const [wrong] = wrongAnswers(right, rotated(answers, index), 1);
+    return [right, wrong!].map((answer) => ({ ...row, text: withoutPrefill(shape.render(answer), row.group.prefill) }));
+  });
+  return { completions, shape: shape.name };
+}
+
+function answersOf(rows: readonly SavedRow[], column: string | undefined): string[] {
+  return [...new Set(rows.flatMap((row) => goldRowOf(row, column)?.answer ?? []))];
+}
+
+function goodFromOf(totals: readonly (number | null)[], files: readonly string[]): number {
   const known = totals.filter((total) => total !== null);
-  const low = known.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const high = known.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  if (high > low) return (low + high) / 2;
+  const middle = middleOf(known);
+  if (middle !== null) return middle;
   throw new RecipeError(
-    `Expected completions in ${files.join(", ")} that earn different totals, ` +
-      `got ${known.length === 0 ? "none with a total" : `${known.length} that earn ${high}`}. Add right and wrong ones, or look at them with: grouper reward test.`,
+    `Expected completions${files.length === 0 ? "" : ` in ${files.join(", ")}`} that earn different totals, ` +
+      `got ${known.length === 0 ? "none with a total" : `${known.length} that earn ${known[0]}`}. Add right and wrong ones, or look at them with: grouper reward test.`,
   );
 }
 
@@ -195,8 +245,4 @@ function isExpected(expectation: Expectation, change: number): boolean {
 function changeOf(before: ScoredCompletion, after: ScoredCompletion, label: string): number[] {
   const [from, to] = [before.outcomes[label]!, after.outcomes[label]!];
   return from.status === "scored" && to.status === "scored" ? [to.score - from.score] : [];
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -9,14 +9,22 @@ import type { RewardPool } from "../reward/pool.ts";
 import type { RewardSpec } from "../reward/reward.ts";
 import type { CompletionGroup } from "../reward/units.ts";
 import { totalOf } from "../score.ts";
-import { ANSWER_SHAPES, type AnswerShape, withoutPrefill, wrongAnswers } from "./answers.ts";
-import type { SavedCompletion } from "./completions.ts";
+import { ANSWER_SHAPES, type AnswerShape, bareAnswer, withoutPrefill, wrongAnswers } from "./answers.ts";
+import type { SavedRow } from "./completions.ts";
 
 /** A row with an answer. */
 export interface GoldRow {
   readonly where: string;
-  readonly group: SavedCompletion["group"];
+  readonly group: SavedRow["group"];
+  /** As a response would give it. */
   readonly answer: string;
+}
+
+/** The row's answer, or what stands in `column` where one is named; null without either. */
+export function goldRowOf({ where, group }: SavedRow, column?: string): GoldRow | null {
+  const value = column === undefined ? group.answer : group.fields[column];
+  if (typeof value !== "string" && typeof value !== "number") return null;
+  return { where, group, answer: bareAnswer(String(value)) };
 }
 
 export interface JunkReport {
@@ -85,7 +93,7 @@ export async function checkGolds(
   rows: readonly GoldRow[],
   { shape, maxTokens }: { readonly shape?: AnswerShape | undefined; readonly maxTokens: number },
 ): Promise<GoldReport> {
-  const chosen = shape ?? (await bestShape(pool, specs, rows.slice(0, ROWS_TO_CHOOSE_BY), maxTokens));
+  const chosen = shape ?? (await bestShape(pool, specs, rows, maxTokens));
   const answers = [...new Set(rows.map(({ answer }) => answer))];
   const texts = rows.map((row, index) => [chosen.render(row.answer), ...junkOf(row, chosen, rotated(answers, index))]);
   const totals = await totalsOf(pool, specs, rows, texts, maxTokens);
@@ -123,13 +131,14 @@ export async function checkGolds(
   };
 }
 
-/** The first of the shapes whose golds earn most. */
-async function bestShape(
+/** The first of the shapes whose golds earn most, by the first rows. */
+export async function bestShape(
   pool: RewardPool,
   specs: readonly RewardSpec[],
-  rows: readonly GoldRow[],
+  all: readonly GoldRow[],
   maxTokens: number,
 ): Promise<AnswerShape> {
+  const rows = all.slice(0, ROWS_TO_CHOOSE_BY);
   // A group each: siblings would be compared with one another.
   const sums = await Promise.all(
     ANSWER_SHAPES.map(async (shape) => {
@@ -170,7 +179,7 @@ async function totalsOf(
 }
 
 /** Begins elsewhere for every row, so that wrong answers are not all the first row's. */
-function rotated<T>(items: readonly T[], by: number): T[] {
+export function rotated<T>(items: readonly T[], by: number): T[] {
   const start = by % Math.max(1, items.length);
   return [...items.slice(start), ...items.slice(0, start)];
 }

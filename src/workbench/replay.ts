@@ -2,7 +2,8 @@
  * Rewards run again over the rollouts that a finished run kept. The function behind `grouper reward replay`.
  *
  * With the run's own rewards it says whether they give the same scores again; with others, how a verifier that was not trained on would
- * have judged, step by step, and where the two differ most. Either way the audit looks over the steps.
+ * have judged, step by step: which completions only one of the two pays, and which siblings change their order. Either way the audit looks
+ * over the steps.
  */
 import { type Alarm, type AuditedCompletion, type AuditedStep, meanOf } from "../audit/audit.ts";
 import { componentsOf, scoreOf } from "../audit/audited.ts";
@@ -20,6 +21,16 @@ import type { LoggedRollout } from "../rollout-log.ts";
 import { totalOf } from "../score.ts";
 import { openPrompts, openTokenizer } from "../stages/open.ts";
 import type { Prompt, RewardOutcome } from "../types.ts";
+import {
+  correlationOf,
+  isDifferent,
+  isReordered,
+  isWhole,
+  type PaidBy,
+  payersOf,
+  type ScorePair,
+} from "./agreement.ts";
+import { rewardSpecsOf } from "./recipe-rewards.ts";
 
 export interface ReplayRewardsOptions {
   /** Run folder. */
@@ -42,6 +53,9 @@ export interface ReplayedStep {
   readonly replayed: number | null;
   /** Completions with another total than the run logged, or with none on one side. */
   readonly numDifferent: number;
+  /** Completions that only the run's total pays (puts above the middle of all its totals), and that only the replayed one does. */
+  readonly numPaidByRun: number;
+  readonly numPaidByReplay: number;
 }
 
 export interface ReplayedCompletion {
@@ -63,22 +77,29 @@ export interface RewardReplay {
   readonly steps: readonly ReplayedStep[];
   /** Pearson's, of logged with replayed totals; null where one of them never changes. */
   readonly correlation: number | null;
+  /** Groups of which all have both totals, and those in which siblings change their order or a tie. */
+  readonly numGroups: number;
+  readonly numReordered: number;
   /** Replayed outcomes that failed, of any reward. */
   readonly numFailed: number;
-  /** The five whose totals differ most, and those that lost or gained one. */
+  /**
+   * Five at most. Of its own rewards: those that lost or gained a total, then those whose totals differ most. Of others: completions that only
+   * the run pays, then those that only the replay pays, one of each group.
+   */
   readonly examples: readonly ReplayedCompletion[];
   readonly alarms: readonly Alarm[];
 }
 
 const MAX_EXAMPLES = 5;
-const TOLERANCE = 1e-9;
+/** So many of the examples may be those that only the run pays. */
+const MAX_PAID_BY_RUN = 3;
 
 /** Throws RecipeError for a folder that is no run, a stage or steps that it does not have, or data that has changed since. */
 export async function replayRewards(options: ReplayRewardsOptions): Promise<RewardReplay> {
   const run = await openRun(options.run);
   const stage = rlStageOf(run.recipe, options.stage);
   const steps = within(options.steps, await loggedSteps(run, stage));
-  const own = stage.rewards.functions.map(specOf);
+  const own = rewardSpecsOf(stage);
   const specs = options.specs ?? own;
   const prompts = await promptsById(run, stage);
   const { threads = stage.rewards.threads, deadlineMs = 1000 * stage.rewards.deadlineSeconds } = options;
@@ -86,6 +107,7 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
   const completions: ReplayedCompletion[] = [];
   const audited: AuditedStep[] = [];
   const primary = primaryReward(stage);
+  const isOwn = options.specs === undefined;
   let numFailed = 0;
   for (const step of steps) {
     const { log, options: trained } = await readStep(run, stage, step);
@@ -95,9 +117,7 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
       .flatMap(({ outcomes }) => Object.values(outcomes))
       .filter((o) => o.status === "failed").length;
     completions.push(...log.map((rollout, i) => replayedOf(step, rollout, totals[i]!)));
-    const shadows = totals.map((total) =>
-      options.specs === undefined ? {} : { [specs.map(rewardLabel).join("+")]: outcomeOf(total) },
-    );
+    const shadows = totals.map((total) => (isOwn ? {} : { [specs.map(rewardLabel).join("+")]: outcomeOf(total) }));
     audited.push(
       auditedStepOf(
         step,
@@ -105,23 +125,22 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
       ),
     );
   }
-  const different = completions.filter(isDifferent);
-  const distance = ({ logged, replayed }: ReplayedCompletion) =>
-    logged === null || replayed === null ? Number.POSITIVE_INFINITY : Math.abs(logged - replayed);
+  const payerOf = payersOf(completions.map(pairOf));
+  const groups = groupsOf(completions)
+    .map((group) => group.map(pairOf))
+    .filter((group) => group.every(isWhole));
   return {
     stage: stageName(stage),
     rewards: specs.map(rewardLabel),
-    isOwn: options.specs === undefined,
-    steps: steps.map((step) => stepOf(step, completions)),
-    correlation: correlationOf(completions),
+    isOwn,
+    steps: steps.map((step) => stepOf(step, completions, payerOf)),
+    correlation: correlationOf(completions.map(pairOf)),
+    numGroups: groups.length,
+    numReordered: groups.filter(isReordered).length,
     numFailed,
-    examples: different.toSorted((a, b) => compareNumbers(distance(b), distance(a))).slice(0, MAX_EXAMPLES),
+    examples: isOwn ? furthest(completions) : disputed(completions, payerOf),
     alarms: auditSteps(audited, { ...stage.audit, primary }),
   };
-}
-
-function specOf(spec: RlStage["rewards"]["functions"][number]): RewardSpec {
-  return typeof spec === "string" ? { name: spec, weight: 1, params: {} } : spec;
 }
 
 function within(range: ReplayRewardsOptions["steps"], logged: readonly number[]): number[] {
@@ -220,40 +239,55 @@ function outcomeOf(total: number | null): RewardOutcome {
   return total === null ? { status: "abstained" } : { status: "scored", score: total };
 }
 
-function isDifferent({ logged, replayed }: ReplayedCompletion): boolean {
-  if (logged === null || replayed === null) return logged !== replayed;
-  return Math.abs(logged - replayed) > TOLERANCE;
+function pairOf({ logged, replayed }: ReplayedCompletion): ScorePair {
+  return { before: logged, after: replayed };
 }
 
-type Paired = ReplayedCompletion & { readonly logged: number; readonly replayed: number };
-
-function pairedOf(completions: readonly ReplayedCompletion[]): Paired[] {
-  return completions.filter((one): one is Paired => one.logged !== null && one.replayed !== null);
+function groupsOf(completions: readonly ReplayedCompletion[]): ReplayedCompletion[][] {
+  const groups = new Map<string, ReplayedCompletion[]>();
+  for (const one of completions) {
+    const key = `${one.step} ${one.group}`;
+    const members = groups.get(key) ?? [];
+    members.push(one);
+    groups.set(key, members);
+  }
+  return [...groups.values()];
 }
 
-function stepOf(step: number, all: readonly ReplayedCompletion[]): ReplayedStep {
-  const completions = all.filter((one) => one.step === step);
-  const paired = pairedOf(completions);
+/** Those that lost or gained a total, then those whose totals are furthest apart. */
+function furthest(completions: readonly ReplayedCompletion[]): ReplayedCompletion[] {
+  const distance = ({ logged, replayed }: ReplayedCompletion) =>
+    logged === null || replayed === null ? Number.POSITIVE_INFINITY : Math.abs(logged - replayed);
+  return completions
+    .filter((one) => isDifferent(pairOf(one)))
+    .toSorted((a, b) => compareNumbers(distance(b), distance(a)))
+    .slice(0, MAX_EXAMPLES);
+}
+
+/** One of each group, the newest first: what is paid last is what the run has learned. */
+function disputed(completions: readonly ReplayedCompletion[], payerOf: PayerOf): ReplayedCompletion[] {
+  const newest = groupsOf(completions).toReversed();
+  const paidBy = (payer: PaidBy) =>
+    newest.flatMap((group) => group.find((one) => payerOf(pairOf(one)) === payer) ?? []);
+  const byRun = paidBy("before").slice(0, MAX_PAID_BY_RUN);
+  return [...byRun, ...paidBy("after")].slice(0, MAX_EXAMPLES);
+}
+
+type PayerOf = ReturnType<typeof payersOf>;
+
+function stepOf(step: number, all: readonly ReplayedCompletion[], payerOf: PayerOf): ReplayedStep {
+  const pairs = all.filter((one) => one.step === step).map(pairOf);
+  const whole = pairs.filter(isWhole);
+  const numPaidBy = (payer: PaidBy) => pairs.filter((pair) => payerOf(pair) === payer).length;
   return {
     step,
-    numCompletions: completions.length,
-    logged: meanOf(paired.map(({ logged }) => logged)),
-    replayed: meanOf(paired.map(({ replayed }) => replayed)),
-    numDifferent: completions.filter(isDifferent).length,
+    numCompletions: pairs.length,
+    logged: meanOf(whole.map(({ before }) => before)),
+    replayed: meanOf(whole.map(({ after }) => after)),
+    numDifferent: pairs.filter(isDifferent).length,
+    numPaidByRun: numPaidBy("before"),
+    numPaidByReplay: numPaidBy("after"),
   };
-}
-
-function correlationOf(completions: readonly ReplayedCompletion[]): number | null {
-  const paired = pairedOf(completions);
-  const [x, y] = [meanOf(paired.map(({ logged }) => logged)), meanOf(paired.map(({ replayed }) => replayed))];
-  if (x === null || y === null) return null;
-  let [xx, yy, xy] = [0, 0, 0];
-  for (const { logged, replayed } of paired) {
-    xx += (logged - x) ** 2;
-    yy += (replayed - y) ** 2;
-    xy += (logged - x) * (replayed - y);
-  }
-  return xx === 0 || yy === 0 ? null : xy / Math.sqrt(xx * yy);
 }
 
 /** Infinities are equal to each other, which their difference is not. */

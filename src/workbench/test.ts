@@ -2,6 +2,7 @@
  * Runs rewards over files of completions, to try a reward before a run depends on it: what it says of each, how long it takes, where
  * it fails. The function behind `grouper reward test`.
  */
+import { meanOf } from "../audit/audit.ts";
 import { RecipeError } from "../errors.ts";
 import { openRewardPool, type RewardPoolStats } from "../reward/pool.ts";
 import { type RewardSpec, rewardLabel } from "../reward/reward.ts";
@@ -11,18 +12,21 @@ import { shapeOf } from "./answers.ts";
 import {
   batchesOf,
   completionGroupOf,
-  completionRows,
   estimateTokens,
   groupRows,
-  type SavedCompletion,
+  isCompletion,
+  type SavedRow,
+  savedRows,
 } from "./completions.ts";
-import { checkGolds, type GoldReport, type GoldRow } from "./golds.ts";
+import { checkGolds, type GoldReport, type GoldRow, goldRowOf } from "./golds.ts";
 import { type CallTimes, callTimesOf } from "./times.ts";
 
 export interface TestRewardsOptions {
   readonly specs: readonly RewardSpec[];
   /** JSON Lines, also gzipped as rollout logs are, JSON arrays or Parquet; read in order. */
   readonly files: readonly string[];
+  /** What has been read already, instead of files. */
+  readonly rows?: readonly SavedRow[] | undefined;
   /** Rows to read in all; default: every one. */
   readonly limit?: number;
   /** The generation limit that length rewards see. Default 1024. */
@@ -33,6 +37,8 @@ export interface TestRewardsOptions {
   readonly deadlineMs?: number;
   /** How a right answer is given, with {answer} in it; default: of several shapes, the one that earns most. */
   readonly gold?: string | undefined;
+  /** Column with the answer as a response would give it; default: the row's answer. */
+  readonly answerColumn?: string | undefined;
 }
 
 export interface RewardReport {
@@ -53,6 +59,7 @@ export interface RewardReport {
 }
 
 export interface RewardTestReport {
+  /** 0 for rows that have none: then golds and junk are all that is tried. */
   readonly numCompletions: number;
   readonly numEstimatedLengths: number;
   readonly rewards: readonly RewardReport[];
@@ -72,7 +79,7 @@ const MAX_GOLDS = 256;
 /** Throws a RecipeError for a file that is not there or a row that is not a completion, named by file and line. */
 export async function testRewards(options: TestRewardsOptions): Promise<RewardTestReport> {
   const { specs, files, limit = Number.POSITIVE_INFINITY, maxTokens = 1024, countTokens } = options;
-  const { threads = 2, deadlineMs = 10_000, gold } = options;
+  const { threads = 2, deadlineMs = 10_000, gold, answerColumn } = options;
   const shape = gold === undefined ? undefined : shapeOf(gold);
   const tallies = specs.map((spec) => new Tally(rewardLabel(spec)));
   const totals: number[] = [];
@@ -80,10 +87,15 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
   let numCompletions = 0;
   let numEstimatedLengths = 0;
   await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
-  for await (const rows of batchesOf(completionRows(files, limit))) {
-    const groups = groupRows(rows);
-    for (const [row] of groups) if (golds.size < MAX_GOLDS) addGold(golds, row!);
-    numEstimatedLengths += rows.filter(({ numTokens }) => numTokens === undefined && countTokens === undefined).length;
+  for await (const rows of batchesOf(options.rows ?? savedRows(files, limit))) {
+    for (const [row] of groupRows(rows)) {
+      const goldRow = golds.size < MAX_GOLDS ? goldRowOf(row!, answerColumn) : null;
+      if (goldRow !== null) golds.set(row!.groupKey, goldRow);
+    }
+    const groups = groupRows(rows.filter(isCompletion));
+    numEstimatedLengths += groups
+      .flat()
+      .filter(({ numTokens }) => numTokens === undefined && countTokens === undefined).length;
     const count = countTokens ?? estimateTokens;
     const scored = await pool.score(groups.map((members) => completionGroupOf(members, maxTokens, count)));
     for (const [index, members] of groups.entries()) {
@@ -95,8 +107,8 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
       }
     }
   }
-  if (numCompletions === 0)
-    throw new RecipeError(`Expected completions in ${files.join(", ") || "a file"}, got no rows.`);
+  if (numCompletions === 0 && golds.size === 0)
+    throw new RecipeError(`Expected rows with a completion or an answer in ${files.join(", ") || "a file"}, got none.`);
   return {
     numCompletions,
     numEstimatedLengths,
@@ -106,10 +118,6 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
     golds: golds.size === 0 ? null : await checkGolds(pool, specs, [...golds.values()], { shape, maxTokens }),
     pool: pool.stats,
   };
-}
-
-function addGold(golds: Map<string, GoldRow>, { where, group, groupKey }: SavedCompletion): void {
-  if (group.answer !== null) golds.set(groupKey, { where, group, answer: group.answer });
 }
 
 /** Collects one reward's outcomes. */
@@ -150,10 +158,6 @@ class Tally {
       failures: this.failures,
     };
   }
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function histogramOf(sorted: readonly number[]): RewardReport["histogram"] {

@@ -51,6 +51,7 @@ describe("mutations, by hand", () => {
     ["answer stripped", "\\boxed{\\frac{1}{2}} or \\boxed{g}.", " or ."],
     ["answer stripped", "no answer", null],
     ["answer replaced by a wrong one", tagged, "<think>so it is</think><answer>w0</answer>"],
+    ["answer replaced by a wrong one", "<answer>It is \\boxed{g}.</answer>", "<answer>It is \\boxed{w0}.</answer>"],
     ["answer replaced by a wrong one", "so 3\n#### 3\n", "so 3\n#### w0\n"],
     ["answer replaced by a wrong one", "it is 12.", "it is w0."],
     ["a wrong answer after the right one", "\\boxed{g}.", "\\boxed{g} \\boxed{w0}."],
@@ -141,6 +142,19 @@ describe("fuzzRewards", () => {
       "(inputs) => { const mean = inputs.reduce((s, i) => s + i.completion.length, 0) / inputs.length; return inputs.map((i) => (i.completion.length > mean + 50 ? 1 : 0) + Number(i.completion.includes('>' + i.answer + '<'))); }";
     const report = await fuzz([reward("longest", body, "scoreGroup")]);
     expect(unexpected(report)).toMatchObject({ "padded before the answer": 3 });
+  });
+
+  it("writes a right and a wrong completion where rows have none", async () => {
+    const questions = write(
+      "questions.jsonl",
+      [4, 9].map((answer) => JSON.stringify({ question: "How many?", answer: `It is.\n#### ${answer}` })).join("\n"),
+    );
+    const specs = [{ name: "accuracy", weight: 1, params: { method: "numeric", from: "boxed" } }];
+    const report = await fuzzRewards({ specs, files: [questions], threads: 1 });
+    expect(report).toMatchObject({ numCompletions: 4, numGood: 2, shape: "tags around a box", holds: true });
+    expect(report.mutations.find(({ name }) => name === "the prompt, copied")).toMatchObject({ numTried: 2, after: 0 });
+    const given = await fuzzRewards({ specs, files: [questions], gold: "It is \\boxed{{answer}}", threads: 1 });
+    expect(given).toMatchObject({ numGood: 2, shape: "given" });
   });
 
   it("refuses completions that all earn the same", async () => {

@@ -93,6 +93,35 @@ describe("golds and junk", () => {
     expect(golds).toMatchObject({ shape: "given", top: 1, numLow: 0, holds: true });
   });
 
+  it("need no completions: a dataset's own rows will do, and the answer of a worked solution is the line after ####", async () => {
+    const questions = join(folder, "questions.jsonl");
+    const solved = ["Half of 8 is 4.\n#### 4", "#### 1,200"].map((answer) => ({ question: "How many?", answer }));
+    writeFileSync(questions, solved.map((row) => JSON.stringify(row)).join("\n"));
+    const report = await testRewards({
+      specs: [{ name: "accuracy", weight: 1, params: { method: "math" } }],
+      files: [questions],
+      threads: 1,
+    });
+    expect(report).toMatchObject({ numCompletions: 0, numExcluded: 0, meanTotal: null });
+    expect(report.golds).toMatchObject({ numGolds: 2, top: 1, numLow: 0, holds: true });
+    const echo = reward("echo", "({ completion, prompt }) => Number(completion === prompt)");
+    expect(paid(await goldsOf([echo], undefined, [questions]))).toContain("the prompt, copied");
+  });
+
+  it("take their answers from another column where one is named", async () => {
+    const puzzles = join(folder, "puzzles.jsonl");
+    const puzzle = {
+      quiz: "Who?",
+      names: ["Zoey", "Oliver"],
+      solution: [true, false],
+      text: "(1) Zoey is a knight\n(2) Oliver is a knave",
+    };
+    writeFileSync(puzzles, JSON.stringify(puzzle));
+    const specs = [{ name: "logic-rl", weight: 1 }];
+    const { golds } = await testRewards({ specs, files: [puzzles], answerColumn: "text", threads: 1 });
+    expect(golds).toMatchObject({ numGolds: 1, top: 3, holds: true });
+  });
+
   it("do not reward a length: golds and junk are equally long", async () => {
     const length = reward("length", "({ numTokens }) => numTokens");
     expect(paid(await goldsOf([length]))).toHaveLength(11);
@@ -104,6 +133,20 @@ describe("wrongAnswers", () => {
     const wrong = wrongAnswers(answer, ["3/4", "red", "blue"], 10);
     expect(new Set(wrong).size).toBe(10);
     expect(wrong.map((one) => one.toLowerCase())).not.toContain(answer.replaceAll(/[()]/g, "").toLowerCase());
+  });
+
+  it("takes no other row's answer that means the same", () => {
+    expect(wrongAnswers("$\\$6$", ["6", "6.0", "1/2", "7"], 2)).toEqual(["1/2", "7"]);
+    expect(wrongAnswers("0.5", ["\\frac{1}{2}", "50\\%", "0.25"], 1)).toEqual(["0.25"]);
+  });
+
+  it("turns one of two words into the other", () => {
+    expect(wrongAnswers("Zoey is a knight, Tom is a Knave", ["red"], 3)).toEqual([
+      "Zoey is a knave, Tom is a Knave",
+      "Zoey is a knight, Tom is a Knight",
+      "red",
+    ]);
+    expect(wrongAnswers("Yes", ["yes!"], 1)).toEqual(["No"]);
   });
 
   it("stays in kind: whole numbers near it, other letters, other rows' answers", () => {

@@ -40,20 +40,47 @@ describe("replayRewards", () => {
     expect(replay.steps[1]!.logged).toBeCloseTo(mean, 12);
   });
 
-  it("judges by another reward with the data's own columns, and shows where it differs most", async () => {
+  it("judges by another reward with the data's own columns: whom it pays, and which siblings it puts in another order", async () => {
+    // Pays completions of even length, which the run did not ask for.
     const body =
-      'export default { description: "", score({ fields, answer, numTokens }) { if (fields.answer !== answer) throw new Error("no columns"); return -numTokens; } };';
-    const specs = [{ file: write("tokens.mjs", body), weight: 1 }];
+      'export default { description: "", score({ fields, answer, numTokens }) { if (fields.answer !== answer) throw new Error("no columns"); return 100 * (1 - numTokens % 2); } };';
+    const specs = [{ file: write("even.mjs", body), weight: 1 }];
     const replay = await replayRewards({ run: path, specs, steps: { from: 2, to: 3 } });
-    expect(replay).toMatchObject({ isOwn: false, rewards: ["tokens"], numFailed: 0 });
-    expect(replay.steps.map(({ step }) => step)).toEqual([2, 3]);
+    expect(replay).toMatchObject({ isOwn: false, rewards: ["even"], numFailed: 0, numGroups: 8 });
     const logs = await Promise.all([2, 3].map((step) => readRolloutLog(rolloutLogPath(path, "rl", step))));
-    const expected = logs
-      .flat()
-      .map(({ reward, tokenIds }) => Math.abs(reward! + tokenIds.length))
-      .sort((a, b) => b - a)
-      .slice(0, 5);
-    expect(replay.examples.map(({ logged, replayed }) => Math.abs(logged! - replayed!))).toEqual(expected);
+    const totals = logs.flat().map(({ reward }) => reward!);
+    const middle = (Math.min(...totals) + Math.max(...totals)) / 2;
+    const byHand = logs.map((log) => {
+      const counts = { numPaidByRun: 0, numPaidByReplay: 0 };
+      for (const { reward, tokenIds } of log) {
+        const isEven = tokenIds.length % 2 === 0;
+        if (reward! > middle && !isEven) counts.numPaidByRun++;
+        if (reward! <= middle && isEven) counts.numPaidByReplay++;
+      }
+      return counts;
+    });
+    expect(byHand.reduce((sum, one) => sum + one.numPaidByReplay, 0)).toBeGreaterThan(0);
+    expect(replay.steps.map(({ numPaidByRun, numPaidByReplay }) => ({ numPaidByRun, numPaidByReplay }))).toEqual(
+      byHand,
+    );
+    const reordered = logs.flatMap((log) =>
+      [0, 1, 2, 3].filter((group) => {
+        const members = log.filter((one) => one.group === group);
+        return members.some((a) =>
+          members.some(
+            (b) =>
+              Math.sign(Math.round(1e9 * (a.reward! - b.reward!))) !==
+              Math.sign((b.tokenIds.length % 2) - (a.tokenIds.length % 2)),
+          ),
+        );
+      }),
+    );
+    expect(replay.numReordered).toBe(reordered.length);
+    for (const { logged, replayed } of replay.examples) expect(logged! > middle).toBe(replayed === 0);
+    expect(replay.examples.length).toBeGreaterThan(0);
+    expect(new Set(replay.examples.map(({ step, group, logged }) => `${step} ${group} ${logged! > middle}`)).size).toBe(
+      replay.examples.length,
+    );
   });
 
   it("refuses steps that the run does not have, and data that has changed since", async () => {

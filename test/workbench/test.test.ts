@@ -108,11 +108,21 @@ describe("testRewards", () => {
     [
       "no completion",
       '{"completion": "x"}\n{"answer": "2"}',
-      /bad\.jsonl:2: expected "completion" to be text, got nothing/,
+      /bad\.jsonl:2: expected "completion" to be text, got nothing; .*bad\.jsonl:1 has one/,
     ],
     ["an odd length", '{"completion": "x", "numTokens": -1}', /expected "numTokens" to be a whole number, got -1/],
     ["an odd ending", '{"completion": "x", "finishReason": "abort"}', /expected "finishReason" to be stop or length/],
-    ["no rows", "\n", /Expected completions in .*bad\.jsonl, got no rows/],
+    [
+      "neither completion nor answer",
+      '{"question": "1+1"}',
+      /Expected rows with a completion or an answer in .*bad\.jsonl, got none/,
+    ],
+    ["no rows", "\n", /Expected rows with a completion or an answer in .*bad\.jsonl, got none/],
+    [
+      "a completion among questions",
+      '{"answer": "2"}\n{"completion": "x"}',
+      /bad\.jsonl:2: expected no "completion", got one; .*bad\.jsonl:1 has none/,
+    ],
   ];
   for (const [name, text, expected] of bad) {
     it(`refuses ${name} by file and line`, async () => {

@@ -46,14 +46,19 @@ export function openCache(folder: string): ReplyCache {
         await mkdir(dirname(path), { recursive: true });
         await writeFileAtomic(path, `${JSON.stringify({ key, text })}\n`);
       } catch (cause) {
-        throw new RecipeError(
-          `Expected to keep a judge's reply in its cache ${folder}, but: ${messageOf(cause)}. Make room, name another folder, or set cache: false.`,
-          { cause },
-        );
+        throw unkept(folder, cause);
       }
     },
     async remove(key) {
       await rm(pathOf(key), { force: true });
     },
   };
+}
+
+/** What a cache that cannot be written says. */
+export function unkept(folder: string, cause: unknown): RecipeError {
+  return new RecipeError(
+    `Expected to keep a judge's replies in its cache ${folder}, but: ${messageOf(cause)}. Make room, name another folder, or set cache: false.`,
+    { cause },
+  );
 }

@@ -8,8 +8,9 @@
  */
 import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
-import type { ReplyCache } from "./cache.ts";
+import { type ReplyCache, unkept } from "./cache.ts";
 
 /** The judge accepted a text that says nothing. */
 export class JudgeAlarm extends Error {
@@ -81,13 +82,20 @@ export class Controls {
     if (isOpen) await (this.#running ?? this.#run(trial));
   }
 
-  /** Marks a reply as one that no control vouches for yet; before it is cached, so that a crash leaves none unmarked. */
+  /**
+   * Marks a reply as one that no control vouches for yet; before it is cached, so that a crash leaves none unmarked. Throws RecipeError where
+   * nothing can be written.
+   */
   async mark(key: string): Promise<void> {
     if (this.#options.every === 0) return;
     this.#numSince++;
     if (this.#folder === undefined) return;
-    await mkdir(this.#folder, { recursive: true });
-    await (await open(join(this.#folder, key), "w")).close();
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await (await open(join(this.#folder, key), "w")).close();
+    } catch (cause) {
+      throw unkept(this.#folder, cause);
+    }
   }
 
   /** True of a cached reply that no control vouches for. */
@@ -121,24 +129,33 @@ export class Controls {
       this.#numSince -= numBefore;
       for (const key of before) await rm(join(this.#folder!, key), { force: true });
     } finally {
-      if (this.#folder !== undefined) await rm(claimOf(this.#folder), { force: true });
+      if (this.#folder !== undefined) await rm(claimOf(this.#folder), { force: true }).catch(absent);
     }
   }
 
   async #raise(fault: string): Promise<never> {
-    const { name, cache } = this.#options;
-    const message = `${name} ${fault}: its verdicts cannot be trusted. Use a stronger judge or another protocol.`;
+    const message = `${this.#options.name} ${fault}: its verdicts cannot be trusted. Use a stronger judge or another protocol.`;
     this.#alarm = new JudgeAlarm(message);
-    if (this.#folder !== undefined && cache !== undefined) {
-      const file = alarmOf(this.#folder);
-      await mkdir(dirname(file), { recursive: true });
-      await writeFileAtomic(file, `${message} To try this one again, delete ${file}.`);
-      for (const key of await this.#markers()) {
-        await cache.remove(key);
-        await rm(join(this.#folder, key), { force: true });
-      }
+    try {
+      await this.#tellAll(message);
+    } catch (cause) {
+      this.#alarm = new JudgeAlarm(`${message} What it said before is still in the cache: ${messageOf(cause)}.`, {
+        cause,
+      });
     }
     throw this.#alarm;
+  }
+
+  /** Leaves the alarm, and takes out of the cache what no control vouches for. */
+  async #tellAll(message: string): Promise<void> {
+    if (this.#folder === undefined) return;
+    const file = alarmOf(this.#folder);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFileAtomic(file, `${message} To try this one again, delete ${file}.`);
+    for (const key of await this.#markers()) {
+      await this.#options.cache?.remove(key);
+      await rm(join(this.#folder, key), { force: true });
+    }
   }
 
   async #markers(): Promise<string[]> {
@@ -156,6 +173,6 @@ function claimOf(folder: string): string {
 
 /** null for what is not there; throws all else. */
 function absent(error: NodeJS.ErrnoException): null {
-  if (error.code === "ENOENT") return null;
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
   throw error;
 }

@@ -138,10 +138,11 @@ export class PreferenceJudge {
   }
 
   async #trial(question: string, other: string, round: number): Promise<string | null> {
+    const { maxChars = 8000 } = this.#options;
     const [colon, , ...others] = EMPTY_ANSWERS;
     const deltas = await Promise.all(
       [colon, others[round % others.length]!].map(async (nothing) => {
-        const runs = preferenceRuns(question, nothing, other, { numRuns: 2, seed: round });
+        const runs = preferenceRuns(question, nothing, other, { numRuns: 2, seed: round, maxChars });
         const labels = runs.map(async ({ messages, swapped }) => {
           const { text, isWhole } = await this.#asker.chat(this.#asker.bodyOf(messages, { seed: round }));
           return isWhole ? readPreference(text, swapped) : null;

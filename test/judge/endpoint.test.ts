@@ -225,9 +225,11 @@ describe("a cache", () => {
     await using server = await scriptedServer(() => "Verdict: DIFFERENT");
     const file = join(folder, "not-a-folder");
     writeFileSync(file, "");
-    await expect(judgeAt(server, { cache: openCache(file) }).ask(CASE)).rejects.toThrow(
-      /^Expected to keep a judge's reply in its cache .*not-a-folder, but: E.* or set cache: false\.$/,
-    );
+    for (const controlEvery of [0, 64]) {
+      await expect(judgeAt(server, { cache: openCache(file), controlEvery }).ask(CASE)).rejects.toThrow(
+        /^Expected to keep a judge's replies in its cache .*not-a-folder.*, but: E.* or set cache: false\.$/,
+      );
+    }
   });
 
   it("ignores what a killed process left of a write", async () => {

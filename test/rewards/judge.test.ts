@@ -149,9 +149,22 @@ describe("judge", () => {
         ? "Verdict: EQUIVALENT"
         : { status: 401, message: `no: ${authorization}` },
     );
+    const secondAt = (variable: string) => ({
+      url: server.url,
+      model: "s",
+      cache: false,
+      controlEvery: 0,
+      apiKeyEnv: variable,
+    });
     const open = (variable: string) =>
       openRewardPool({
-        rewards: [{ name: "judge", weight: 1, params: { ...BASE, url: server.url, apiKeyEnv: variable } }],
+        rewards: [
+          {
+            name: "judge",
+            weight: 1,
+            params: { ...BASE, url: server.url, apiKeyEnv: variable, second: secondAt(variable) },
+          },
+        ],
         threads: 1,
       });
     const completions = [{ text: boxed("five"), numTokens: 1, finishReason: "stop" as const }];
@@ -160,6 +173,7 @@ describe("judge", () => {
     try {
       await using pool = await open("GROUPER_TEST_JUDGE_KEY");
       expect((await pool.score([group]))[0]![0]!.outcomes["judge"]).toMatchObject({ status: "scored", score: 1 });
+      expect(server.requests.map(({ body }) => body.model)).toEqual(["m", "s"]);
       process.env["GROUPER_TEST_JUDGE_KEY"] = "canary-of-another-kind";
       await using refused = await open("GROUPER_TEST_JUDGE_KEY");
       const outcome = (await refused.score([group]))[0]![0]!.outcomes["judge"];

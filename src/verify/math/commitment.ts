@@ -37,18 +37,19 @@ const DENIAL =
   /(?:\b(?:not|never|neither|nor|cannot|unlike|except)\b|n['\u2019]t\b|\\neq?(?![a-z])|\u2260|!=|\b(?:other|rather|different) (?:than|from)|\binstead of)\s*(?:(?:be|being|is|equals?|to|the|answer|simply|just|value|exactly)\s+|\\text\s?\{[a-z ]{0,20}\}?)*[\s$*_("'{:\\[(]*$/i;
 const NEGATION = /\b(?:not|never|cannot)\b|n['\u2019]t\b/i;
 const DOUBT =
-  /\b(?:maybe|perhaps|possibly|probably|presumably|might|may be|could be|not sure|unsure|i (?:guess|suppose)|supposedly|allegedly|or so)\b/i;
+  /\?\s*$|\b(?:maybe|perhaps|possibly|probably|presumably|might|may be|could be|not sure|unsure|i (?:guess|suppose|don['\u2019]t know|do not know)|a guess|guessing|no idea|supposedly|allegedly|or so|(?:more|less|fewer|greater|larger|smaller) than|at (?:least|most))\b/i;
 const OR = /\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly|rather|instead|but|else)\b/i;
 const WRONG = String.raw`(?:wrong|incorrect|false|mistaken|a mistake|an error|impossible|invalid|not (?:the )?(?:right|correct|true|final|real|answer|it)\b)`;
 const IS = String.raw`(?:'s|is|was|are|seems|looks|must be|would be|isn['\u2019]t|cannot be|can['\u2019]t be)`;
-const WRONG_INSIDE = /\b(?:is|are|was) (?:wrong|incorrect)\b/i;
+const WRONG_INSIDE = /(?:\b(?:is|are|was)\s|[([]\s*)(?:wrong|incorrect|not correct|false)\b|[\u2717\u2718\u274c]/i;
 const DENIED = new RegExp(
   String.raw`^\W*(?:(?:and|but|though)\s+)?(?:(?:that|which|this|it|the (?:above|answer|result)|[-\d.,$]{1,20})\s*)?\b${IS}\s+(?:\w+\s+){0,2}?${WRONG}`,
   "i",
 );
 const TAKEN_BACK =
   /^\W*(?:wait\b|no[,.!;:\s\u2014-]+(?:wait|it|that|this|the|actually|sorry|i|[-\d$\\])|no\W*$|nope\b|oops\b|hmm+\b|hold on|scratch that|just kidding|on second thought|correction\b|sorry\b|never ?mind|actually,? (?:no|wait|that|it|this|the answer|[-\d$\\])|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i (?:have )?made an? |let me (?:re|correct|fix|try)|(?:please )?(?:ignore|disregard|forget)\b)/i;
-const ALTERNATIVE = /^[\s,.;(]*(?:or|maybe|perhaps|possibly)\b(?!\s(?:so|less)\b)/i;
+const ALTERNATIVE =
+  /^[\s,.;(]*(?:(?:or|maybe|perhaps|possibly)\b(?!\s(?:so|less)\b)|(?:otherwise|else|if (?:not|wrong))\b(?=.*[\d\\$]))/i;
 /** Words that join values and say nothing of them. */
 const JOINING =
   /\b(?:or|and|to|maybe|perhaps|possibly|probably|also|either|else|no|not|then|even|wait|it|is|its|could|be|may|might|but|so|the|answer|alternatively|otherwise|equivalently|actually|finally|final|option|than|rather|instead|sorry|i|mean|a|an|again)\b/gi;
@@ -96,6 +97,9 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   if (denial !== null) return denied(denial[0]);
   const doubt = DOUBT.exec(asked === "value" ? said.split(REMARK)[0]! : said.slice(0, from));
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
+  const { expression } = answer.parsed;
+  const unit = expression.kind === "with-unit" ? expression.unit : "";
+  if (isOther(unit, answer)) return besides(unit);
   if (asked === "letter") return anotherLetter(said);
   if (asked === "words") return anotherWord(said, found);
   const aside =
@@ -159,7 +163,9 @@ function isInRemark(gap: string): boolean {
 
 /** True for a number that an operator or an equals sign makes a part of a calculation. */
 function isWorking(said: string, end: number): boolean {
-  return /^\s*(?:[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*\d|(?:[a-z]+\s+)?=)/.test(said.slice(end));
+  return /^\s*(?:(?:[-+*/^\u00d7\u00b7\u00f7]|times|plus|minus|(?:multiplied|divided) by)\s*[$(]*\d|(?:[a-z]+\s+)?=)/.test(
+    said.slice(end),
+  );
 }
 
 /** Another option beside the first that is named: "(B) or (C)", "A B C". A remark may speak of the others. */
@@ -186,8 +192,12 @@ function anotherWord(said: string, found: string): string | null {
 }
 
 function behindIt({ text, answer, end, asked }: Commitment): string | null {
-  const tail = text.slice(end, end + 600).replaceAll(/\\text\s?\{([^{}]{0,80})\}/g, " $1 ");
-  const line = tail.replace(/^(?:[ \t$*_"'`)}]|\\[)\]])+/, "");
+  const tail = text
+    .slice(end, end + 600)
+    .replaceAll(/\\text\s?\{([^{}]{0,80})\}/g, " $1 ")
+    .replaceAll(/<\/?(?:br|p|li|div|ul|ol)\b[^<>]{0,40}>/gi, "\n")
+    .replaceAll(/<\/?[a-z][^<>]{0,40}>/gi, " ");
+  const line = tail.replace(/^(?:[ \t$*_"'`)}]|\\[)\]]|\\?%)+/, "");
   if (/^\?/.test(line)) return 'the answer is doubted: "?"';
   if (asked === "value") {
     const joined = joinedValue(line, answer);
@@ -248,12 +258,16 @@ interface Value {
 }
 
 const NUMBER =
-  /(?<![\p{L}\p{N}_^\\]|\d[.,])(?<sign>(?<=^|[\s($=])[-\u2212])?(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,40})(?:\.\d{1,40})?(?:\s?\/\s?\d{1,40})?(?:\s?\\?%)?(?![\p{L}_]*\{)/gu;
+  /(?<![\p{L}\p{N}_^\\]|\d[.,])(?:(?<=^|[\s($=])[-\u2212])?(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,40})(?:\.\d{1,40})?(?:\s?\/\s?\d{1,40})?(?:\s?\\?%)?(?![\p{L}_]*\{)/gu;
+
+/** From eleven on: "one of them" and "two more" are seldom answers. */
+const NUMBER_WORD =
+  /\b(?:eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]{3,5})?)\b/gi;
 
 /** Formulas, and the numbers outside them, in reading order; ordinals and the digits in words are none. */
 function valuesOf(text: string): Value[] {
   const formulas = findEnvironments(text).map(({ content, start, end }): Value => ({ text: content, start, end }));
-  const numbers = [...text.matchAll(NUMBER)]
+  const numbers = [...text.matchAll(NUMBER), ...text.matchAll(NUMBER_WORD)]
     .map((match): Value => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
     .filter(
       ({ start, end }) =>

@@ -173,13 +173,17 @@ function asList(distinct: readonly Answer[], golds: readonly Gold[]): Answer | n
   return parsed === null ? null : { candidate: { ...distinct[0]!.candidate, text }, parsed };
 }
 
-/** In an answer block everything is announced, as long as there is one value only: "It costs 42 dollars." */
+/** In an answer block everything is announced, as long as there is one value only: "It costs 42 dollars", "6 * 7 = 42 dollars". */
 function soleAnswer(text: string, options: ReadOptions): Answer | null {
-  const found = [...extractCandidates(text, { ...options, unanchored: true })].filter(
-    ({ priority }) => priority === 300,
+  const found = [...extractCandidates(text, { ...options, unanchored: true })].flatMap((candidate) => {
+    const parsed = candidate.priority === 300 ? readCandidate(candidate) : null;
+    return parsed === null ? [] : [{ candidate, parsed }];
+  });
+  const [last, ...before] = found;
+  const isWorked = before.every(
+    ({ candidate, parsed }) => /^\s*(?:[a-z]+\s*)?=/.test(text.slice(candidate.end)) && isEqual(last!.parsed, parsed),
   );
-  const parsed = found.length === 1 ? readCandidate(found[0]!) : null;
-  return parsed === null || parsed.expression.kind === "text" ? null : { candidate: found[0]!, parsed };
+  return last === undefined || !isWorked || last.parsed.expression.kind === "text" ? null : last;
 }
 
 /** Two or more equals signs outside lists: 1 = 2 = 3. */

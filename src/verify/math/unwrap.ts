@@ -60,7 +60,7 @@ function valueOfPred(pred: Of<"relation">, mode: "lenient" | "strict"): Expressi
   const [left] = relation.sides;
   if (relation.operators[0] === "approx" && !isName(left!)) return left!;
   if (isReversed(relation)) return left!;
-  const isWorking = freeSymbols(left!).size === 0;
+  const isWorking = freeSymbols(left!).size === 0 && !isName(left!);
   if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
   return isName(left!) || isQuantity(left!) || isWorking ? relation.sides.at(-1)! : relation;
 }

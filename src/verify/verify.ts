@@ -147,7 +147,7 @@ function compare(
 function isPercentOfAnswer({ text }: Gold, candidate: Candidate): boolean {
   if (candidate.place === "formula" || candidate.text.includes("$")) return false;
   const numbers = [text, candidate.text].map((each) =>
-    /^(-?[\d.,]+)\s?(\\?%|percent|pct)?$/.exec(each.replaceAll(/^\$|\$$|\{(?=,\})|(?<=\{,)\}/g, "").trim()),
+    /^(-?[\d.,]+)\s?(\\?%|\uff05|percent|pct)?$/.exec(each.replaceAll(/^\$|\$$|\{(?=,\})|(?<=\{,)\}/g, "").trim()),
   );
   const [gold, pred] = numbers;
   if (gold == null || pred == null || (gold[2] === undefined) === (pred[2] === undefined)) return false;

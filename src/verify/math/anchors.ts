@@ -21,7 +21,7 @@ const FOREIGN =
 const EAST_ASIAN =
   "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J](?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
-const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|(?<=^|\n)\s{0,4}A:|####`;
+const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|(?<=^|\n)\s{0,4}A:|####`;
 const PHRASE = new RegExp(ENGLISH, "gi");
 /** Slower, and hence only for texts that may need it. */
 const ANY_PHRASE = new RegExp(`${ENGLISH}|${EAST_ASIAN}|${FOREIGN}`, "giu");
@@ -79,7 +79,7 @@ const PRIORITIES = { final: 50, hash: 50, colon: 100, verb: 200 } as const;
 function kindOf(phrase: string): keyof typeof PRIORITIES {
   if (phrase === "####") return "hash";
   if (/^final answer/i.test(phrase)) return "final";
-  return /[:：=]$/.test(phrase) ? "colon" : "verb";
+  return /[:：=\]]$/.test(phrase) ? "colon" : "verb";
 }
 
 /** "This answer is correct" speaks of an answer that was given before, and gives none. */
@@ -120,6 +120,7 @@ function sentenceEnd(text: string, start: number, environments: readonly Environ
     ) {
       return position;
     }
+    if (char === "[" && text[position + 1] === "/") return position;
     if (char === "<" && /^<\/?[a-z|]/i.test(text.slice(position, position + 3))) return position;
   }
   return Math.max(limit, environments[next - 1]?.end ?? 0);

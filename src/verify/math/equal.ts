@@ -28,6 +28,7 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
     random: createRandom(SEED),
   };
   if (gold.words !== "" && gold.words === pred.words && sameCase(gold, pred)) return same("the same text");
+  if (gold.expression.kind === "text" && sameNames(gold.words, pred.words)) return same("the same words in some order");
   const isSameTime = sameTime(gold.source, pred.source);
   if (isSameTime !== null) return isSameTime ? same("the same time of day") : different("different times of day");
   const [g, p] = [readingOf(gold, pred), readingOf(pred, gold)];
@@ -49,6 +50,13 @@ function readingOf(answer: Parsed, other: Parsed): Expression {
     /^(?:list|set|tuple|relation)$/.test(other.expression.kind) ||
     some(other.expression, (part) => part.kind === "plus-minus");
   return hasSeveral && answer.asList !== null ? answer.asList : answer.expression;
+}
+
+/** "Alice and Bob", "Bob, Alice". */
+function sameNames(gold: string, pred: string): boolean {
+  const names = (words: string) => words.split(/,? and |, ?| & /).map((name) => name.trim());
+  const [a, b] = [names(gold), names(pred)];
+  return a.length > 1 && a.length === b.length && !a.includes("") && a.sort().join() === b.sort().join();
 }
 
 /** P(2, 3) beside a tuple is a point with its name; C(5, 2) and P(5, 2) beside a number count choices and arrangements. */

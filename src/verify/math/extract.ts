@@ -105,7 +105,8 @@ export function* extractCandidates(whole: string, options: ExtractOptions): Gene
   if (targets.includes("string")) loose.push(...letters(prose, options.choices));
   if (words) loose.push(...lastWords(prose));
   for (const found of rightmostFirst(loose)) {
-    if (!DENIED.test(prose.slice(Math.max(0, found.start - 40), found.start))) yield found;
+    const before = prose.slice(Math.max(0, found.start - 40), found.start);
+    if (!DENIED.test(before) && !RELATIVE.test(before)) yield found;
   }
 }
 
@@ -191,8 +192,12 @@ function* readingsOf(
   const numbers = findPlain(sentence);
   const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
   const number = result ?? numbers.find((each) => !/^\s*=/.test(sentence.slice(each.end)));
+  if (result === undefined && RELATIVE.test(sentence.slice(0, number?.start))) return;
   if (number !== undefined) yield reading(number.text);
 }
+
+/** "Twice 5" and "3 more than 5" are not 5. */
+const RELATIVE = /\b(?:twice|double|triple|(?:half|third|quarter|percent) of|% of|than|times)\s*\$?$/i;
 
 /** The formulas between two positions, found by halving: they are in reading order. */
 function environmentsWithin(environments: readonly Environment[], from: number, to: number): Environment[] {

@@ -6,6 +6,7 @@
  */
 import { toAscii } from "./ascii.ts";
 import { LimitReached } from "./budget.ts";
+import { scaleOf } from "./number-words.ts";
 import { power, type Rational, rational } from "./rational.ts";
 import { isUnitWord } from "./units.ts";
 import {
@@ -58,6 +59,8 @@ const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 const LETTERS = /[A-Za-z]+/y;
 const COMMAND = /\\(?:[A-Za-z]+|[\s\S]?)/y;
+const EAST_ASIAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]/u;
+const EAST_ASIAN_RUN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]+/uy;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots[bcimo]?|cdots)(?![a-zA-Z])/y;
 
 /** Commands whose braces say nothing about the value. */
@@ -194,6 +197,13 @@ export function lex(source: string, notation: Notation): Token[] {
       ) {
         push({ type: "function", name: FUNCTION_ALIASES.get(name) ?? name });
       } else for (const token of readCommand(name)) push(token);
+    } else if (char > "\x7f" && EAST_ASIAN.test(char)) {
+      // Words; behind a number a unit, with what the number is times before it: 4.2\u4e07\u5143.
+      const run = matchAt(EAST_ASIAN_RUN)!;
+      position += run.length;
+      const isScaled = tokens.at(-1)?.type === "number" && scaleOf(run[0]!) !== null;
+      for (const part of isScaled ? [run[0]!, run.slice(1)] : [run])
+        if (part !== "") push({ type: "text", text: part });
     } else if (char === "." && matchAt(ELLIPSIS) !== null) {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
@@ -399,6 +409,8 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
   if (functionName !== null && !(afterValue && run === "min" && !next.trimStart().startsWith("("))) {
     return [{ type: "function", name: functionName }];
   }
+  // 1 h 30 min: no product has a number behind.
+  if (run.length === 1 && afterValue && isUnitWord(run) && /^ \d/.test(next)) return [{ type: "text", text: run }];
   if (run.length > 1 && afterValue && (isUnitWord(run) || run === "per" || run === "is"))
     return [{ type: "text", text: run }];
   if (run.length > 3 && next.startsWith("(")) {
@@ -440,6 +452,10 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
   const words = content.trim().replaceAll(/\s+/g, " ");
   const bare = words.replace(/^\((.*)\)$/, "$1").replace(/\.$/, "");
   if (words === "") return [];
+  const labelled = /^([A-Za-z][A-Za-z ]{0,40}:) (?=[-\d$\\])/.exec(words);
+  if (labelled !== null) {
+    return [{ type: "text", text: labelled[1]! }, ...readText(words.slice(labelled[0].length), isUpright)];
+  }
   // Signs in upright type: \text{-}, \text{\$}, \text{%}.
   if (!/[A-Za-z0-9]/.test(words)) return lex(words, "latex");
   if (/^(?:,|;|and|or|, ?and|, ?or|&)$/.test(words)) {

@@ -31,6 +31,9 @@ const SCALES: ReadonlyMap<string, bigint> = new Map([
   ["million", 10n ** 6n],
   ["billion", 10n ** 9n],
   ["trillion", 10n ** 12n],
+  // Chinese: ten thousand and a hundred million.
+  ["\u4e07", 10n ** 4n],
+  ["\u4ebf", 10n ** 8n],
 ]);
 
 /** Ordinals that do not end in -th after the cardinal as it is. */

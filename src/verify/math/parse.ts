@@ -14,7 +14,8 @@ import { numberInWords } from "./number-words.ts";
 import { valueInBase } from "./postfix.ts";
 import { compare, divide, negate, rational } from "./rational.ts";
 import { digitsAndBase, respelled } from "./spellings.ts";
-import { readUnit } from "./units.ts";
+import { isUnitWord, readUnit } from "./units.ts";
+import { FUNCTIONS } from "./vocabulary.ts";
 import { hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
 
 /** One answer as it was read. */
@@ -42,11 +43,26 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   const words = time ?? wordsOf(source);
   if (time !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
   const read = notation ?? notationOf(text);
+  if (isShortWord(source) || ROMAN_LIST.test(source)) {
+    const only = words.replace(/ only$/, "");
+    return { source: text, expression: { kind: "text", words: only }, asList: null, words: only };
+  }
   const spelled = numberOfWords(source);
   const expression = spelled ?? readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };
   const mayList = spelled !== null ? / and /.test(source) : read === "plain" && notation === undefined;
   const asList = mayList && /\d(?:,| and )[\da]/.test(source) ? readAs(source, "latex") : null;
   return { source: text, expression, asList, words };
+}
+
+/** I and III (only): numerals of statements, not factors. */
+const ROMAN_LIST =
+  /^(?:\\text\s?\{)?(?:I{1,3}|IV|VI{0,3}|IX|X)(?:(?:,? and |, )(?:I{1,3}|IV|VI{0,3}|IX|X))+(?: only)?\}?$|^(?:\\text\s?\{)?(?:I{1,3}|IV|VI{0,3}|IX|X) only\}?$/;
+
+/** "red", "Tom": a vowel between consonants that are not in the order in which factors are written. */
+function isShortWord(source: string): boolean {
+  const word = source.toLowerCase();
+  if (!/^[b-df-hj-np-tv-z][aeou][b-df-hj-np-tv-z]$/.test(word)) return false;
+  return [...word].sort().join("") !== word && !FUNCTIONS.has(word);
 }
 
 /** "forty-two", \text{one half}, "twenty-five percent", and "3 and 1/4", which may also be two values. */
@@ -63,6 +79,11 @@ function numberOfWords(source: string): Expression | null {
   if (!/^[A-Za-z][A-Za-z ,-]{2,200}$/.test(bare)) return null;
   const percent = / ?percent$/i.exec(bare);
   const value = numberInWords(percent === null ? bare : bare.slice(0, percent.index));
+  const [, count = "", unit = ""] = /^(.{2,60}) ([a-z]{2,20})$/i.exec(bare) ?? [];
+  if (value === null && isUnitWord(unit)) {
+    const measure = numberInWords(count);
+    return measure === null ? null : { kind: "with-unit", value: number(measure), unit };
+  }
   if (value === null) return null;
   return percent === null ? number(value) : { kind: "percent", value: number(value) };
 }

@@ -26,7 +26,7 @@ const MIXED = String.raw`${SIGN}?\d{1,9}(?: \d{3}){0,4} \d{1,9} ?/ ?\d{1,9}`;
 /** A value may follow these, or stand first; scripts that set no blanks between words do not hold a number back. */
 const BEFORE = String.raw`(?<=^|[\s=:*(>"'~\u2248$\u20ac\u00a3\u00a5\u20b9\u3000-\u303f\uff00-\uff0f\uff1a-\uff1f\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}])`;
 /** A number is read together with what it is times: $70k, 2.5 million. */
-const SCALE = `(?: (?:hundred|thousand|million|billion|trillion)(?![a-z]))?`;
+const SCALE = `(?: (?:hundred|thousand|million|billion|trillion)(?![a-z])|[\u4e07\u4ebf])?`;
 const SCALED_MONEY = String.raw`${SIGN}?[$\u20ac\u00a3]${NUMBER} ?(?:k|K|M|bn?|B)(?![\p{L}\p{N}_^$])`;
 const EXPRESSION = new RegExp(
   String.raw`${BEFORE}(?:${MIXED}(?![\d.,]*\d)|${SCALED_MONEY}|${ATOM}(?: ?(?:\*\*|[-+*/^\u00d7\u00f7\u00b7\u2212\u2044]) ?${ATOM}){0,40}${SCALE})(?: ?(?:percent|pct)(?![a-z]))?`,

@@ -1,7 +1,7 @@
 /** What stands behind an atom: powers, factorials, percent and degree signs, primes, and the base of a number. */
 import { atom } from "./atoms.ts";
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
-import { call, type Expression, negative, number, power as powerOf } from "./expression.ts";
+import { call, type Expression, negative, number, power as powerOf, product, sum } from "./expression.ts";
 import { rational } from "./rational.ts";
 
 /** Marks behind one atom; each nests the value deeper. */
@@ -33,7 +33,25 @@ export function power(cursor: Cursor): Expression {
 function degreesOf(cursor: Cursor, value: Expression): Expression {
   const scale = peek(cursor);
   if ((scale?.type === "name" || scale?.type === "command") && /^[CF]$/.test(scale.name)) cursor.position++;
-  return { kind: "degrees", value };
+  return { kind: "degrees", value: sum([value, ...minutesAndSeconds(cursor)]) };
+}
+
+/** 15' and 15'20'' behind degrees, as parts of a degree. */
+function minutesAndSeconds(cursor: Cursor): Expression[] {
+  const parts: Expression[] = [];
+  for (const [marks, share] of [
+    [1, 60n],
+    [2, 3600n],
+  ] as const) {
+    const token = peek(cursor);
+    const isMarked = Array.from({ length: marks }, (_, index) => index + 1).every((ahead) =>
+      isOperator(peek(cursor, ahead), "'"),
+    );
+    if (token?.type !== "number" || !isMarked || isOperator(peek(cursor, marks + 1), "'")) continue;
+    cursor.position += 1 + marks;
+    parts.push(product([number(token.value), number(rational(1n, share))]));
+  }
+  return parts;
 }
 
 function raised(base: Expression, exponent: Expression): Expression {

@@ -29,6 +29,9 @@ function isFunction(word: string): boolean {
 /** What may follow a value and add nothing to it: "5 when x is large". */
 const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
 
+/** Words of a script without blanks before a digit or sign; "and" and "or" (\u548c \u4e0e \u6216) join values. */
+const EAST_ASIAN_WORDS = /(?![\u548c\u4e0e\u6216])[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}][\s\S]*?[\d\\=^]/u;
+
 /** Two numbers and what stands between them. */
 const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d\S{0,40}$/;
 
@@ -38,6 +41,7 @@ export function isProse(text: string): boolean {
     /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}/g,
     (mark) => "\\".repeat(mark.length),
   );
+  if (/[^\x00-\x7f]/.test(bare) && EAST_ASIAN_WORDS.test(bare)) return true;
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
     const word = match[0].toLowerCase();
     const next = bare[match.index + word.length];

@@ -5,6 +5,7 @@ import { goldLetter, goldOption } from "./choice.ts";
 import { isTime } from "./clock.ts";
 import { type Candidate, type ExtractOptions, extractCandidates, MAX_ANSWER } from "./extract.ts";
 import { type Parsed, parseMath } from "./parse.ts";
+import { findPlain } from "./plain.ts";
 
 /** A candidate and its reading. */
 export interface Answer {
@@ -126,8 +127,9 @@ export function readAnswer(
     const parsed = readCandidate(candidate);
     visit?.(candidate, parsed);
     if (parsed !== null) {
-      const answer = { candidate, parsed };
-      const isValue = parsed.expression.kind !== "text" || isTime(parsed.expression.words);
+      const answer = { candidate, parsed: wantsWords ? parsed : (numberInBox(candidate, parsed) ?? parsed) };
+      const { expression } = answer.parsed;
+      const isValue = expression.kind !== "text" || isTime(expression.words);
       if (isValue || candidate.place === "box" || candidate.place === "letter") return answer;
       if (isWordsAnswer(candidate, wantsWords)) {
         if (wantsWords) return answer;
@@ -137,6 +139,18 @@ export function readAnswer(
     if (options.match === "first") return null;
   }
   return words;
+}
+
+/** \\boxed{\\text{They have 42 apples}}: the only number of a sentence in a box. */
+function numberInBox({ place, text }: Candidate, parsed: Parsed): Parsed | null {
+  if (place !== "box" || parsed.expression.kind !== "text" || text.length > 200) return null;
+  const words = text.replaceAll(/\\(?:text[a-z]{0,6}|mbox|mathrm)\s?|[{}$]/g, " ").trim();
+  // "(b) 5" is an option.
+  if (/^\(?[a-jA-J][).:]|[\\=<>]|\b(?:no|not|never|or|and|than)\b|n['\u2019]t\b/i.test(words)) return null;
+  const [number, ...others] = findPlain(words);
+  return number === undefined || others.length > 0 || words.match(/\d[\d.,]*/g)?.length !== 1
+    ? null
+    : parseMath(number.text);
 }
 
 /** Words are an answer where they are announced, and elsewhere only when words are what is asked for. */

@@ -71,6 +71,7 @@ const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerato
     frequency: [["hz hertz", 1n]],
     temperature: [["k kelvin", 1n]],
     amount: [["mol mole moles", 1n]],
+    angle: [["rad radian radians", 1n]],
     unit: [["unit units", 1n]],
   };
 

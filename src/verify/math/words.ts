@@ -17,7 +17,7 @@ export function wordsOf(source: string): string {
   return bare
     .replace(/[.,;:!]$/, "")
     .replace(/^\((.*)\)$/, "$1")
-    .replaceAll(/\b(?:an?|the) (?=[a-z]{2})/g, "")
+    .replaceAll(/\b(?:an? (?=[a-z]{2})|the (?=[a-z]))/g, "")
     .trim();
 }
 
@@ -40,6 +40,9 @@ export function isWords(tokens: readonly Token[]): boolean {
 /** Words that begin a side remark: what follows them is no part of the answer. */
 const REMARK = /^\s*(?:if|where|for|when|with|since|because|provided|such that|is|are)\b/i;
 
+/** Words before a value that only introduce it. */
+const LABEL = /(?::| is|\u662f|\u4e3a)$|^(?:approximately|approx\.?|about|around|roughly|nearly|exactly)$/i;
+
 /** The tokens without the remarks after a formula, the label before it, and the marks at either end. */
 export function prepareTokens(tokens: readonly Token[]): Token[] {
   let depth = 0;
@@ -57,7 +60,7 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
   let start = 0;
   while (start < end && (isMark(tokens[start]) || isOpening(tokens[start]))) start++;
   const first = tokens[start];
-  if (first?.type === "text" && /(?::| is)$/.test(first.text.trim()) && start + 1 < end) start++;
+  if (first?.type === "text" && LABEL.test(first.text.trim()) && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
   return asDefinition(tokens.slice(start, end));
 }

@@ -242,7 +242,7 @@ const ANSWERS: readonly (readonly [gold: string, pred: string, equal: boolean])[
   ["120^\\circ", "120", true],
   ["120^\\circ", "\\frac{2\\pi}{3}", true],
   ["45^{\\circ}", "45 \\text{ degrees}", true],
-  ["30^\\circ 15'", "30.25", false],
+  ["30^\\circ 15'", "30.25", true],
   ["\\frac{1}{3}", "33.3\\%", false],
   ["\\frac{1}{4}", "25\\%", true],
   ["25\\%", "\\frac{1}{4}", true],

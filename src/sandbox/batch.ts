@@ -87,9 +87,14 @@ export async function runBatch(rows: readonly BatchRow[], options: BatchOptions)
   await Promise.all(Array.from({ length: parallel }, work));
 
   const sorted = [...lines.values()].sort((a, b) => a.row - b.row);
-  await writeFileAtomic(output, sorted.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  await writeFileAtomic(output, bytesOf(sorted));
   await rm(partial, { force: true });
   return summaryOf(sorted, numKept);
+}
+
+/** One line at a time: all of them may be more than a text can hold. */
+async function* bytesOf(lines: readonly BatchLine[]): AsyncGenerator<Uint8Array> {
+  for (const line of lines) yield Buffer.from(`${JSON.stringify(line)}\n`);
 }
 
 type Execute = (
@@ -146,21 +151,19 @@ async function readLines(path: string): Promise<BatchLine[]> {
     throw error;
   });
   if (bytes === null) return [];
-  const end = bytes.lastIndexOf(0x0a) + 1;
-  if (end < bytes.length) await truncate(path, end);
-  return bytes
-    .toString("utf8", 0, end)
-    .split("\n")
-    .slice(0, -1)
-    .flatMap((text, index) => {
-      const line = lineOf(text);
-      if (line === null) {
-        throw new RecipeError(
-          `Expected results of this command at ${path}:${index + 1}, got another text. Name another output.`,
-        );
-      }
-      return [line];
-    });
+  const lines: BatchLine[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
+    const line = lineOf(bytes.toString("utf8", start, end));
+    if (line === null) {
+      const place = `${path}:${lines.length + 1}`;
+      throw new RecipeError(`Expected results of this command at ${place}, got another text. Name another output.`);
+    }
+    lines.push(line);
+    start = end + 1;
+  }
+  if (start < bytes.length) await truncate(path, start);
+  return lines;
 }
 
 function lineOf(text: string): BatchLine | null {

@@ -65,7 +65,10 @@ def run_python(source, function, on_ready, on_syntax_error):
             print(end.code, file=sys.stderr)
     except BaseException as error:
         status = 1
-        report(error)
+        try:
+            report(error)
+        except BaseException:
+            traceback.print_exc()
     leave(status, module)
 
 
@@ -88,26 +91,33 @@ def provide(imports):
 def report(error):
     """Without our own line, which comes first."""
     error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-    traceback.print_exception(type(error), error, error.__traceback__)
+    # The usual hook would look for the lines in a file.
+    hook = traceback.print_exception if sys.excepthook is sys.__excepthook__ else sys.excepthook
+    hook(type(error), error, error.__traceback__)
 
 
 def leave(status, module):
     """As the interpreter would: waits for threads, runs what atexit holds, flushes, and lets go of what the program holds."""
-    steps = (threading._shutdown, atexit._run_exitfuncs, flush, flush_files, module.__dict__.clear, gc.collect, flush)
+    steps = (threading._shutdown, atexit._run_exitfuncs, flush, flush_files, module.__dict__.clear, gc.collect, flush_original)
     for step in steps:
         try:
             step()
         except BaseException:
             traceback.print_exc()
-            if step is flush:
+            if step in (flush, flush_original):
                 status = status or 120
     os._exit(status & 0xFF)
 
 
 def flush():
-    for stream in (sys.stdout, sys.__stdout__):
-        if not getattr(stream, "closed", False):
-            stream.flush()
+    if not getattr(sys.stdout, "closed", False):
+        sys.stdout.flush()
+
+
+def flush_original():
+    """What the program put in place of it may need names that are gone."""
+    if not sys.__stdout__.closed:
+        sys.__stdout__.flush()
 
 
 def flush_files():

@@ -55,9 +55,12 @@ export interface Alarm {
 
 export const MAX_PAIRS = 3;
 
-/** Each suspect with a control: a sibling if one qualifies, else any other completion that does. */
+/** Suspects of different groups first, in their order; each with a control: a sibling if one qualifies, else any other completion that does. */
 export function pairsOf(suspects: readonly AuditedCompletion[], controls: readonly AuditedCompletion[]): ExamplePair[] {
-  return suspects.slice(0, MAX_PAIRS).map((suspect) => {
+  const firsts = new Map(suspects.toReversed().map((suspect) => [suspect.group, suspect]));
+  const isFirst = (suspect: AuditedCompletion) => firsts.get(suspect.group) === suspect;
+  const others = suspects.filter((suspect) => !isFirst(suspect));
+  return [...suspects.filter(isFirst), ...others].slice(0, MAX_PAIRS).map((suspect) => {
     const sibling = controls.find(({ group }) => group === suspect.group);
     return { suspect, control: sibling ?? controls[0] ?? null };
   });

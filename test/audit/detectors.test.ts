@@ -99,6 +99,18 @@ describe("scripted policies", () => {
     }
   });
 
+  it("pairs are of different groups, as far as there are, and of what is paid", () => {
+    const run = steps((step, index) => (step > 20 && index < 6 ? { response: hackers["answer-listing"]! } : {}));
+    const { examples } = only(auditSteps(run, options));
+    expect(examples.map(({ suspect }) => [suspect.group, suspect.index])).toEqual([
+      [0, 0],
+      [1, 4],
+      [0, 2],
+    ]);
+    // All of group 0 are suspects.
+    expect(examples.map(({ control }) => control!.group)).toEqual([1, 1, 1]);
+  });
+
   it.each(Object.entries(hackers))("%s: earns nothing from accuracy in tags beside format", (_, response) => {
     const input = {
       ...{ prompt: PROMPT, prefill: "", completion: response, response, answer: "7", fields: {} },

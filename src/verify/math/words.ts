@@ -81,8 +81,8 @@ function asDefinition(tokens: Token[]): Token[] {
 /** What begins an approximation or another form in brackets: 1/3 (about 0.33). */
 function isAside(token: Token | undefined): boolean {
   if (token?.type === "text")
-    return /^(?:or|about|approx|approximately|approx\.|i\.e\.|that is|rounded)\b/i.test(token.text);
-  return isOperatorText(token, "approx") || isOperatorText(token, "or");
+    return /^(?:about|or about|approx|approximately|approx\.|i\.e\.|that is|rounded)\b/i.test(token.text);
+  return isOperatorText(token, "approx");
 }
 
 function isOperatorText(token: Token | undefined, text: string): boolean {

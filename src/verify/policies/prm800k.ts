@@ -35,9 +35,9 @@ function sameEntry(gold: string, answer: string): boolean {
   return mayCompare(`(${gold})-(${answer})`) && sameFormula(gold, answer);
 }
 
-/** Its conditions for asking SymPy, and SymPy's own for an answer: relations, sets and lists have no difference. */
+/** Its conditions for asking SymPy, and SymPy's own for an answer: relations, sets and lists have no difference, and the signs of sums and integrals are letters to it. */
 function mayCompare(difference: string): boolean {
-  if (/[=<>≤≥≠∈,;:|{}]/.test(difference)) return false;
+  if (/[=<>≤≥≠∈∫∑∏,;:|{}]/.test(difference)) return false;
   const letters = new Set(difference.replaceAll(/sqrt|frac/g, "").match(/\p{L}/gu));
   return letters.size <= 2 && !/\^[{(]|\^\d+\^|\^\d\d/.test(difference);
 }

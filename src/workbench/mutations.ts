@@ -53,6 +53,7 @@ export const MUTATIONS: readonly Mutation[] = [
     "no rise",
     (site, { completion, wrong }) => `${site.render(wrong[0]!)} ${completion.slice(site.start, site.end)}`,
   ),
+  atSites("two answers at its place", "falls", ({ render }, { gold, wrong }) => render(`${gold} ${wrong[0]}`)),
   atSites("three answers at its place", "falls", ({ render }, { gold, wrong }) =>
     render(`${wrong[0]} or ${gold} or ${wrong[1]}`),
   ),

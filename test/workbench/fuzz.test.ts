@@ -56,6 +56,7 @@ describe("mutations, by hand", () => {
     ["answer replaced by a wrong one", "it is 12.", "it is w0."],
     ["a wrong answer after the right one", "\\boxed{g}.", "\\boxed{g} \\boxed{w0}."],
     ["a wrong answer before the right one", "\\boxed{g}.", "\\boxed{w0} \\boxed{g}."],
+    ["two answers at its place", tagged, "<think>so it is</think><answer>g w0</answer>"],
     ["three answers at its place", tagged, "<think>so it is</think><answer>w0 or g or w1</answer>"],
     ["the prompt, copied", tagged, "p"],
     ["cut before the answer", tagged, "<think>so it is</think>"],
@@ -118,6 +119,7 @@ describe("fuzzRewards", () => {
     const found = await fuzz([any]);
     expect(unexpected(found)).toEqual({
       "a wrong answer after the right one": 3,
+      "two answers at its place": 3,
       "three answers at its place": 3,
       "eleven answers, the right one in the middle": 3,
     });

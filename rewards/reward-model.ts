@@ -4,12 +4,12 @@
  *   r = clamp(scale · (s - shift), low, high),   s what the server says
  *
  * Source: DeepSeek-R1 (arXiv 2501.12948, §2.3.4): helpfulness is judged on the final summary alone, harmlessness on the whole response.
- * A server that gives no finite number is a failure, never a score; a
- * response that says nothing has no summary. A model that is asked for YES or NO is a judge, and is tried as one: if it finds ":" as likely good
- * as not, every completion fails.
+ * A server that gives no finite number is a failure, never a score; a response that says nothing has no summary. No response can end its turn:
+ * tokens of chat templates are taken apart. A model that is asked for YES or NO is a judge; the response is escaped and fenced, and negative
+ * controls try it: if it finds ":" as likely good as not, every completion fails.
  */
 import { Controls } from "../src/judge/controls.ts";
-import { escapeJudged } from "../src/judge/escape.ts";
+import { escapeJudged, escapeTurns, fence } from "../src/judge/escape.ts";
 import { endpointParams, memoised, openEndpoint } from "../src/judge/params.ts";
 import { type ChatMessage, fillTemplate } from "../src/judge/protocol.ts";
 import { NoScore, REWARD_MODEL_APIS, scoreOf, summaryOf } from "../src/judge/reward-model.ts";
@@ -75,6 +75,7 @@ async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore>
   };
   const [said] = await Promise.all([ask(response), controls.trust(trial)]);
   await controls.mark("");
+  await controls.check();
   const scaled = given.scale * (said - given.shift);
   return Math.min(given.high ?? Number.POSITIVE_INFINITY, Math.max(given.low ?? Number.NEGATIVE_INFINITY, scaled));
 }
@@ -86,15 +87,22 @@ function noOpinion(error: unknown): number {
 }
 
 /** What is sent of one response: as a conversation, and as text for servers without a chat template. */
-function questionOf({ prompt, fields, answer }: RewardInput, response: string, given: Params) {
-  const question = typeof fields["question"] === "string" ? fields["question"] : prompt;
-  const asked = fillTemplate(given.ask, { question, reference: answer ?? "", response: escapeJudged(response) });
-  const messages: ChatMessage[] =
-    given.api === "yes-probability"
-      ? [{ role: "user", content: asked }]
-      : [
-          { role: "user", content: question },
-          { role: "assistant", content: response },
-        ];
-  return { messages, text: fillTemplate(given.text, { prompt, question, response }) };
+function questionOf({ prompt, fields, answer }: RewardInput, written: string, given: Params) {
+  const question = escapeTurns(typeof fields["question"] === "string" ? fields["question"] : prompt);
+  const response = escapeTurns(written);
+  const text = fillTemplate(given.text, { prompt, question, response });
+  if (given.api !== "yes-probability") {
+    const messages: ChatMessage[] = [
+      { role: "user", content: question },
+      { role: "assistant", content: response },
+    ];
+    return { messages, text };
+  }
+  const fenced = fence(escapeJudged(written));
+  const asked = fillTemplate(given.ask, { question, reference: answer ?? "", response: fenced.text });
+  const messages: ChatMessage[] = [
+    { role: "system", content: fenced.note },
+    { role: "user", content: asked },
+  ];
+  return { messages, text };
 }

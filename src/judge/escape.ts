@@ -51,6 +51,17 @@ export function escapeJudged(text: string, { maxChars = 8000 }: EscapeOptions = 
   return cut === 0 ? harmless : `[${cut} characters left out]\n${harmless}`;
 }
 
+/**
+ * The text without the power to end its turn: for models that score a conversation as it stands, where any other change would change the
+ * score. Tags such as <think> stay.
+ */
+export function escapeTurns(text: string): string {
+  return text.replaceAll(
+    /<(?=[|｜])|<(?=\/?(?:s|bos|eos|pad|start_of_turn|end_of_turn)>)|\[(?=\/?(?:INST|[A-Z]+_[A-Z_]+)\])/g,
+    "$& ",
+  );
+}
+
 /** What the judge is told of a fence. */
 export interface Fenced {
   /** The text between its marks. */

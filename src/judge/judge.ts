@@ -7,7 +7,7 @@
 import { Asker, type AskOptions, type AskStats } from "./ask.ts";
 import { cacheKey } from "./cache.ts";
 import { Controls } from "./controls.ts";
-import { escapeJudged, fence } from "./escape.ts";
+import { escapeJudged, escapeTurns, fence } from "./escape.ts";
 import { type ChatMessage, fillTemplate, type JudgedCase, type JudgeVerdict } from "./protocol.ts";
 import { PROTOCOLS, type ProtocolName } from "./protocols.ts";
 import { EMPTY_ANSWERS, hasSubstance } from "./substance.ts";
@@ -90,9 +90,11 @@ export class Judge {
     const { prompt, schema } = PROTOCOLS[protocol];
     const escaped = guard === "none" ? solution : escapeJudged(solution, { maxChars });
     const fenced = guard === "fence" ? fence(escaped) : null;
+    const given = (text: string) => (guard === "none" ? text : escapeTurns(text));
+    const values = { question: given(question), reference: given(reference), solution: fenced?.text ?? escaped };
     const messages: ChatMessage[] = [
       ...(fenced === null ? [] : [{ role: "system" as const, content: fenced.note }]),
-      { role: "user", content: fillTemplate(prompt, { question, reference, solution: fenced?.text ?? escaped }) },
+      { role: "user", content: fillTemplate(prompt, values) },
     ];
     if (!structured || schema === undefined) return this.#asker.bodyOf(messages);
     const format = { type: "json_schema", json_schema: { name: "verdict", strict: true, schema } };

@@ -13,7 +13,7 @@ import { createRandom, seedFrom } from "../random.ts";
 import { Asker, type AskOptions } from "./ask.ts";
 import { cacheKey } from "./cache.ts";
 import { Controls } from "./controls.ts";
-import { escapeJudged, fence } from "./escape.ts";
+import { escapeJudged, escapeTurns, fence } from "./escape.ts";
 import { type ChatMessage, fillTemplate } from "./protocol.ts";
 import { readLastMark } from "./read-verdict.ts";
 import { EMPTY_ANSWERS } from "./substance.ts";
@@ -67,7 +67,7 @@ export function preferenceRuns(
       swapped,
       messages: [
         { role: "system", content: `${a.note}\n${b.note}` },
-        { role: "user", content: fillTemplate(PROMPT, { question, a: a.text, b: b.text }) },
+        { role: "user", content: fillTemplate(PROMPT, { question: escapeTurns(question), a: a.text, b: b.text }) },
       ],
     };
   });

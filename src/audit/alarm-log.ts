@@ -11,6 +11,7 @@ import type { Alarm, AuditedCompletion } from "./audit.ts";
 
 const NAME = "audit.jsonl";
 
+/** Adds the alarms of a step; without any, writes nothing. */
 export async function logAlarms(runPath: string, stage: string, step: number, alarms: readonly Alarm[]): Promise<void> {
   if (alarms.length === 0) return;
   const lines = alarms.map(({ name, message, examples }) => {

@@ -6,6 +6,7 @@
  */
 import type { FinishReason, RewardOutcome } from "../types.ts";
 
+/** One trained completion, with all that detectors read. */
 export interface AuditedCompletion {
   readonly step: number;
   /** Indices of its group in the step and of itself in the group, as the rollout log has them. */
@@ -28,6 +29,7 @@ export interface AuditedCompletion {
   readonly shadows: Readonly<Record<string, RewardOutcome>>;
 }
 
+/** One step, with at least one completion where detectors are to say something. */
 export interface AuditedStep {
   readonly step: number;
   /** The trained ones, in the order of the rollout log. */
@@ -39,12 +41,14 @@ export interface AuditedStep {
   readonly primary: number | null;
 }
 
+/** What is meant, and beside it what is not. */
 export interface ExamplePair {
   readonly suspect: AuditedCompletion;
   /** null where there is none. */
   readonly control: AuditedCompletion | null;
 }
 
+/** Something that a person should look at. */
 export interface Alarm {
   readonly name: string;
   /** One sentence with the numbers. */
@@ -53,6 +57,7 @@ export interface Alarm {
   readonly examples: readonly ExamplePair[];
 }
 
+/** More would not be read. */
 export const MAX_PAIRS = 3;
 
 /** Suspects of different groups first, in their order; each with a control: a sibling if one qualifies, else any other completion that does. */
@@ -66,6 +71,7 @@ export function pairsOf(suspects: readonly AuditedCompletion[], controls: readon
   });
 }
 
+/** null for no values. */
 export function meanOf(values: readonly number[]): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -5,6 +5,7 @@ import { type AuditedCompletion, type AuditedStep, meanOf } from "./audit.ts";
 import type { AuditResult } from "./detectors.ts";
 import type { AuditState } from "./history.ts";
 
+/** A step as the training loop has it. */
 export interface StepToAudit {
   readonly step: number;
   /** What is trained, in the order of the rollout log. */

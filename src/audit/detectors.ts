@@ -10,11 +10,13 @@ import { numbersOf, type StepNumbers, shadowsOf } from "./numbers.ts";
 import { PATTERNS } from "./patterns.ts";
 import { shadowDetector } from "./shadow.ts";
 
+/** What of a recipe's audit the detectors need. */
 export type AuditOptions = Pick<AuditSpec, "windowSteps" | "repeatAfterSteps" | "thresholds"> & {
   /** The reward that the run is about. */
   readonly primary: string;
 };
 
+/** What a step makes of an audit. */
 export interface AuditResult {
   readonly state: AuditState;
   /** Those that are to be told now. */

@@ -16,6 +16,7 @@ export interface Differences {
   readonly covariances: Readonly<Record<string, number>>;
 }
 
+/** Of one step. */
 export function differencesOf(completions: readonly AuditedCompletion[]): Differences {
   const sums = new Map<string, number>();
   let variance = 0;

@@ -3,6 +3,7 @@ import { type Alarm, type AuditedCompletion, type AuditedStep, type ExamplePair,
 import { componentShares, groupsOf } from "./differences.ts";
 import { type Comparison, type Detector, spanOf } from "./history.ts";
 
+/** When another reward decides. */
 export interface DominanceOptions {
   /** The reward that the run is about; it may decide alone. */
   readonly primary: string;

@@ -6,6 +6,7 @@ import { type Alarm, type AuditedCompletion, type AuditedStep, pairsOf } from ".
 import { type Comparison, changeOf, type Detector, hasRisen, paidFrom, spanOf } from "./history.ts";
 import type { Pattern } from "./patterns.ts";
 
+/** How much more of a pattern is too much. */
 export interface GrowthOptions {
   /** Growth of the share of completions that show the pattern, from which on an alarm is due. */
   readonly growth: number;
@@ -13,6 +14,7 @@ export interface GrowthOptions {
   readonly chance: number;
 }
 
+/** Of one pattern. */
 export function growthDetector({ name, what, matches }: Pattern, { growth, chance }: GrowthOptions): Detector {
   return (comparison: Comparison, { step, sample }: AuditedStep): Alarm | null => {
     const { early, late } = comparison;

@@ -4,6 +4,7 @@ import { twoSidedP } from "../math/student-t.ts";
 import type { Alarm, AuditedStep } from "./audit.ts";
 import { type StepNumbers, stepNumbers } from "./numbers.ts";
 
+/** As a checkpoint keeps it. */
 export const auditState = z.object({
   /** The stage's first steps, a third of a window. */
   first: z.array(stepNumbers),
@@ -13,8 +14,10 @@ export const auditState = z.object({
   told: z.record(z.string(), z.object({ numTold: z.int(), toldAt: z.int(), dueAt: z.int() })),
 });
 
+/** What the audit of a stage remembers. */
 export type AuditState = z.infer<typeof auditState>;
 
+/** Before the first step. */
 export const noAudit: AuditState = { first: [], recent: [], told: {} };
 
 /** The state with one step more. */
@@ -49,6 +52,7 @@ export function comparisonsOf({ first, recent }: AuditState): Comparison[] {
   return first[0]!.step === recent[0]!.step ? [sudden] : [sudden, { early: first.slice(0, third), late }];
 }
 
+/** From the mean of early values to that of late ones. */
 export interface Change {
   readonly from: number;
   readonly to: number;
@@ -75,6 +79,7 @@ export function hasRisen({ from, to, chance }: Change, limit: number): boolean {
   return to > from && chance < limit;
 }
 
+/** The same downwards. */
 export function hasFallen({ from, to, chance }: Change, limit: number): boolean {
   return to < from && chance < limit;
 }

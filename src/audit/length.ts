@@ -2,6 +2,7 @@
 import { type Alarm, type AuditedCompletion, type AuditedStep, pairsOf } from "./audit.ts";
 import { type Comparison, changeOf, type Detector, hasRisen, spanOf } from "./history.ts";
 
+/** How far length may move by itself. */
 export interface LengthDriftOptions {
   /** Late over early mean length, or its inverse, that counts as a drift. */
   readonly lengthFactor: number;
@@ -12,6 +13,7 @@ export interface LengthDriftOptions {
 /** A reward that rises is a reason for another length, and needs less proof than an alarm. */
 const EXCUSE = 0.05;
 
+/** Length that moves while the reward does not rise. */
 export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions): Detector {
   return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
     const length = changeOf(
@@ -44,6 +46,7 @@ export function lengthDriftDetector({ lengthFactor, chance }: LengthDriftOptions
   };
 }
 
+/** How many completions may come to be cut off. */
 export interface LengthCliffOptions {
   /** Share of cut completions from which on an alarm is due, and the growth to it. */
   readonly cutShare: number;
@@ -51,6 +54,7 @@ export interface LengthCliffOptions {
   readonly chance: number;
 }
 
+/** Completions that come to be cut off at the limit. */
 export function lengthCliffDetector({ cutShare, growth, chance }: LengthCliffOptions): Detector {
   return ({ early, late }: Comparison, { completions }: AuditedStep): Alarm | null => {
     const change = changeOf(

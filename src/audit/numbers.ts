@@ -6,6 +6,7 @@ import { PATTERNS } from "./patterns.ts";
 
 const spread = z.object({ mean: z.number(), min: z.number(), max: z.number() });
 
+/** As a checkpoint keeps it. */
 export const stepNumbers = z.object({
   step: z.int(),
   /** Means over all that was sampled. */
@@ -24,7 +25,9 @@ export const stepNumbers = z.object({
   shadows: z.record(z.string(), z.object({ primary: spread, shadow: spread, agreement: z.number() })),
 });
 
+/** The numbers of one step. */
 export type StepNumbers = z.infer<typeof stepNumbers>;
+/** Of the scores of one step. */
 export type Spread = z.infer<typeof spread>;
 
 /** `step` has at least one completion. */

@@ -3,6 +3,7 @@ import { answerOf, answersGiven } from "./answers.ts";
 import type { AuditedCompletion } from "./audit.ts";
 import { mainScript } from "./script.ts";
 
+/** Something that a completion does or does not do. */
 export interface Pattern {
   readonly name: string;
   /** What such a completion does, in words that follow "completions". */
@@ -10,6 +11,7 @@ export interface Pattern {
   readonly matches: (completion: AuditedCompletion) => boolean;
 }
 
+/** In the order in which their alarms are told. */
 export const PATTERNS: readonly Pattern[] = [
   {
     name: "repeated-text",

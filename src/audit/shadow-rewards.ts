@@ -31,6 +31,7 @@ export async function openShadowRewards(spec: AuditSpec): Promise<ShadowRewards>
   );
 }
 
+/** The workers of all held-out rewards of a stage. */
 export class ShadowRewards implements AsyncDisposable {
   private readonly pool: RewardPool;
   private readonly stepSeconds: number;

@@ -11,6 +11,7 @@ import { type Alarm, type AuditedCompletion, type AuditedStep, pairsOf } from ".
 import { type Comparison, changeOf, type Detector, hasFallen, hasRisen, spanOf } from "./history.ts";
 import { type Spread, shadowScore } from "./numbers.ts";
 
+/** How far the primary reward may leave a held-out one behind. */
 export interface ShadowOptions {
   /** The reward that the run is about. */
   readonly primary: string;

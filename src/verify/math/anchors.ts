@@ -28,9 +28,14 @@ const ANY_PHRASE = new RegExp(`${ENGLISH}|${EAST_ASIAN}|${FOREIGN}`, "giu");
 /** Parts of foreign phrases that are spelled in ASCII. */
 const FOREIGN_STEMS = ["espuesta", "esposta", "isposta", "ntwo", "dpowied", "evap", "eponse"];
 
-function phrasesOf(text: string): RegExp {
+/** The pattern for this text, and where its first match may begin; null where it has none. */
+function phrasesOf(text: string): { readonly phrase: RegExp; readonly from: number } | null {
   const isForeign = !/^[\x00-\x7f]*$/.test(text) || FOREIGN_STEMS.some((stem) => text.includes(stem));
-  return isForeign ? ANY_PHRASE : PHRASE;
+  if (isForeign) return { phrase: ANY_PHRASE, from: 0 };
+  // To look for words is much faster than to try the pattern at every character.
+  const lower = text.toLowerCase();
+  const found = ["answer", "####", "a:"].map((part) => lower.indexOf(part)).filter((at) => at !== -1);
+  return found.length === 0 ? null : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "final ".length) };
 }
 
 /** Longer sentences announce no answer. */
@@ -42,8 +47,10 @@ const MAX_ANCHORS = 24;
 /** The announced answers in reading order. `findFormulas` gives the formulas of the text, and is asked only where a phrase stands. */
 export function findAnchors(text: string, findFormulas: () => readonly Environment[]): Anchor[] {
   const starts: Record<"final" | "hash" | "colon" | "verb", number[]> = { final: [], hash: [], colon: [], verb: [] };
-  const phrase = phrasesOf(text);
-  phrase.lastIndex = 0;
+  const phrases = phrasesOf(text);
+  if (phrases === null) return [];
+  const { phrase, from } = phrases;
+  phrase.lastIndex = from;
   for (let match = phrase.exec(text); match !== null; match = phrase.exec(text)) {
     const start = skip(text, match.index + match[0].length);
     // "The answer cannot be 5" announces nothing.

@@ -166,6 +166,10 @@ function commandAtom(cursor: Cursor, name: string): Expression {
       return series(cursor, name === "sum" ? "sum" : "product");
     case "int":
       return integral(cursor);
+    case "angle":
+    case "measuredangle":
+    case "triangle":
+      return figure(cursor, name);
     case "mathbb":
     case "lim":
     case "partial":
@@ -174,6 +178,19 @@ function commandAtom(cursor: Cursor, name: string): Expression {
     default:
       return CONSTANTS[name] && name !== "N" ? CONSTANTS[name] : symbol(`${name}${subscript(cursor)}`);
   }
+}
+
+/** \angle ABC is \angle CBA and no product, \triangle ABC has its corners in any order. A single letter is the angle's own. */
+function figure(cursor: Cursor, name: string): Expression {
+  let letters = "";
+  for (let token = peek(cursor); token?.type === "name" && /^[A-Z]$/.test(token.name); token = peek(cursor)) {
+    letters += token.name;
+    cursor.position++;
+  }
+  if (letters.length < 2) return symbol(letters === "" ? `${name}${subscript(cursor)}` : `${name} ${letters}`);
+  const reversed = [...letters].reverse().join("");
+  const canonical = name === "triangle" ? [...letters].sort().join("") : [letters, reversed].sort()[0];
+  return symbol(`${name} ${canonical}`);
 }
 
 const VECTOR_MARKS = /^(?:hat|widehat|vec|overrightarrow)$/;

@@ -25,6 +25,8 @@ import { toNumber } from "./rational.ts";
 export interface Point {
   readonly symbols: ReadonlyMap<string, Complex>;
   readonly budget: Budget;
+  /** Set once a root, a logarithm or another function of real values was not real. */
+  readonly domain?: { isLeft: boolean };
 }
 
 const MAX_TERMS = 5_000;
@@ -74,14 +76,19 @@ function valueAt(node: Expression, point: Point): Complex | null {
       return total;
     }
     case "power":
-      return powerOf(node, point);
+      return inDomain(powerOf(node, point), point);
     case "call":
-      return callAt(node, point);
+      return inDomain(callAt(node, point), point);
     case "series":
       return seriesAt(node, point);
     default:
       return null;
   }
+}
+
+function inDomain(value: Complex | null, { domain }: Point): Complex | null {
+  if (domain !== undefined && value !== null && !isReal(value)) domain.isLeft = true;
+  return value;
 }
 
 function scaled(node: Expression, factor: number, point: Point): Complex | null {

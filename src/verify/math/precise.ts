@@ -249,6 +249,8 @@ function callAt(name: string, a: Complex, b: Complex | undefined, state: State):
     case "cot":
     case "sec":
     case "csc": {
+      // Of a multiple of pi nothing is left: what was lost is counted from the angle, of small angles from themselves.
+      state.largest = Math.max(state.largest, Math.min(0, sizeOf(a.re)));
       const turned = sineCosine(a, state);
       if (turned === null) return null;
       const [sine, cosine] = turned;

@@ -10,9 +10,11 @@ import {
   difference,
   type Expression,
   freeSymbols,
+  negative,
   number,
   type Of,
   product,
+  quotient,
   type Relation,
   sum,
   symbol,
@@ -115,16 +117,31 @@ function isSolvedAlike(x: Expression, y: Expression, context: Context): boolean 
     const [first, second] = [linearIn(x, name, context), linearIn(y, name, context)];
     if (first === null || second === null) continue;
     const [left, right] = [product([first.constant, second.slope]), product([second.constant, first.slope])];
-    if (equalScalars(left, right, context).equal) return true;
+    if (!equalScalars(left, right, context).equal) continue;
+    // x y = y is no x = 1: for y = 0 it always holds.
+    if (!hasCommonZero(first, second, context) && !hasCommonZero(second, first, context)) return true;
   }
   return false;
 }
 
-function linearIn(
-  node: Expression,
-  name: string,
-  context: Context,
-): { slope: Expression; constant: Expression } | null {
+/** A value of another symbol at which slope and constant of the first are 0, and those of the second are not. */
+function hasCommonZero(first: Linear, second: Linear, context: Context): boolean {
+  const isZeroAt = ({ slope, constant }: Linear, name: string, value: Expression) =>
+    [slope, constant].every((part) => equalScalars(substituted(part, name, value), number(0), context).equal);
+  for (const name of freeSymbols(first.slope)) {
+    const line = linearIn(first.slope, name, context);
+    const zeros = [number(0), ...(line === null ? [] : [quotient(negative(line.constant), line.slope)])];
+    if (zeros.some((zero) => isZeroAt(first, name, zero) && !isZeroAt(second, name, zero))) return true;
+  }
+  return false;
+}
+
+interface Linear {
+  readonly slope: Expression;
+  readonly constant: Expression;
+}
+
+function linearIn(node: Expression, name: string, context: Context): Linear | null {
   const over = fractionIn(node, name, context.budget);
   if (over !== null && over.denominator.length > 1) {
     // 1/a + 1/b = 1/c is linear in c above the line.

@@ -1,36 +1,32 @@
 /**
  * Are two expressions the same function? Their values at random points, in double precision with error bounds.
  *
- * A difference beyond the bounds is certain. Agreement at REQUIRED points is taken for equality: two different analytic functions
+ * A difference beyond the bounds is certain. Agreement at the points of a plan (points.ts) is taken for equality: two different analytic functions
  * agree on a set of measure zero, and what is left is two functions that differ by less than the precision, 1e-8 of their size,
  * at every point drawn: no more than 1e-8 per point for functions that vary on the scale of the points, 1e-40 for all.
  *
  * One of the points, and every constant, is compared to 600 bits besides (precise.ts), where the functions allow.
  *
- * Symbols are real, as in Math-Verify. Where just one side is real at a real point, the point is outside the domain of one reading
- * and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
+ * Symbols are real, as in Math-Verify. Where just one side is real at a real point, or a part of either is not, the point is outside
+ * the domain of one reading and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
  * compared at complex points.
  */
 import type { Random } from "../../random.ts";
 import type { Budget } from "./budget.ts";
 import { type Complex, complex, isReal, magnitude } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
-import { childrenOf, type Expression, freeSymbols, some } from "./expression.ts";
+import { type Expression, freeSymbols, some } from "./expression.ts";
+import { drawPoint, drawReal, planOf, REQUIRED } from "./points.ts";
 import { agreesPrecisely } from "./precise.ts";
 
-/** Points that have to agree, and points that are tried for them. */
-const REQUIRED = 5;
-const MAX_ATTEMPTS = 24;
 const COMPLEX_POINTS = 2;
 /** An agreement counts only where the error bound is below this share of the values. */
 const PRECISION = 1e-8;
 
 /** null where too few points have values. Throws LimitReached when the budget ends. */
 export function isSameFunction(a: Expression, b: Expression, random: Random, budget: Budget): boolean | null {
-  const names = [...new Set([...freeSymbols(a), ...freeSymbols(b)])].sort();
-  const whole = new Set([...wholeSymbols(a), ...wholeSymbols(b)]);
-  const stepped = new Set([...steppedSymbols(a), ...steppedSymbols(b)]);
-  for (const name of stepped) if (WHOLE_LETTERS.test(name)) whole.add(name);
+  const plan = planOf(a, b, random);
+  const { names, whole } = plan;
   const isComplex = [a, b].some((side) => some(side, (node) => node.kind === "constant" && node.name === "i"));
   if (names.length === 0) {
     const at = compareAt(a, b, new Map(), budget);
@@ -42,14 +38,9 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
   let real = 0;
   let beyond = 0;
   let differBeyond = false;
-  const required = stepped.size > 0 ? 2 * REQUIRED : REQUIRED;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS && real < required; attempt++) {
-    const point = drawPoint(names, whole, attempt, random);
-    // Functions with steps may differ on the steps alone: every other point stands on whole numbers, halves, thirds or quarters.
-    const share = attempt % 2 === 1 ? 1 + ((attempt >> 1) % 4) : 0;
-    if (share > 0)
-      for (const name of stepped) point.set(name, complex((random.below(24) - 11) / (whole.has(name) ? 1 : share)));
-    const at = compareAt(a, b, point, budget);
+  for (let attempt = 0; attempt < plan.numAttempts && real < plan.numRequired; attempt++) {
+    const point = drawPoint(plan, attempt, random);
+    const at = compareAt(a, b, point, budget, !isComplex);
     if (at === null) continue;
     if (isComplex || at.kind === "real") {
       if (at.agree === false) return false;
@@ -80,7 +71,7 @@ function valuesOf(point: ReadonlyMap<string, Complex>): ReadonlyMap<string, numb
 }
 
 interface Comparison {
-  /** mixed: one side real, the other not. */
+  /** complex: through values that are not real. mixed: one side real, the other not. */
   readonly kind: "real" | "complex" | "mixed";
   /** null where the error bound is too wide for an agreement to count. */
   readonly agree: boolean | null;
@@ -92,12 +83,15 @@ function compareAt(
   b: Expression,
   symbols: ReadonlyMap<string, Complex>,
   budget: Budget,
+  isRealOnly = false,
 ): Comparison | null {
-  const left = evaluate(a, { symbols, budget });
+  const domain = { isLeft: false };
+  const left = evaluate(a, { symbols, budget, domain });
   if (left === null) return null;
-  const right = evaluate(b, { symbols, budget });
+  const right = evaluate(b, { symbols, budget, domain });
   if (right === null) return null;
-  const kind = isReal(left) !== isReal(right) ? "mixed" : isReal(left) ? "real" : "complex";
+  const isBeyond = isRealOnly && domain.isLeft;
+  const kind = isReal(left) !== isReal(right) ? "mixed" : isReal(left) && !isBeyond ? "real" : "complex";
   const distance = Math.hypot(left.re - right.re, left.im - right.im);
   const bound = 4 * (left.error + right.error);
   if (distance > bound) return { kind, agree: false };
@@ -105,61 +99,6 @@ function compareAt(
   // Zero against zero: the size that counts is that of the terms that cancelled, which the bound knows as bound / 2^-51.
   if (bound <= PRECISION * size || (size <= bound && bound <= 1e-11)) return { kind, agree: true };
   return { kind, agree: null };
-}
-
-/** Small values first, of both signs; later attempts reach further, for functions that are defined far from zero only. */
-function drawPoint(
-  names: readonly string[],
-  whole: ReadonlySet<string>,
-  attempt: number,
-  random: Random,
-): Map<string, Complex> {
-  return new Map(
-    names.map((name, index) => {
-      const value = whole.has(name) ? 1 + random.below(attempt < 12 ? 7 : 12) : drawReal(attempt, index, random);
-      return [name, complex(value)];
-    }),
-  );
-}
-
-/** All positive, then all negative, then signs that differ from symbol to symbol, so that no sign is missed. */
-function drawReal(attempt: number, index: number, random: Random): number {
-  const reach = attempt % 5 === 4 ? 12 : attempt % 5 === 3 ? 1 : 3;
-  const value = 0.1 + random.next() * reach;
-  const isNegative =
-    attempt === 0 ? false : attempt === 1 || (attempt < 4 ? (index + attempt) % 2 === 0 : random.below(2) === 0);
-  return isNegative ? -value : value;
-}
-
-const WHOLE_FUNCTIONS: ReadonlySet<string> = new Set(
-  "factorial doublefactorial binom combinations permutations gcd lcm mod".split(" "),
-);
-
-/** Symbols that stand for whole numbers: in factorials, in bounds of sums, in exponents of negative numbers and of i. */
-function wholeSymbols(node: Expression, found: Set<string> = new Set()): Set<string> {
-  if (node.kind === "call" && WHOLE_FUNCTIONS.has(node.name)) for (const arg of node.args) freeSymbols(arg, found);
-  if (node.kind === "series" && node.name !== "integral") {
-    freeSymbols(node.from, found);
-    freeSymbols(node.to, found);
-  }
-  if (node.kind === "power" && isNegativeOrImaginary(node.base)) freeSymbols(node.exponent, found);
-  for (const part of childrenOf(node)) wholeSymbols(part, found);
-  return found;
-}
-
-/** Letters that stand for whole numbers inside of floors and ceilings. */
-const WHOLE_LETTERS = /^[ijklmn](?:_|$)/;
-
-/** Symbols inside of floors and ceilings. */
-function steppedSymbols(node: Expression, found: Set<string> = new Set()): Set<string> {
-  if (node.kind === "call" && (node.name === "floor" || node.name === "ceil")) {
-    for (const arg of node.args) freeSymbols(arg, found);
-  } else for (const part of childrenOf(node)) steppedSymbols(part, found);
-  return found;
-}
-
-function isNegativeOrImaginary(base: Expression): boolean {
-  return (base.kind === "number" && base.value.numerator < 0n) || (base.kind === "constant" && base.name === "i");
 }
 
 const ENTIRE_FUNCTIONS: ReadonlySet<string> = new Set(

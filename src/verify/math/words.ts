@@ -45,6 +45,7 @@ const LABEL = /(?::| is|\u662f|\u4e3a)$|^(?:approximately|approx\.?|about|around
 
 /** The tokens without the remarks after a formula, the label before it, and the marks at either end. */
 export function prepareTokens(tokens: readonly Token[]): Token[] {
+  if (isPiecewise(tokens)) return [...tokens];
   let depth = 0;
   let end = tokens.length;
   for (let i = 0; i < end; i++) {
@@ -63,6 +64,16 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
   if (first?.type === "text" && LABEL.test(first.text.trim()) && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
   return asDefinition(tokens.slice(start, end));
+}
+
+/** "x if x > 0 and -x if x < 0", "1 if n is even, 0 otherwise": conditions that are part of the answer. */
+function isPiecewise(tokens: readonly Token[]): boolean {
+  if (tokens.some((token) => token.type === "operator" && token.text.startsWith("begin:"))) return false;
+  const conditions = tokens
+    .filter(({ type }, index) => index > 0 && type === "text")
+    .map((token) => (token.type === "text" ? token.text : ""));
+  const numConditions = conditions.filter((text) => /^\s*(?:if|for|when)\b/i.test(text)).length;
+  return numConditions > 1 || (numConditions > 0 && conditions.some((text) => /\b(?:otherwise|else)\b/i.test(text)));
 }
 
 /** f: x -> 2x as f(x) = 2x. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { packageRoot } from "../../src/paths.ts";
+import { openSandbox } from "../../src/sandbox/sandbox.ts";
 import { canConfine, processesOf } from "./machine.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grouper-faults-"));
@@ -81,6 +82,30 @@ describe.skipIf(!canConfine)("a command that is killed", () => {
     });
   }
 });
+
+describe.skipIf(!canConfine)("an interpreter that is killed under a program", () => {
+  it("is replaced, the program runs again, and the other lane goes on", { timeout: 60_000 }, async () => {
+    await using sandbox = openSandbox({ parallel: 2 });
+    const seconds = `2.${process.pid}`;
+    const asleep = {
+      language: "python",
+      source: `import os\nos.execv("/usr/bin/sleep", ["sleep", "${seconds}"])`,
+    } as const;
+    const slow = sandbox.run({ ...asleep, input: "" });
+    await waitFor(() => processesOf(`sleep\0${seconds}`).length > 0);
+    const neighbour = sandbox.run({ language: "python", source: "import time\ntime.sleep(0.5)\nprint(1)", input: "" });
+    // The program's parent watches it; that one's parent is the interpreter.
+    const [first] = processesOf(`sleep\0${seconds}`);
+    process.kill(Number(parentOf(parentOf(first!))), "SIGKILL");
+    await waitFor(() => processesOf(`sleep\0${seconds}`).some((pid) => pid !== first));
+    expect(await neighbour).toMatchObject({ ended: "left", exit: 0, stdout: "1\n" });
+    expect(await slow).toMatchObject({ ended: "left", exit: 0 });
+  });
+});
+
+function parentOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")[1]!;
+}
 
 async function waitFor(condition: () => boolean): Promise<void> {
   for (let tries = 0; tries < 1000 && !condition(); tries++) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -36,6 +36,7 @@ export async function runSandbox(
     return await testSandbox(isolation, args.json, { write, isTty }, print);
   }
   if (args.output === undefined) throw new UsageError("Expected --output with the file for the results.");
+  using _ = sayHowToGoOn(write);
   const summary = await runBatch(await rowsOf(args.files), {
     output: args.output,
     isolation,
@@ -47,6 +48,17 @@ export async function runSandbox(
   });
   print(args.json ? `${JSON.stringify(summary)}\n` : describeBatch(summary, args.output));
   return summary.numByStatus.infrastructure === 0 ? 0 : 1;
+}
+
+/** Every result is kept at once, so a stop needs no more than a word, and the end of this process ends all programs. */
+function sayHowToGoOn(write: (text: string) => void): Disposable {
+  const stopWith = (code: number) => () => {
+    write("\nStopped. What was run is kept; the same command goes on.\n");
+    process.exit(code);
+  };
+  const [onInterrupt, onTerminate] = [stopWith(130), stopWith(143)];
+  process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate);
+  return { [Symbol.dispose]: () => void process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate) };
 }
 
 async function testSandbox(

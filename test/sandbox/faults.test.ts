@@ -70,11 +70,16 @@ describe.skipIf(!canConfine)("a command that is killed", () => {
       const [file, output] = [join(folder, `${signal}.jsonl`), join(folder, `${signal}.out.jsonl`)];
       writeFileSync(file, [quick, quick, quick, sleeper].map((row) => `${JSON.stringify(row)}\n`).join(""));
       const args = [grouper, "sandbox", file, "--output", output, "--parallel", "1", "--timeout-seconds", "3"];
-      const child = spawn(process.execPath, args, { stdio: "ignore" });
-      const ended = new Promise((done) => child.on("exit", done));
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      child.stderr.on("data", (text) => {
+        said += String(text);
+      });
+      const ended = new Promise((done) => child.on("close", done));
       await waitFor(() => processesOf(`sleep\0${marker}`).length > 0);
       child.kill(signal);
-      await ended;
+      expect(await ended).toBe(signal === "SIGINT" ? 130 : null);
+      expect(said).toBe(signal === "SIGINT" ? "\nStopped. What was run is kept; the same command goes on.\n" : "");
       await waitFor(() => processesOf(`sleep\0${marker}`).length === 0);
       expect(existsSync(output)).toBe(false);
       const again = spawnSync(process.execPath, args, { encoding: "utf8" });

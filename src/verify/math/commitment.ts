@@ -9,13 +9,24 @@
  * Other values may stand there where they are the same value, or where the sentence says what they are of: "18 eggs in 7 days",
  * "18, since 9 * 2 = 18", "18 when n = 3".
  */
-import { isSame, withoutChain } from "./chain.ts";
 import { findEnvironments, joinEnvironments } from "./environments.ts";
-import { freeSymbols } from "./expression.ts";
 import { quote } from "./find-options.ts";
-import { parseMath } from "./parse.ts";
 import { isProse } from "./prose.ts";
 import type { Answer } from "./read.ts";
+import {
+  ALTERNATIVE,
+  BINDING,
+  DENIAL,
+  DENIED,
+  DOUBT,
+  JOINING,
+  NEGATION,
+  OR,
+  REMARK,
+  TAKEN_BACK,
+  WRONG_INSIDE,
+} from "./retreat-words.ts";
+import { isOther, isSameAs, valuesOf } from "./stated-values.ts";
 
 /** What an answer is held against. */
 export interface Commitment {
@@ -33,32 +44,6 @@ export function hesitation(commitment: Commitment): string | null {
   return beforeIt(commitment) ?? insideIt(commitment) ?? behindIt(commitment);
 }
 
-const DENIAL =
-  /(?:\b(?:not|never|neither|nor|cannot|unlike|except)\b|n['\u2019]t\b|\\neq?(?![a-z])|\u2260|!=|\b(?:other|rather|different) (?:than|from)|\binstead of)\s*(?:(?:be|being|is|equals?|to|the|answer|simply|just|value|exactly)\s+|\\text\s?\{[a-z ]{0,20}\}?)*[\s$*_("'{:\\[(]*$/i;
-const NEGATION = /\b(?:not|never|cannot)\b|n['\u2019]t\b/i;
-const DOUBT =
-  /\?\s*$|\b(?:maybe|perhaps|possibly|probably|presumably|might|may be|could be|not sure|unsure|i (?:guess|suppose|don['\u2019]t know|do not know)|a guess|guessing|no idea|supposedly|allegedly|or so|(?:more|less|fewer|greater|larger|smaller) than|at (?:least|most))\b/i;
-const OR = /\b(?:or|either|alternatively|otherwise|maybe|perhaps|possibly|rather|instead|but|else)\b/i;
-const WRONG = String.raw`(?:wrong|incorrect|false|mistaken|a mistake|an error|impossible|invalid|not (?:the )?(?:right|correct|true|final|real|answer|it)\b)`;
-const IS = String.raw`(?:'s|is|was|are|seems|looks|must be|would be|isn['\u2019]t|cannot be|can['\u2019]t be)`;
-const WRONG_INSIDE = /(?:\b(?:is|are|was)\s|[([]\s*)(?:wrong|incorrect|not correct|false)\b|[\u2717\u2718\u274c]/i;
-const DENIED = new RegExp(
-  String.raw`^\W*(?:(?:and|but|though)\s+)?(?:(?:that|which|this|it|the (?:above|answer|result)|[-\d.,$]{1,20})\s*)?\b${IS}\s+(?:\w+\s+){0,2}?${WRONG}`,
-  "i",
-);
-const TAKEN_BACK =
-  /^\W*(?:wait\b|no[,.!;:\s\u2014-]+(?:wait|it|that|this|the|actually|sorry|i|[-\d$\\])|no\W*$|nope\b|oops\b|hmm+\b|hold on|scratch that|just kidding|on second thought|correction\b|sorry\b|never ?mind|actually,? (?:no|wait|that|it|this|the answer|[-\d$\\])|i (?:was|am) (?:wrong|mistaken|not sure|unsure)|i (?:have )?made an? |let me (?:re|correct|fix|try)|(?:please )?(?:ignore|disregard|forget)\b)/i;
-const ALTERNATIVE =
-  /^[\s,.;(]*(?:(?:or|maybe|perhaps|possibly)\b(?!\s(?:so|less)\b)|(?:otherwise|else|if (?:not|wrong))\b(?=.*[\d\\$]))/i;
-/** Words that join values and say nothing of them. */
-const JOINING =
-  /\b(?:or|and|to|maybe|perhaps|possibly|probably|also|either|else|no|not|then|even|wait|it|is|its|could|be|may|might|but|so|the|answer|alternatively|otherwise|equivalently|actually|finally|final|option|than|rather|instead|sorry|i|mean|a|an|again)\b/gi;
-/** What ties a number to something else than the answer: "in 7 days", "step 2", "n = 3". */
-const BINDING =
-  /(?:\b(?:not|of|in|on|at|for|from|by|per|with|within|after|before|over|under|during|every|each|times|than|until|through|among|day|step|part|question|problem|year|page|chapter|grade|room|item|number|case|method|figure|table|section|exercise|example|option|line|level)\s+(?:(?:the|all|these|those|its|his|her|their|a|an|about)\s+)?[#$(]*\s*|[A-Za-z)\]}]\s*(?:[=<>\u2264\u2265]|\\[lg]eq?)\s*[$(]*|\d\s*[-+*/^\u00d7\u00b7\u00f7]\s*[$(]*)$/i;
-/** What begins a side remark. */
-const REMARK = /\b(?:since|because|as|when|where|if|so|which|given|assuming|provided|using|for)\b/i;
-
 function beforeIt({ text, answer }: Commitment): string | null {
   const { start, place } = answer.candidate;
   const before = text.slice(Math.max(0, start - 200), start);
@@ -67,7 +52,6 @@ function beforeIt({ text, answer }: Commitment): string | null {
   if (denial !== null) return denied(`${denial[0].trim()} ${answer.candidate.text}`);
   const at = sentence.search(/\banswer/i);
   const announcement = at === -1 ? "" : sentence.slice(at);
-  if (place === "phrase" && NEGATION.test(announcement)) return denied(announcement);
   const doubt = DOUBT.exec(announcement);
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
   if (place !== "box") return null;
@@ -102,15 +86,9 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   if (isOther(unit, answer)) return besides(unit);
   if (asked === "letter") return anotherLetter(said);
   if (asked === "words") return anotherWord(said, found);
-  const aside =
-    place === "box"
-      ? said
-          .slice(to)
-          .replace(ASIDE, "")
-          .replaceAll(/^\s*\}|\{\s*$/g, "")
-      : "";
-  if (isOther(aside, answer)) return besides(aside.trim());
-  for (const value of valuesOf(said).slice(0, MAX_VALUES)) {
+  const aside = said.slice(to).replace(ASIDE, "");
+  if (place === "box" && isOther(aside.replaceAll(/^\s*\}|\{\s*$/g, ""), answer)) return besides(aside.trim());
+  for (const value of valuesOf(said)) {
     if (value.end > from && value.start < to) continue;
     const gap = said.slice(value.start < from ? 0 : to, value.start);
     const isBound =
@@ -206,12 +184,17 @@ function behindIt({ text, answer, end, asked }: Commitment): string | null {
   for (const piece of line.split(/\n+|(?<=[.!?])\s+/).slice(0, 12)) {
     if (DENIED.test(piece)) return denied(piece);
     if (TAKEN_BACK.test(piece)) return `the answer is taken back: ${quote(piece)}`;
-    const isRestated = asked === "value" && valuesOf(piece).some((value) => isSameAs(value.text, answer));
-    if (ALTERNATIVE.test(piece) && !isRestated) return besides(piece);
+    if (ALTERNATIVE.test(piece) && (asked !== "value" || hasOnlyOthers(piece, answer))) return besides(piece);
     const alone = asked === "value" ? loneValue(piece, answer) : loneWord(piece);
     if (alone !== null) return besides(alone);
   }
   return null;
+}
+
+/** True where a sentence states values, none of which is the answer's. */
+function hasOnlyOthers(piece: string, answer: Answer): boolean {
+  const values = valuesOf(piece);
+  return (values.length > 0 || piece.includes("\\")) && !values.some((value) => isSameAs(value.text, answer));
 }
 
 /** The value that follows the answer with nothing but a comma, an "or" or an equals sign between, where it is another. */
@@ -246,50 +229,4 @@ function loneValue(piece: string, answer: Answer): string | null {
 function loneWord(piece: string): string | null {
   const [, word] = /^\W*((?:(?:or|maybe|perhaps|possibly)\s+\W*)?\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
   return word === undefined || /^(?:done|thanks|end|qed|i|a|note|explanation|solution|q)$/i.test(word) ? null : word;
-}
-
-/** So many values of a sentence are looked at: honest ones hold a handful. */
-const MAX_VALUES = 48;
-
-interface Value {
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
-}
-
-const NUMBER =
-  /(?<![\p{L}\p{N}_^\\]|\d[.,])(?:(?<=^|[\s($=])[-\u2212])?(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,40})(?:\.\d{1,40})?(?:\s?\/\s?\d{1,40})?(?:\s?\\?%)?(?![\p{L}_]*\{)/gu;
-
-/** From eleven on: "one of them" and "two more" are seldom answers. */
-const NUMBER_WORD =
-  /\b(?:eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]{3,5})?)\b/gi;
-
-/** Formulas, and the numbers outside them, in reading order; ordinals and the digits in words are none. */
-function valuesOf(text: string): Value[] {
-  const formulas = findEnvironments(text).map(({ content, start, end }): Value => ({ text: content, start, end }));
-  const numbers = [...text.matchAll(NUMBER), ...text.matchAll(NUMBER_WORD)]
-    .map((match): Value => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
-    .filter(
-      ({ start, end }) =>
-        !/^(?:st|nd|rd|th)\b|^[a-zA-Z](?![a-zA-Z])|^\s?\\[a-zA-Z]/.test(text.slice(end)) &&
-        !formulas.some((each) => each.start <= start && start < each.end),
-    );
-  return [...formulas, ...numbers].sort((a, b) => a.start - b.start);
-}
-
-/** True for a value that is not the answer's; false for words, and for names and conditions: "for all x", "with n = 3". */
-function isOther(text: string, answer: Answer): boolean {
-  const read = parseMath(text);
-  if (read === null || /^(?:text|symbol)$/.test(read.expression.kind)) return false;
-  const hasSymbols = freeSymbols(read.expression).size > 0;
-  const isCondition = read.expression.kind === "relation" || freeSymbols(answer.parsed.expression).size === 0;
-  return hasSymbols && isCondition ? false : !isSameAs(text, answer);
-}
-
-/** True for a text of the same value, rounded or not. */
-function isSameAs(text: string, { parsed }: Answer): boolean {
-  const read = parseMath(text);
-  const value = read === null ? null : withoutChain(read);
-  const own = withoutChain(parsed) ?? parsed;
-  return value !== null && isSame(own.expression, "approx", value.expression, parsed);
 }

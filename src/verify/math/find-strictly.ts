@@ -38,7 +38,13 @@ export function findStrictly(
   const isTagged = blocks.length > 0;
   const read = readOptions(golds, options);
   const wantsWords = golds.some(isInWords);
-  tell(() => (isTagged ? `looked in ${blocks.length} answer blocks` : "looked in the text after the thinking"));
+  tell(() =>
+    isTagged
+      ? blocks.length === 1
+        ? "looked in the answer block"
+        : `looked in ${blocks.length} answer blocks`
+      : "looked in the text after the thinking",
+  );
 
   const found: Found[] = [];
   for (const text of isTagged ? [...unclosed, ...blocks] : [spoken]) {

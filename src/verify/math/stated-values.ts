@@ -1,0 +1,53 @@
+/** The values that a sentence states, and whether one of them is another than the answer. */
+import { isSame, withoutChain } from "./chain.ts";
+import { findEnvironments } from "./environments.ts";
+import { freeSymbols } from "./expression.ts";
+import { parseMath } from "./parse.ts";
+import type { Answer } from "./read.ts";
+
+/** So many values of a sentence are looked at: honest ones hold a handful. */
+const MAX_VALUES = 48;
+
+/** A value, and where it starts and ends. */
+export interface Value {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const NUMBER =
+  /(?<![\p{L}\p{N}_^\\]|\d[.,])(?:(?<=^|[\s($=])[-\u2212])?(?:\d{1,3}(?:,\d{3}){1,10}(?!\d)|\d{1,40})(?:\.\d{1,40})?(?:\s?\/\s?\d{1,40})?(?:\s?\\?%)?(?![\p{L}_]*\{)/gu;
+
+/** From eleven on: "one of them" and "two more" are seldom answers. */
+const NUMBER_WORD =
+  /\b(?:eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]{3,5})?)\b/gi;
+
+/** Formulas, and the numbers outside them, in reading order; ordinals and the digits in words are none. */
+export function valuesOf(text: string): Value[] {
+  const formulas = findEnvironments(text).map(({ content, start, end }): Value => ({ text: content, start, end }));
+  const numbers = [...text.matchAll(NUMBER), ...text.matchAll(NUMBER_WORD)]
+    .map((match): Value => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
+    .filter(
+      ({ start, end }) =>
+        !/^(?:st|nd|rd|th)\b|^[a-zA-Z](?![a-zA-Z])|^\s?\\[a-zA-Z]/.test(text.slice(end)) &&
+        !formulas.some((each) => each.start <= start && start < each.end),
+    );
+  return [...formulas, ...numbers].sort((a, b) => a.start - b.start).slice(0, MAX_VALUES);
+}
+
+/** True for a value that is not the answer's; false for words, and for names and conditions: "for all x", "with n = 3". */
+export function isOther(text: string, answer: Answer): boolean {
+  const read = parseMath(text);
+  if (read === null || /^(?:text|symbol)$/.test(read.expression.kind)) return false;
+  const hasSymbols = freeSymbols(read.expression).size > 0;
+  const isCondition = read.expression.kind === "relation" || freeSymbols(answer.parsed.expression).size === 0;
+  return hasSymbols && isCondition ? false : !isSameAs(text, answer);
+}
+
+/** True for a text of the same value, rounded or not. */
+export function isSameAs(text: string, { parsed }: Answer): boolean {
+  const read = parseMath(text);
+  const value = read === null ? null : withoutChain(read);
+  const own = withoutChain(parsed) ?? parsed;
+  return value !== null && isSame(own.expression, "approx", value.expression, parsed);
+}

@@ -10,6 +10,7 @@
  *   Open-Reasoner-Zero            requireStop true
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { searchedText } from "../src/verify/extract.ts";
 import { FORMAT_STYLES, hasFormat } from "../src/verify/format.ts";
 import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
 
@@ -27,13 +28,11 @@ export default defineReward({
     requireFormat: z.enum(FORMAT_STYLES).optional().describe("A response without this format has no answer."),
     requireStop: z.boolean().default(false).describe("A response that was cut at the token limit has no answer."),
   }),
-  score({ response, completion, finishReason, answer, fields }, params) {
-    // The prefill is the template's: it belongs to the format of a response, never to a whole answer.
-    const text = params.from === "whole" ? completion : response;
-    const verdict = judgeAnswer(text, { answer, fields }, params);
+  score(input, params) {
+    const verdict = judgeAnswer(searchedText(input, params.from), input, params);
     if (verdict === null) return null;
-    const isComplete = !params.requireStop || finishReason === "stop";
-    const hasAnswer = isComplete && (params.requireFormat === undefined || hasFormat(response, params.requireFormat));
-    return params[hasAnswer ? verdict : "unparseable"];
+    const isComplete = !params.requireStop || input.finishReason === "stop";
+    const isFormed = params.requireFormat === undefined || hasFormat(input.response, params.requireFormat);
+    return params[isComplete && isFormed ? verdict : "unparseable"];
   },
 });

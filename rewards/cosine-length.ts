@@ -8,6 +8,7 @@
  * cosine would rise again), lengths are tokens, and a gold answer that cannot be read abstains.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { searchedText } from "../src/verify/extract.ts";
 import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
 
 export default defineReward({
@@ -22,8 +23,7 @@ export default defineReward({
     wrongAtLimit: z.number().default(-0.5),
   }),
   score(input, params) {
-    const text = params.from === "whole" ? input.completion : input.response;
-    const verdict = judgeAnswer(text, input, params);
+    const verdict = judgeAnswer(searchedText(input, params.from), input, params);
     if (verdict === null) return null;
     const [atZero, atLimit] =
       verdict === "right" ? [params.rightAtZero, params.rightAtLimit] : [params.wrongAtZero, params.wrongAtLimit];

@@ -8,7 +8,7 @@
  * (src/verify/countdown.ts), where the source evaluates what passes a filter of characters that lets `**` through.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
-import { ANSWER_PLACES, extractAnswer } from "../src/verify/extract.ts";
+import { ANSWER_PLACES, extractAnswer, searchedText } from "../src/verify/extract.ts";
 import { judgeAnswer } from "../src/verify/judge.ts";
 
 export default defineReward({
@@ -20,9 +20,9 @@ export default defineReward({
     wrong: z.number().default(0.1).describe("An answer that misses the target, breaks the rules, or is no expression."),
     missing: z.number().default(0).describe("No answer at its place."),
   }),
-  score({ response, completion, answer, fields }, { from, right, wrong, missing }) {
-    const text = from === "whole" ? completion : response;
-    const verdict = judgeAnswer(text, { answer, fields }, { method: "countdown", from });
+  score(input, { from, right, wrong, missing }) {
+    const text = searchedText(input, from);
+    const verdict = judgeAnswer(text, input, { method: "countdown", from });
     if (verdict === null) return null;
     if (verdict === "right") return right;
     return text.trim() === "" || extractAnswer(text, from) === null ? missing : wrong;

@@ -11,6 +11,7 @@
  */
 import * as math from "mathjs/number";
 import { defineReward, z } from "../src/reward/reward.ts";
+import { searchedText } from "../src/verify/extract.ts";
 import { FORMAT_STYLES, hasFormat } from "../src/verify/format.ts";
 import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
 
@@ -35,9 +36,7 @@ export default defineReward({
   }),
   score(input, { expression: { uses, evaluate }, format, method, from }) {
     const { response, completion, numTokens, maxTokens, finishReason, fields } = input;
-    const verdict = uses.has("right")
-      ? judgeAnswer(from === "whole" ? completion : response, input, { method, from })
-      : "wrong";
+    const verdict = uses.has("right") ? judgeAnswer(searchedText(input, from), input, { method, from }) : "wrong";
     if (verdict === null) return null;
     return evaluate({
       right: Number(verdict === "right"),

@@ -14,7 +14,7 @@ import { judgeOf, judgeParams } from "../src/judge/params.ts";
 import { summaryOf } from "../src/judge/reward-model.ts";
 import { hasSubstance } from "../src/judge/substance.ts";
 import { defineReward, type RewardInput, type RewardScore, z } from "../src/reward/reward.ts";
-import { extractAnswer } from "../src/verify/extract.ts";
+import { extractAnswer, searchedText } from "../src/verify/extract.ts";
 import { answerParams, judgeAnswer, type Verdict } from "../src/verify/judge.ts";
 
 const params = z.strictObject({
@@ -51,9 +51,9 @@ function judgesOf(given: Params) {
 }
 
 async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore> {
-  const { response, completion, answer, fields, finishReason, prompt } = input;
+  const { response, answer, fields, finishReason, prompt } = input;
   const reference = given.referenceField === undefined ? answer : textOf(fields[given.referenceField]);
-  const text = given.from === "whole" ? completion : response;
+  const text = searchedText(input, given.from);
   const rule: Verdict | null = given.rule === "none" ? null : judgeAnswer(text, { answer, fields }, given);
   if (reference === null || reference.trim() === "")
     return rule === null ? null : score(rule === "right", given, { rule });

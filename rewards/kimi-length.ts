@@ -8,6 +8,7 @@
  * within the prompt's own group, and a gold answer that cannot be read abstains.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { searchedText } from "../src/verify/extract.ts";
 import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
 
 export default defineReward({
@@ -19,8 +20,7 @@ export default defineReward({
     const shortest = Math.min(...lengths);
     const range = Math.max(...lengths) - shortest;
     return inputs.map((input, index) => {
-      const text = params.from === "whole" ? input.completion : input.response;
-      const verdict = judgeAnswer(text, input, params);
+      const verdict = judgeAnswer(searchedText(input, params.from), input, params);
       if (verdict === null) return null;
       if (range === 0) return 0;
       const lambda = 0.5 - (lengths[index]! - shortest) / range;

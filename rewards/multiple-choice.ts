@@ -8,6 +8,7 @@
  */
 import { defineReward, z } from "../src/reward/reward.ts";
 import { CHOICE_PLACES, choiceText, readChoice } from "../src/verify/choice.ts";
+import { searchedText } from "../src/verify/extract.ts";
 
 export default defineReward({
   description: "1 for the right letter, 0 for another or none (other values by parameters).",
@@ -21,13 +22,14 @@ export default defineReward({
     wrong: z.number().default(0),
     unparseable: z.number().default(0),
   }),
-  score({ response, completion, answer, fields, finishReason }, params) {
+  score(input, params) {
+    const { answer, fields, finishReason } = input;
     const column = fields[params.choicesField];
     const isList = Array.isArray(column) && column.length > 1 && column.every((text) => typeof text === "string");
     const choices = isList ? (column as string[]) : params.numChoices;
     const gold = answer === null ? null : readChoice(answer, choices);
     if (gold === null) return null;
-    const text = choiceText(params.from === "whole" ? completion : response, params.from);
+    const text = choiceText(searchedText(input, params.from), params.from);
     const isComplete = !params.requireStop || finishReason === "stop";
     const chosen = text === null || !isComplete ? null : readChoice(text, choices);
     return chosen === null ? params.unparseable : chosen === gold ? params.right : params.wrong;

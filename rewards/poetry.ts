@@ -10,6 +10,7 @@
  * lines that are not blank; scripts without capitals are not held to them. A text of fewer than n words has nothing to repeat: 0.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { distinctShare } from "../src/verify/ngrams.ts";
 
 export default defineReward({
   description: "Non-repetition, verse and quatrains, each 0 to 1, by their weights.",
@@ -41,7 +42,7 @@ export default defineReward({
       finishReason === "length" && (stanzas.at(-1) ?? 0) < params.stanzaLines ? stanzas.slice(0, -1) : stanzas;
     const isQuatrains = whole.length > 0 && whole.every((length) => length === params.stanzaLines);
     const parts = {
-      repetition: distinctShare(completion.toLowerCase().match(/\S+/g) ?? [], params.ngramSize),
+      repetition: distinctShare(completion.toLowerCase().match(/\S+/g) ?? [], params.ngramSize) ?? 0,
       verse: Number(isVerse),
       quatrain: Number(isQuatrains),
     };
@@ -73,13 +74,4 @@ function stanzaLengths(text: string): number[] {
     .split(/\n[^\S\n]*(?:\n[^\S\n]*)+/)
     .map((stanza) => linesOf(stanza).length)
     .filter((length) => length > 0);
-}
-
-function distinctShare(words: readonly string[], size: number): number {
-  const numNgrams = words.length - size + 1;
-  if (numNgrams < 1) return 0;
-  return (
-    new Set(Array.from({ length: numNgrams }, (_, start) => words.slice(start, start + size).join(" "))).size /
-    numNgrams
-  );
 }

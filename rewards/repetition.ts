@@ -7,6 +7,7 @@
  * white space. Text that is written without spaces is counted in characters with `unit: character`.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { distinctShare } from "../src/verify/ngrams.ts";
 
 export default defineReward({
   description: "0 without repeated n-grams, falling towards maxPenalty.",
@@ -19,10 +20,8 @@ export default defineReward({
   score({ completion }, { ngramSize, maxPenalty, unit }) {
     const text = completion.toLowerCase();
     const words = unit === "word" ? (text.match(/\S+/g) ?? []) : [...text.replaceAll(/\s+/g, "")];
-    const numNgrams = words.length - ngramSize + 1;
-    if (numNgrams < 1) return 0;
-    const distinct = new Set<string>();
-    for (let start = 0; start < numNgrams; start++) distinct.add(words.slice(start, start + ngramSize).join(" "));
-    return distinct.size === numNgrams ? 0 : maxPenalty * (1 - distinct.size / numNgrams);
+    const share = distinctShare(words, ngramSize) ?? 1;
+    // Never -0, which would read as a penalty in a table.
+    return share === 1 ? 0 : maxPenalty * (1 - share);
   },
 });

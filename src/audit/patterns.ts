@@ -1,4 +1,6 @@
 /** Signs in single completions. */
+
+import { distinctShare } from "../verify/ngrams.ts";
 import { answerOf, answersGiven } from "./answers.ts";
 import type { AuditedCompletion } from "./audit.ts";
 import { mainScript } from "./script.ts";
@@ -56,11 +58,7 @@ function endsOf(text: string): string {
 /** Share of n-grams of words that occurred before; 0 for fewer than twenty words. */
 export function repeatedShare(text: string, n: number): number {
   const words = text.toLowerCase().match(/\S+/g) ?? [];
-  const numNgrams = words.length - n + 1;
-  if (words.length < 20 || numNgrams < 1) return 0;
-  const distinct = new Set<string>();
-  for (let start = 0; start < numNgrams; start++) distinct.add(words.slice(start, start + n).join(" "));
-  return 1 - distinct.size / numNgrams;
+  return words.length < 20 ? 0 : 1 - (distinctShare(words, n) ?? 1);
 }
 
 function numWords(text: string): number {

@@ -8,6 +8,14 @@
 export const ANSWER_PLACES = ["auto", "answer-tag", "boxed", "hash", "last-number", "whole"] as const;
 export type AnswerPlace = (typeof ANSWER_PLACES)[number];
 
+/** Where a reward looks for the answer: a prefill is the template's, and belongs to a response but to no `whole` answer. */
+export function searchedText(
+  { response, completion }: { readonly response: string; readonly completion: string },
+  place: string,
+): string {
+  return place === "whole" ? completion : response;
+}
+
 /** The text of the answer, or null where the response has none at that place. */
 export function extractAnswer(text: string, place: AnswerPlace): string | null {
   switch (place) {

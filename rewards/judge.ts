@@ -46,8 +46,8 @@ export default defineReward({
 });
 
 function judgesOf(given: Params) {
-  const second = given.second === undefined ? undefined : judgeOf("second judge", given.second);
-  return { judge: judgeOf("judge", given), second };
+  const judge = judgeOf("judge", given);
+  return { judge, second: given.second === undefined ? undefined : judgeOf("second judge", given.second) };
 }
 
 async function scoreOne(input: RewardInput, given: Params): Promise<RewardScore> {

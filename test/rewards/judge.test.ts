@@ -157,20 +157,17 @@ describe("judge", () => {
         ? "Verdict: EQUIVALENT"
         : { status: 401, message: `no: ${authorization}` },
     );
-    const secondAt = (variable: string) => ({
-      url: server.url,
-      model: "s",
-      cache: false,
-      controlEvery: 0,
-      apiKeyEnv: variable,
-    });
+    const second = {
+      ...{ url: server.url, model: "s", cache: false, controlEvery: 0 },
+      apiKeyEnv: "GROUPER_TEST_SECOND_KEY",
+    };
     const open = (variable: string) =>
       openRewardPool({
         rewards: [
           {
             name: "judge",
             weight: 1,
-            params: { ...BASE, url: server.url, apiKeyEnv: variable, second: secondAt(variable) },
+            params: { ...BASE, url: server.url, apiKeyEnv: variable, second },
           },
         ],
         threads: 1,
@@ -178,6 +175,7 @@ describe("judge", () => {
     const completions = [{ text: boxed("five"), numTokens: 1, finishReason: "stop" as const }];
     const group = { prompt: "Q", prefill: "", answer: "5", fields: {}, maxTokens: 10, completions };
     process.env["GROUPER_TEST_JUDGE_KEY"] = "canary-0123456789";
+    process.env["GROUPER_TEST_SECOND_KEY"] = "canary-0123456789";
     try {
       await using pool = await open("GROUPER_TEST_JUDGE_KEY");
       expect((await pool.score([group]))[0]![0]!.outcomes["judge"]).toMatchObject({ status: "scored", score: 1 });
@@ -190,6 +188,7 @@ describe("judge", () => {
       expect(JSON.stringify(outcome)).not.toContain("canary");
     } finally {
       delete process.env["GROUPER_TEST_JUDGE_KEY"];
+      delete process.env["GROUPER_TEST_SECOND_KEY"];
     }
     await expect(open("GROUPER_TEST_JUDGE_KEY")).rejects.toThrow(
       /Reward "judge" cannot work on this machine: Expected the environment variable GROUPER_TEST_JUDGE_KEY to hold a key/,

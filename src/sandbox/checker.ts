@@ -4,7 +4,8 @@
  *   checker.py input.txt correct_output.txt solution_output.txt
  *
  * which says 1 when the solution's output is right, and 0 when it is not; Open-R1's Codeforces rows have such programs. It runs in the sandbox,
- * in a process of its own: the program that it judges has ended, and never sees it.
+ * in a process of its own: the program that it judges has ended, and never sees it. A checker is trusted with its verdict: one that evaluates what
+ * it reads can be talked into any.
  */
 import { type Sandbox, SandboxError } from "./sandbox.ts";
 

@@ -34,9 +34,10 @@ MACHINES = {
         "kill": 62,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
-        # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages, sched_setaffinity
+        # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages, sched_setaffinity,
+        # sync and syncfs, which make all of the machine wait for its disks
         "denied": [101, 165, 166, 155, 272, 308, 250, 248, 249, 321, 298, 323, 310, 311, 246, 175, 313, 176, 303, 304, 163, 167, 168, 169, 179, 312, 172, 173]
-        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256, 203],
+        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256, 203, 162, 306],
     },
     "aarch64": {
         "audit": 0xC00000B7,
@@ -49,7 +50,7 @@ MACHINES = {
         "setsockopt": 208,
         "kill": 129,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
-        + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122],
+        + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122, 81, 267],
     },
 }
 MACHINE = MACHINES.get(platform.machine())

@@ -41,9 +41,12 @@ def run_python(source, function, on_ready, on_syntax_error):
         text = text[1:] if text.startswith("\ufeff") else text
         code = compile(text, "program.py", "exec", dont_inherit=True)
     except BaseException:
-        on_syntax_error()
-        traceback.print_exc(limit=0)
-        os._exit(1)
+        # Also where there is no memory left to say why.
+        try:
+            on_syntax_error()
+            traceback.print_exc(limit=0)
+        finally:
+            os._exit(1)
     linecache.cache["program.py"] = (len(text), None, text.splitlines(True), "program.py")
     on_ready()
     module = types.ModuleType("__main__" if function is None else "program")

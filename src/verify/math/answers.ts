@@ -234,7 +234,9 @@ function byName(a: Expression, b: Expression): number {
 
 /** Two entries may be an interval, where the brackets say whether the ends belong to it. */
 function hasSameBrackets(a: Of<"tuple">, b: Of<"tuple">): boolean {
-  return a.items.length !== 2 || a.open === "<" || b.open === "<" || (a.open === b.open && a.close === b.close);
+  const [open, other] = [a, b].map((tuple) => (tuple.open === "<" ? "(" : tuple.open));
+  const [close, end] = [a, b].map((tuple) => (tuple.close === ">" ? ")" : tuple.close));
+  return a.items.length !== 2 || (open === other && close === end);
 }
 
 function equalInOrder(gold: readonly Expression[], pred: readonly Expression[], context: Context): Verdict {

@@ -31,6 +31,9 @@ const MAX_WORDS = 60;
 /** The tokens before the statement of a domain, and the domain; null where there is none or nothing stands before it. */
 export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[]; readonly domain: Domain } | null {
   const from = Math.max(0, tokens.length - MAX_TAIL);
+  const says = (token: Token) =>
+    token.type !== "number" && /^in$|integer|number/.test("text" in token ? token.text : "");
+  if (!tokens.some(says)) return null;
   const words = tokens.slice(from).map(wordOf);
   const match = PATTERN.exec(words.join(" "));
   if (match === null) return null;

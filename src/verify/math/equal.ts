@@ -97,8 +97,12 @@ function unifyConstants(gold: Expression, pred: Expression): readonly [Expressio
   return [read(gold, pred), read(pred, gold)];
 }
 
-/** As in Math-Verify case does not count; but where one side has both A and a they are two symbols. */
+/**
+ * As in Math-Verify case does not count; but where one side has both A and a they are two symbols, and against a side without
+ * symbols a letter may be a unit, which has a case.
+ */
 function unifyCase(gold: Expression, pred: Expression): readonly [Expression, Expression] {
+  if (freeSymbols(gold).size === 0 || freeSymbols(pred).size === 0) return [gold, pred];
   const isAmbiguous = [gold, pred].some((side) => {
     const names = freeSymbols(side);
     return new Set([...names].map((name) => name.toLowerCase())).size < names.size;

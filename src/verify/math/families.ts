@@ -5,7 +5,7 @@
 import { isReal } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
 import { difference, type Expression, freeSymbols, keyOf, number, type Of, product, some, sum } from "./expression.ts";
-import { type Context, same, type Verdict } from "./options.ts";
+import { type Context, different, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
 import { divide, gcd, isInteger, type Rational, rational } from "./rational.ts";
 import { equalScalars } from "./scalar.ts";
@@ -24,6 +24,9 @@ export function equalFamilies(
 ): Verdict {
   const [a, b] = [familyOf(gold) ?? residuesOf(gold, pred), familyOf(pred) ?? residuesOf(pred, gold)];
   const [first, second] = [a?.value ?? gold, b?.value ?? pred];
+  // Many values are not one: 2n for all n is no 2, nor two newtons.
+  const isOne = (a !== null && freeSymbols(second).size === 0) || (b !== null && freeSymbols(first).size === 0);
+  if (isOne) return different("one value for every whole number, not one");
   const verdict = equal(first, second);
   if (verdict.equal || (a === null && b === null && !isUndeclared(first, second))) return verdict;
   const [parameters, others] = [parametersOf(first, a, second, b), parametersOf(second, b, first, a)];

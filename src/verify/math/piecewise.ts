@@ -2,6 +2,7 @@
  * Are two piecewise functions the same? Where all conditions are sets of reals, by the values on every overlap of two conditions,
  * so that x >= 0 and x > 0 may both own the zero of |x|. Else branch by branch: equal values under equal conditions.
  */
+import { spend } from "./budget.ts";
 import { type Branch, type Expression, freeSymbols, type Of } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { complement, intersection, isSameSet, type RealSet, union } from "./real-set.ts";
@@ -56,6 +57,7 @@ function equalOnOverlaps(
   if (!isSameSet(whole(a), whole(b), isSame)) return different("the cases cover different numbers");
   for (const [i, first] of gold.branches.entries()) {
     for (const [j, second] of pred.branches.entries()) {
+      spend(context.budget, 40);
       for (const { low, high } of intersection(a.sets[i]!, b.sets[j]!, isSame)) {
         // At a single point the values count, on an interval the functions.
         const point = low === high ? low.exact : null;

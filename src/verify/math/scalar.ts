@@ -83,14 +83,17 @@ function splitUnit(node: Expression, other: Expression): { value: Expression; un
 function unitOfFactors(factors: readonly Expression[]): string | null {
   if (factors.length === 0) return null;
   const letters = factors.map((factor) => (factor.kind === "symbol" ? factor.name : "/")).join("");
-  if (isUnitWord(letters)) return letters;
+  if (letters.length > 1 && isUnitWord(letters)) return letters;
   const units = factors.map((factor) => unitPower(factor, 1n));
   return units.includes(null) ? null : units.join(" ");
 }
 
+/** Units of one letter, in their own case: n, k and v are variables, N, K and V may be newtons, kelvins and volts. */
+const UNIT_LETTER = /^[msghlLNJWVK]$/;
+
 /** s^2 as "s^2", and what divides by it as "s^-2"; null for anything but a unit to a whole power. */
 function unitPower(node: Expression, exponent: bigint): string | null {
-  if (node.kind === "symbol") return isUnitWord(node.name) ? `${node.name}^${exponent}` : null;
+  if (node.kind === "symbol") return UNIT_LETTER.test(node.name) ? `${node.name}^${exponent}` : null;
   if (node.kind !== "power" || node.exponent.kind !== "number" || !isInteger(node.exponent.value)) return null;
   const whole = exponent * node.exponent.value.numerator;
   return whole * whole < 100n ? unitPower(node.base, whole) : null;

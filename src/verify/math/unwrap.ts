@@ -100,10 +100,15 @@ function isEquation(relation: Of<"relation">): boolean {
 export function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "constant")
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
-  if (node.kind === "product")
-    return node.factors.every((factor) => isLetter(factor) || isUnder(factor)) || isEvent(node);
+  if (node.kind === "product") return isNameOfLetters(node) || isEvent(node);
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
   return node.kind === "call" && (!node.known || isLength(node));
+}
+
+/** AB and a/b, while xy = 1 is an equation of unknowns. */
+function isNameOfLetters({ factors }: Of<"product">): boolean {
+  const isName = factors.every((factor) => isLetter(factor) || isUnder(factor));
+  return isName && !factors.every((factor) => factor.kind === "symbol" && /^[xyz]$/.test(factor.name));
 }
 
 function isLetter(node: Expression): boolean {

@@ -372,11 +372,11 @@ function readRepetend(
   at: number,
   fraction: string,
 ): { prefix: string; repetend: string; length: number } | null {
-  const rest = text.slice(at, at + 80);
+  const rest = text.slice(at, at + 160);
   const dotted = /^\\dot\s?\{?(\d)\}?(\d{0,28})\\dot\s?\{?(\d)\}?/.exec(rest);
   if (dotted !== null) return { prefix: fraction, repetend: dotted.slice(1).join(""), length: dotted[0].length };
   const marked =
-    /^\s?\\(?:overline|bar|dot|overbar)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))/.exec(rest) ?? /^\((\d{1,30})\)/.exec(rest);
+    /^\s?\\(?:overline|bar|dot|overbar)\s?(?:\{\s?(\d{1,120})\s?\}|(\d))/.exec(rest) ?? /^\((\d{1,120})\)/.exec(rest);
   if (marked !== null) return { prefix: fraction, repetend: marked[1] ?? marked[2]!, length: marked[0].length };
   const dots = /^(?:\.{3,6}|\\(?:ldots|dots|cdots)(?![a-zA-Z]))/.exec(rest);
   if (dots === null) return null;

@@ -38,8 +38,8 @@ const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d
 /** True where words of a sentence stand before the last digit, command or operator of the text. */
 export function isProse(text: string): boolean {
   const bare = text.replaceAll(
-    /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}/g,
-    (mark) => "\\".repeat(mark.length),
+    /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}|\b0x[\da-fA-F]{1,200}\b/g,
+    (mark) => (mark.startsWith("0") ? "0" : "\\").repeat(mark.length),
   );
   if (/[^\x00-\x7f]/.test(bare) && EAST_ASIAN_WORDS.test(bare)) return true;
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {

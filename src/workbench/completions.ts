@@ -81,7 +81,8 @@ function savedRow(row: Readonly<Record<string, unknown>>, where: string): SavedR
     prompt = row["question"] ?? row["problem"] ?? "",
     prefill = "",
     answer = null,
-    numTokens,
+    // Rollout logs have the tokens themselves.
+    numTokens = Array.isArray(row["tokenIds"]) ? row["tokenIds"].length : undefined,
     finishReason = "stop",
     group,
     ...fields

@@ -104,6 +104,8 @@ describe("golds and junk", () => {
     });
     expect(report).toMatchObject({ numCompletions: 0, numExcluded: 0, meanTotal: null });
     expect(report.golds).toMatchObject({ numGolds: 2, top: 1, numLow: 0, holds: true });
+    const bare = reward("bare", "({ completion, answer }) => Number(answer.endsWith('#### ' + completion))");
+    expect(await goldsOf([bare], "{answer}", [questions])).toMatchObject({ numLow: 0, holds: true });
     const echo = reward("echo", "({ completion, prompt }) => Number(completion === prompt)");
     expect(paid(await goldsOf([echo], undefined, [questions]))).toContain("the prompt, copied");
   });

@@ -86,7 +86,9 @@ describe("testRewards", () => {
     const log = join(folder, "log.jsonl.gz");
     writeFileSync(
       log,
-      gzipSync('\uFEFF{"completion": "2\u2028", "answer": "2"}\n{"completion": "3", "answer": "2"}\n'),
+      gzipSync(
+        '\uFEFF{"completion": "2\u2028", "answer": "2", "tokenIds": [5]}\n{"completion": "3", "answer": "2", "tokenIds": [6]}\n',
+      ),
     );
     const report = await testRewards({
       specs: [{ name: "accuracy", weight: 1, params: { method: "numeric", from: "whole" } }],
@@ -94,6 +96,7 @@ describe("testRewards", () => {
       threads: 1,
     });
     expect(report.rewards[0]).toMatchObject({ numScored: 2, mean: 0.5 });
+    expect(report.numEstimatedLengths).toBe(0);
   });
 
   it("refuses a folder", async () => {

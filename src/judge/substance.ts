@@ -44,17 +44,21 @@ const UNSPACED =
 
 /**
  * False where there is nothing to judge: no letter, digit or symbol of meaning (∞, ∅), or the words of an opening alone. Such a text is
- * wrong unasked, unless it is the reference itself.
+ * wrong unasked, unless it ends with the reference: "The answer is respuesta" says much where that is the word asked for.
  */
 export function hasSubstance(text: string, reference?: string): boolean {
   const seen = visible(text);
-  if (reference !== undefined && bare(seen) === bare(visible(reference)) && seen.trim() !== "") return true;
+  if (reference !== undefined && seen.trim() !== "" && endsWith(bare(seen), bare(visible(reference)))) return true;
   if (!/[\p{L}\p{N}]|(?![\p{ASCII}])\p{S}/u.test(seen)) return false;
   const words = bare(seen)
     .replaceAll(/\bi (?=(?:will|ll|need|have|should|shall)\b)/g, "")
     .split(" ");
   if (UNSPACED.test(words.join(""))) return false;
   return !words.every((word) => OPENERS.has(word) || FILLERS.has(word)) || !words.some((word) => OPENERS.has(word));
+}
+
+function endsWith(words: string, last: string): boolean {
+  return words === last || words.endsWith(` ${last}`);
 }
 
 /** Letters, digits and symbols, lower case, between single spaces; the text itself where it has none. */

@@ -82,7 +82,7 @@ interface Judges {
   readonly second?: Judge | undefined;
 }
 
-/** Throws RecipeError for rows that are no completions; BudgetSpent and JudgeAlarm end the audit. */
+/** Throws RecipeError for rows that are no completions and for a judge that never answers; BudgetSpent and JudgeAlarm end the audit. */
 export async function auditJudge(options: AuditOptions): Promise<JudgeAudit> {
   const judge = openJudge("judge", options.judge);
   const second = options.second === undefined ? undefined : openJudge("second judge", options.second);
@@ -109,6 +109,9 @@ async function settle(judges: readonly Judge[]): Promise<string | undefined> {
   }
 }
 
+/** A server that has not answered so many questions, and none before, is not there. */
+const MAX_UNANSWERED = 16;
+
 /** In the order of the files. A question's deadline counts from asking: no more rows are begun than questions may be in flight. */
 async function decideAll(options: AuditOptions, judges: Judges): Promise<Row[]> {
   const { files, limit = Number.POSITIVE_INFINITY } = options;
@@ -116,15 +119,20 @@ async function decideAll(options: AuditOptions, judges: Judges): Promise<Row[]> 
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   let numRows = 0;
+  let numAnswered = 0;
+  const unanswered: string[] = [];
+  const isGone = (most: number) => numAnswered === 0 && unanswered.length >= most;
   for (const file of files) {
     for await (const read of readRows(file)) {
-      if (numRows >= limit || failures.length > 0) break;
+      if (numRows >= limit || failures.length > 0 || isGone(MAX_UNANSWERED)) break;
       if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
       const index = numRows++;
       const task = decideRow(read.where, read.row, options, judges)
         .then(
           (row) => {
             rows[index] = row;
+            if (row.failure !== null) unanswered.push(row.failure);
+            else if (row.decision?.judge != null) numAnswered++;
           },
           (error: unknown) => void failures.push(error),
         )
@@ -135,6 +143,11 @@ async function decideAll(options: AuditOptions, judges: Judges): Promise<Row[]> 
   }
   await Promise.all(running);
   if (failures.length > 0) throw failures[0];
+  if (isGone(1)) {
+    throw new RecipeError(
+      `Expected answers of the judge, got none to ${unanswered.length} questions: ${unanswered[0]}`,
+    );
+  }
   if (rows.length === 0) throw new RecipeError(`Expected completions in ${files.join(", ")}, got no rows.`);
   return rows;
 }

@@ -58,7 +58,10 @@ describe("hasSubstance", () => {
     expect(hasSubstance(text)).toBe(true);
   });
 
-  it("the reference itself is an answer, whatever it is", () => {
+  it("the reference is an answer, whatever it is", () => {
+    expect(hasSubstance("The answer is: respuesta.", "Respuesta")).toBe(true);
+    expect(hasSubstance("The answer is respuesta", "risposta")).toBe(false);
+    expect(hasSubstance("The answer is", "")).toBe(false);
     expect(hasSubstance("Solution", "solution.")).toBe(true);
     expect(hasSubstance(":", ":")).toBe(true);
     expect(hasSubstance("", "")).toBe(false);

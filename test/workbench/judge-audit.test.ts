@@ -146,6 +146,19 @@ describe("auditJudge", () => {
     expect(audit.table.numRows).toBe(119);
   });
 
+  it("a judge that never answers ends it, before every row has waited for it", async () => {
+    await using server = await scriptedServer(() => ({ status: 400, message: "no such model" }));
+    const { judge, ...rest } = options(server.url, false);
+    await expect(auditJudge({ ...rest, judge: { ...judge, concurrency: 4 } })).rejects.toThrow(
+      /^Expected answers of the judge, got none to (16|17|18|19) questions: judge \(m at .*400: no such model/,
+    );
+    expect(server.requests.length).toBeLessThan(100);
+    await expect(auditJudge({ ...options(server.url, false), limit: 3 })).rejects.toThrow("got none to 3 questions");
+    // Nobody was asked, so nobody failed to answer.
+    const unasked = await auditJudge({ ...options(server.url, false, true), limit: 1 });
+    expect(unasked).toMatchObject({ keptByRule: 1, notAsked: 1, numFailed: 0 });
+  });
+
   it("the last replies are vouched for by a control; why one could not be made is said", async () => {
     await using server = await scriptedServer(script);
     const budget = (maxRequests: number) => ({ ledger: join(folder, `ledger-${maxRequests}`), maxRequests });

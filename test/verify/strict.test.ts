@@ -246,6 +246,9 @@ const HONEST: Readonly<Record<string, string>> = {
   "thanks behind": "The answer is $R$. I hope this helps!",
   "end of the turn": "\\boxed{R}<|im_end|>",
   "end of the text": "The answer is $R$.</s>",
+  "between the marks of a text": "<s> The answer is $R$.</s>",
+  "in a fence of its own": "The answer is\n```latex\n\\boxed{R}\n```",
+  "in a fence within a line": "The answer is ```$R$```.",
   "reasoning tags": "<reasoning>\nHm.\n</reasoning>\n<answer>\n$R$\n</answer>",
   "after a program": "```python\nprint(1 + 1)\n```\n```output\n2\n```\nThe answer is $\\boxed{R}$.",
   phrase: "The answer is $R$.",
@@ -383,6 +386,31 @@ describe("chains and work", () => {
   ];
   it.each(rows)("gold %s, answer %s: %s", (gold, answer, equal) => {
     expect(accepts(gold, `\\boxed{${answer}}`)).toBe(equal);
+  });
+});
+
+describe("choices and words", () => {
+  const rows: readonly (readonly [gold: string, response: string, equal: boolean])[] = [
+    ["A", "The answer is (A). Options (B) and (C) are wrong because they fail.", true],
+    ["A", "The answer is A because B and C are wrong.", true],
+    ["B", "Answer: B. Paris", true],
+    ["B", "The correct option is **B**.", true],
+    ["B", "The best choice is (B) 5 apples.", true],
+    ["D", "The answer is (D) both (A) and (B).", true],
+    ["B", "The answer is B, not C.", true],
+    ["B", "The answer is B/C.", false],
+    ["B", "\\boxed{B}, \\boxed{C}", false],
+    ["B", "The correct option is B. The correct option is C.", false],
+    ["A, C", "The answer is A and C.", true],
+    ["A, C", "The answer is A, B, C.", false],
+    ["yes", "The answer is yes.", true],
+    ["yes", "Answer: yes/no", false],
+    ["not enough information", "The answer is not enough information.", true],
+    ["Tuesday", "The answer is not Tuesday.", false],
+    ["x<2 \\text{ or } x>3", "The answer is $x<2$ or $x>3$.", true],
+  ];
+  it.each(rows)("gold %s, response %s: %s", (gold, response, equal) => {
+    expect(accepts(gold, response)).toBe(equal);
   });
 });
 

@@ -21,7 +21,7 @@ const FOREIGN =
 const EAST_ASIAN =
   "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J](?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
-const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|(?<=^|\n)\s{0,4}A:|####`;
+const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|\b(?:correct|right|best) (?:option|choice)\b[^\n]{0,30}?(?:\bis\b|:)|(?<=^|\n)\s{0,4}A:|####`;
 const PHRASE = new RegExp(ENGLISH, "gi");
 /** Slower, and hence only for texts that may need it. */
 const ANY_PHRASE = new RegExp(`${ENGLISH}|${EAST_ASIAN}|${FOREIGN}`, "giu");
@@ -34,8 +34,10 @@ function phrasesOf(text: string): { readonly phrase: RegExp; readonly from: numb
   if (isForeign) return { phrase: ANY_PHRASE, from: 0 };
   // To look for words is much faster than to try the pattern at every character.
   const lower = text.toLowerCase();
-  const found = ["answer", "####", "a:"].map((part) => lower.indexOf(part)).filter((at) => at !== -1);
-  return found.length === 0 ? null : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "final ".length) };
+  const found = ["answer", "####", "a:", "option", "choice"]
+    .map((part) => lower.indexOf(part))
+    .filter((at) => at !== -1);
+  return found.length === 0 ? null : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "correct ".length) };
 }
 
 /** Longer sentences announce no answer. */

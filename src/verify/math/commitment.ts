@@ -77,7 +77,8 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   const { start, end, place, text: found } = answer.candidate;
   const said = place === "box" ? found : text.slice(start, end);
   const [from, to] = spanOf(found, said);
-  const denial = WRONG_INSIDE.exec(said) ?? (place === "box" ? null : NEGATION.exec(said.slice(0, from)));
+  const denial =
+    WRONG_INSIDE.exec(said.split(REMARK)[0]!) ?? (place === "box" ? null : NEGATION.exec(said.slice(0, from)));
   if (denial !== null) return denied(denial[0]);
   const doubt = DOUBT.exec(asked === "value" ? said.split(REMARK)[0]! : said.slice(0, from));
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
@@ -148,14 +149,14 @@ function isWorking(said: string, end: number): boolean {
 
 /** Another option beside the first that is named: "(B) or (C)", "A B C". A remark may speak of the others. */
 function anotherLetter(said: string): string | null {
-  const [named] = said.split(/\b(?:since|because|as|when|where|if|so|which|not)\b/i);
+  const [named] = said.split(/\b(?:since|because|as|when|where|if|so|which|not|both|all|none|neither)\b/i);
   const letters = [...named!.matchAll(/(?<![A-Za-z\\])(\(?)([A-J])(\)?)(?![A-Za-z'\u2019])/g)];
   for (const [index, letter] of letters.entries()) {
     const previous = letters[index - 1];
     if (previous === undefined || previous[2] === letter[2]) continue;
     const gap = named!.slice(previous.index + previous[0].length, letter.index);
     const isJoined = gap.replaceAll(JOINING, "").replaceAll(/\\[a-zA-Z]+|[^\p{L}\p{N}]/gu, "") === "";
-    if (isJoined || (letter[3] === ")" && !/\b(?:of|both|all)\b/i.test(gap))) {
+    if (isJoined || letter[3] === ")") {
       return `another option stands beside the answer: ${letter[2]}`;
     }
   }
@@ -185,7 +186,7 @@ function behindIt({ text, answer, end, asked }: Commitment): string | null {
     if (DENIED.test(piece)) return denied(piece);
     if (TAKEN_BACK.test(piece)) return `the answer is taken back: ${quote(piece)}`;
     if (ALTERNATIVE.test(piece) && (asked !== "value" || hasOnlyOthers(piece, answer))) return besides(piece);
-    const alone = asked === "value" ? loneValue(piece, answer) : loneWord(piece);
+    const alone = asked === "value" ? loneValue(piece, answer) : loneWord(piece, asked);
     if (alone !== null) return besides(alone);
   }
   return null;
@@ -225,8 +226,9 @@ function loneValue(piece: string, answer: Answer): string | null {
   return isBare ? (values.find(({ text }) => isOther(text, answer))?.text ?? null) : null;
 }
 
-/** A line or sentence of one name or letter: "Wednesday.", "C". */
-function loneWord(piece: string): string | null {
-  const [, word] = /^\W*((?:(?:or|maybe|perhaps|possibly)\s+\W*)?\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
+/** A line or sentence of one letter, or of one name where words are asked for: "C", "Wednesday." */
+function loneWord(piece: string, asked: "words" | "letter"): string | null {
+  if (asked === "letter") return /^\W*([A-J])\W*$/.exec(piece)?.[1] ?? null;
+  const [, word] = /^\W*(\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
   return word === undefined || /^(?:done|thanks|end|qed|i|a|note|explanation|solution|q)$/i.test(word) ? null : word;
 }

@@ -156,11 +156,15 @@ function* readingsOf(
 ): Generator<Candidate> {
   const wantsLatex = targets.includes("latex");
   const wantsPlain = targets.includes("expression");
-  if (/^(?:not|definitely not|certainly not)\b|^n['\u2019]t\b/i.test(sentence)) return;
   if (wantsLatex && /\\(?:boxed|fbox)/.test(sentence)) return;
   const place = /####\s*$/.test(text.slice(Math.max(0, start - 12), start)) ? "hash" : "phrase";
   const reading = (found: string): Candidate => ({ text: found, place, priority, start, end });
 
+  if (/^(?:not|definitely not|certainly not)\b|^n['\u2019]t\b/i.test(sentence)) {
+    // "Not enough information" is an answer in words, "not 5" is none.
+    if (words && !/[\d$\\]/.test(sentence)) yield reading(sentence);
+    return;
+  }
   const inside = wantsLatex ? environmentsWithin(environments, start, end + 2) : [];
   const withMark = ({ content, end: after }: Environment) => reading(withPercent(text, content, after));
   // A number before any formula is the answer itself: "the answer is 5, since $x = 2$".

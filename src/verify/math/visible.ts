@@ -26,8 +26,8 @@ const UNSEEN =
 /** `\verb|…|` with any mark for the bar. */
 const VERB = /\\verb\*?([^\sA-Za-z*])[^\n]{0,400}?\1/g;
 
-/** Fences of these languages hold what is said, not a program. */
-const SPOKEN_FENCE = /^(?:output|text|latex|tex|math|markdown|md)?\s*\n/i;
+/** Fences of these languages, and fences within a line, hold what is said, not a program. */
+const SPOKEN_FENCE = /^(?:output|text|latex|tex|math|markdown|md)?\s*\n|^[^\n]*$/i;
 
 /** The text without what is hidden in it; a blank stands for each. Linear in the text. */
 export function visibleText(text: string): string {
@@ -36,7 +36,7 @@ export function visibleText(text: string): string {
   for (const [open, close] of HIDDEN) visible = without(visible, open, close);
   if (visible.includes("```")) visible = withoutPrograms(visible);
   if (/~~|<\/(?:s|del)>/.test(visible)) {
-    visible = visible.replaceAll(STRUCK_OUT, " ");
+    visible = visible.replace(/^\s*<s>/, "").replaceAll(STRUCK_OUT, " ");
     const [turn] = visible.split("</s>");
     visible = turn!;
   }

@@ -160,6 +160,10 @@ describe("splitResponse", () => {
       ["2", "3"],
     ],
     ["<answer>open", "<answer>open", []],
+    ["<thinking>a</thinking>b", "b", []],
+    ["<reasoning>a", null, []],
+    ["[THINK]a[/THINK]b", "b", []],
+    ["<answer>1<answer>2</answer>", "<answer>1<answer>2</answer>", ["2"]],
   ];
   it.each(rows)("%s", (text, spoken, blocks) => {
     const parts = splitResponse(text);

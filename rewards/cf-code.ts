@@ -7,7 +7,8 @@
  *     weighted_sum   pass_fail + 0.1 · passed / tests
  *   null where the row has no tests
  *
- * Source: Open-R1's `cf_code_reward` (Codeforces), default weighted_sum. In mode pass_fail the tests after the first failure are not run.
+ * Source: Open-R1's `cf_code_reward` (Codeforces; rows with `official_tests` and a `generated_checker`), default weighted_sum. The limits are
+ * the recipe's, not the row's. In mode pass_fail the tests after the first failure are not run.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
 import { codeParams, passedShare, prepareCode, runCode } from "../src/sandbox/score.ts";

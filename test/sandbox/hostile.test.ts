@@ -1,6 +1,6 @@
 /** Programs that mean harm, in the sandbox as it is by default: none gets out, none passes, none is left. Needs bubblewrap. */
 import { type AddressInfo, createServer } from "node:net";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DAEMON_SECONDS, SECRET } from "../../src/sandbox/hostile/program.ts";
 import { hostilePrograms, runHostile } from "../../src/sandbox/hostile.ts";
 import { openSandbox } from "../../src/sandbox/sandbox.ts";
@@ -10,12 +10,38 @@ const sandbox = openSandbox();
 afterAll(() => sandbox.close());
 
 describe.skipIf(!canConfine)("a hostile program", () => {
+  // Runs beside all of them, with a rest in between.
+  let isOver = false;
+  const answers: string[] = [];
+  let neighbour = Promise.resolve();
+  beforeAll(() => {
+    neighbour = (async () => {
+      await using other = openSandbox();
+      const run = { language: "python", source: "print(sum(map(int, open(0))))\nopen('x', 'w').write('y')" } as const;
+      while (!isOver) {
+        const { stdout, ended, exit } = await other.run({ ...run, input: "20\n22\n" });
+        answers.push(`${ended} ${exit} ${stdout}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    })();
+  });
+  afterAll(() => {
+    isOver = true;
+  });
+
   for (const program of hostilePrograms) {
     it(`is held: ${program.name}`, async () => {
       const [result] = await runHostile(sandbox, [program]);
       expect(result, JSON.stringify(result)).toMatchObject({ isHeld: true });
     });
   }
+
+  it("does not disturb the program beside it", async () => {
+    isOver = true;
+    await neighbour;
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.filter((answer) => answer !== "left 0 42\n")).toEqual([]);
+  });
 
   it("leaves no process behind, on this machine or in the interpreter", () => {
     expect(processesOf(DAEMON_SECONDS)).toEqual([]);

@@ -48,6 +48,7 @@ function withoutSteps(relation: Of<"relation">): Of<"relation"> {
 function valueOfGold(gold: Of<"relation">): Expression {
   const relation = withoutApproximation(gold);
   if (!isEquation(relation)) return relation;
+  if (isMembership(relation)) return asSet(relation.sides[1]!);
   if (isName(relation.sides[0]!)) return relation.sides.at(-1)!;
   if (isReversed(relation)) return relation.sides[0]!;
   return relation.operators[0] === "approx" ? relation.sides[0]! : relation;
@@ -58,11 +59,23 @@ function valueOfPred(pred: Of<"relation">, mode: "lenient" | "strict"): Expressi
   const relation = withoutApproximation(pred);
   if (!isEquation(relation)) return relation;
   const [left] = relation.sides;
+  if (isMembership(relation)) return asSet(relation.sides[1]!);
   if (relation.operators[0] === "approx" && !isName(left!)) return left!;
   if (isReversed(relation)) return left!;
   const isWorking = freeSymbols(left!).size === 0 && !isName(left!);
   if (mode === "strict" && (relation.sides.length > 2 || isWorking)) return relation;
   return isName(left!) || isQuantity(left!) || isWorking ? relation.sides.at(-1)! : relation;
+}
+
+/** x in S, for one letter x. */
+function isMembership({ sides, operators }: Of<"relation">): boolean {
+  return operators.join() === "in" && isLetter(sides[0]!);
+}
+
+/** In x in (1, 2) the brackets are an interval's, and no pair's. */
+function asSet(node: Expression): Expression {
+  const isPair = node.kind === "tuple" && node.items.length === 2 && freeSymbols(node).size === 0;
+  return isPair ? { kind: "set-operation", name: "union", sides: [node] } : node;
 }
 
 /** 5 = x. */

@@ -200,6 +200,7 @@ function runRandom(part: number): Report {
     fc.property(fuzzCases(readCorpus()), ({ gold, response }) => {
       watch.run(inTurn(watch.report.numCases), gold, response);
       watch.report.numCases++;
+      if (watch.report.numCases % 50_000 === 0) console.error(`part ${part}: ${watch.report.numCases} of ${numRuns}`);
     }),
     { numRuns, seed: Number(values.seed) + part },
   );

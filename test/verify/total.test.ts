@@ -93,7 +93,7 @@ function runAll(response: string): number {
 }
 
 describe("total functions", () => {
-  it("10,000 hostile strings throw nothing and take less than 20 s", { timeout: 240_000 }, () => {
+  it("4,000 hostile strings throw nothing and take less than 15 s of CPU", { timeout: 240_000 }, () => {
     const start = process.cpuUsage();
     let numStrings = 0;
     fc.assert(
@@ -101,11 +101,12 @@ describe("total functions", () => {
         runAll(response);
         numStrings++;
       }),
-      { numRuns: 10_000, seed: 20_000 },
+      { numRuns: 4_000, seed: 20_000 },
     );
     const { user, system } = process.cpuUsage(start);
-    expect(numStrings).toBe(10_000);
-    expect((user + system) / 1e6).toBeLessThan(20);
+    expect(numStrings).toBe(4_000);
+    // bench/verify-fuzz.ts has a million.
+    expect((user + system) / 1e6).toBeLessThan(15);
   });
 
   for (const [name, long] of [

@@ -33,11 +33,11 @@ export function choiceText(response: string, place: ChoicePlace): string | null 
 /** A response as short as this is its answer. */
 const MAX_BARE_CHARS = 40;
 
-/** The rest of the last line that says "answer:" or "answer is". */
+/** The rest of the last line that says "answer:", "answer is" or 答案. */
 function answerLine(text: string): string | null {
   const lines = text.slice(-MAX_SEARCHED_CHARS).split("\n");
   for (const line of lines.reverse()) {
-    const at = [...line.matchAll(/answer\s{0,4}(?:is\s{0,4}:?|[:：])/gi)].at(-1);
+    const at = [...line.matchAll(/answer\s{0,4}(?:is\s{0,4}:?|[:：])|答案\s{0,4}[是为]?\s{0,4}[:：]?/gi)].at(-1);
     if (at !== undefined) return line.slice(at.index + at[0].length);
   }
   return null;
@@ -55,7 +55,8 @@ export function readChoice(text: string, choices: readonly string[] | number): n
   const isLetter = /^[A-Z]$/i.test(plain);
   // The words of a choice come first, unless they are a letter: then the letter is meant.
   if (same !== -1 && !isLetter) return texts.lastIndexOf(plain) === same ? same : null;
-  const match = LETTERED.exec(plain);
+  const spoken = SPOKEN.exec(plain);
+  const match = LETTERED.exec(plain) ?? (spoken !== null && !HEDGE.test(spoken[2]!) ? spoken : null);
   if (match === null) return null;
   const index = match[1]!.toUpperCase().charCodeAt(0) - 65;
   const rest = plainText(match[2]!);
@@ -64,8 +65,15 @@ export function readChoice(text: string, choices: readonly string[] | number): n
   return namesAnother(rest, index, numChoices) ? null : index;
 }
 
-/** "B", "(B)", "B) rest", "option B": the letter, and what follows its bracket, stop or colon. */
-const LETTERED = /^(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?\(?([A-Z])(?:[).:、]|$)\s*(.*)$/i;
+/** "B", "(B)", "[B]", "B) rest", "option B": the letter, and what follows its bracket, stop or colon. */
+const LETTERED =
+  /^(?:(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? ?)?[([{]?([A-Z])(?:[)\]}.:、。]|$)\s*(.*)$/i;
+
+/** "B because …", "B, since …": a capital that is no word of English, and a sentence that goes on. */
+const SPOKEN = /^([B-HJ-Z])[, ]\s*(.*)$/;
+
+/** What takes a letter back, or leaves it open. */
+const HEDGE = /\b(?:or|nor|not|neither|wrong|incorrect|false|unless|maybe|perhaps)\b|n't\b/i;
 
 /** "A) or B)", "A, C", "A and B": a second letter that stands alone. The article of "A) a dog" is none. */
 function namesAnother(rest: string, index: number, numChoices: number): boolean {

@@ -24,6 +24,12 @@ describe("readChoice", () => {
     ["vitamin C", 2],
     ["D) a dog", 3],
     ["Ｂ", 1],
+    ["[B]", 1],
+    ["{C}", 2],
+    ["B because it is even.", 1],
+    ["C, since oranges have it", 2],
+    ["B 6", 1],
+    ["B。", 1],
   ];
   it.each(named)("%j -> %i", (text, index) => expect(readChoice(text, CHOICES)).toBe(index));
 
@@ -42,6 +48,14 @@ describe("readChoice", () => {
     "ABCD",
     "AB",
     "A and then, on reflection, B",
+    "A because it is odd",
+    "B or so",
+    "B is wrong",
+    "B isn't it",
+    "B, C",
+    "B 5",
+    "b because",
+    "not B",
   ];
   it.each(none)("%j names none", (text) => expect(readChoice(text, CHOICES.slice(0, 3))).toBeNull());
 
@@ -73,6 +87,9 @@ describe("multiple-choice", () => {
     expect(of("Answer: B\nNo.\nAnswer: A", "A")).toBe(1);
     expect(of("<think>Answer: A</think> I do not know at all which of these letters it might be.", "A")).toBe(0);
     expect(of("A", "A")).toBe(1);
+    expect(of("The answer is B, or it is another one that I have not thought of for long.", "B")).toBe(0);
+    expect(of("The answer is B, since 6 is even, as anybody can see who has followed this far.", "B")).toBe(1);
+    expect(of("一步一步地说清楚之后，我们知道在这些选项里面只有六是偶数，其余的都不是，所以答案：B", "B")).toBe(1);
   });
 
   it("several letters win nothing", () => {

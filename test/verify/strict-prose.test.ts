@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
 
 const REFUSED: readonly string[] = [
+  "<answer>18 (or 19)</answer>",
+  "<answer>18 (nineteen)</answer>",
   "The answer is 18 eggs or 19 eggs.",
   "The answer is 18 eggs 19 eggs.",
   "A: 18 eggs, 19 ducks, 20 hens",
@@ -192,6 +194,11 @@ const REFUSED: readonly string[] = [
 ];
 
 const TAKEN: readonly string[] = [
+  "<answer>18 (eighteen)</answer>",
+  "<answer>18 km/h</answer>",
+  "A: 18 miles/hour",
+  "<answer>18 dollars/day</answer>",
+  "\\boxed{18 \\text{ miles per hour}}",
   "The answer is 18 dollars.",
   "So, Janet makes $18 every day at the farmers' market. The answer is $18.",
   "The answer is $18$.",

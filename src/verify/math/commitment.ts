@@ -84,7 +84,7 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
   const { expression } = answer.parsed;
   const unit = expression.kind === "with-unit" ? expression.unit : "";
-  if (isOther(unit, answer)) return besides(unit);
+  if (valuesOf(unit).some((value) => isOther(value.text, answer))) return besides(unit);
   if (asked === "letter") return anotherLetter(said);
   if (asked === "words") return anotherWord(said, found);
   const aside = said.slice(to).replace(ASIDE, "");

@@ -147,6 +147,9 @@ function withPercent(text: string, content: string, end: number): string {
   return after && !/%$/.test(content) ? `${content}\\%` : content;
 }
 
+/** A remark in brackets behind an answer: "5 (or 6)", "18 (eighteen)". */
+const ASIDE = /\s\((?!mod\b)(?:(?:not|or|and|i\.e\.)(?![a-z])|[^()]{0,80}?(?<![\\a-z])[a-z]{4,})[^()]{0,200}\)$/i;
+
 /** What an announced sentence may mean: its formula, what it says after its last "is", the whole of it, a number in it. */
 function* readingsOf(
   { priority, sentence, start, end }: Anchor,
@@ -189,7 +192,7 @@ function* readingsOf(
     return;
   }
   const bare = sentence
-    .replace(/\s\((?!mod\b)(?:(?:not|or|and|i\.e\.)(?![a-z])|[^()]{0,80}?(?<![\\a-z])[a-z]{4,})[^()]{0,200}\)$/i, "")
+    .replace(ASIDE, "")
     .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
   if ((wantsLatex || wantsPlain) && (words || !isProse(bare))) yield reading(bare);
   if (!wantsPlain) return;
@@ -228,7 +231,8 @@ function* wholeText(text: string, targets: readonly Target[], words: boolean): G
   if (isProse(whole) && !(words && !/\s\S+\s\S+\s/.test(whole))) return;
   // Lines are no formula, unless LaTeX says so.
   if (/\n/.test(whole) && !/[\\$]/.test(whole)) return;
-  yield { text: whole, place: "whole", priority: 260, start: 0, end: text.length };
+  const bare = words ? whole : whole.replace(ASIDE, "");
+  yield { text: bare, place: "whole", priority: 260, start: 0, end: text.length };
 }
 
 /** Bold answers near the end; the reader of them drops headings. */

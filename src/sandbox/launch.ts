@@ -4,6 +4,7 @@
  *
  * Started by root, the interpreter runs as nobody: the kernel does not hold root to its limits.
  */
+import { spawnSync } from "node:child_process";
 import {
   accessSync,
   constants,
@@ -23,7 +24,7 @@ export const ISOLATIONS = ["bubblewrap", "limits-only"] as const;
 /**
  * bubblewrap    the program sees no file, process, network or memory but its own
  * limits-only   the program can read what this user (as root: nobody) can read, and may leave files behind; limits of time, memory, processes
- *               and output hold, and it gets no sockets. For programs that are trusted not to look for a way out.
+ *               and output hold, and it gets no sockets but between its own processes. For programs that are trusted not to look for a way out.
  */
 export type Isolation = (typeof ISOLATIONS)[number];
 
@@ -98,13 +99,8 @@ export function planLaunch(
   const hidden = ["/usr/src", "/usr/local/src", ...project].filter((path) =>
     isHideable(path, [realpathSync(python), node]),
   );
-  return {
-    command: bubblewrap,
-    args: [...bubblewrapArgs(node, hidden), ...interpreter],
-    env: {},
-    ...identity,
-    preamble,
-  };
+  const args = [...bubblewrapArgs(node, hidden, lateOptionsOf(bubblewrap)), ...interpreter];
+  return { command: bubblewrap, args, env: {}, ...identity, preamble };
 }
 
 /** The end of every message about a sandbox that cannot be had. */
@@ -118,13 +114,27 @@ function isHideable(path: string, needed: readonly string[]): boolean {
   return path.startsWith("/usr/") && existsSync(path) && ![...SYSTEM, ...needed].some(holds);
 }
 
-function bubblewrapArgs(node: string, hidden: readonly string[]): string[] {
+/** Options that bubblewrap has from 0.5 and 0.8 on, and each of which is a second wall behind one of ours. */
+const LATE_OPTIONS = ["--clearenv", "--disable-userns"];
+const lateOptions = new Map<string, readonly string[]>();
+
+function lateOptionsOf(bubblewrap: string): readonly string[] {
+  const known = lateOptions.get(bubblewrap);
+  if (known !== undefined) return known;
+  const { stdout } = spawnSync(bubblewrap, ["--help"], { encoding: "utf8" });
+  // null where it cannot be started, which the start itself will say.
+  const had = LATE_OPTIONS.filter((option) => stdout?.includes(option));
+  lateOptions.set(bubblewrap, had);
+  return had;
+}
+
+function bubblewrapArgs(node: string, hidden: readonly string[], more: readonly string[]): string[] {
   return [
-    ...["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"],
+    ...["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", ...more],
     ...["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"],
     // For the namespaces of each program; given up before a program's first line.
     ...["--cap-add", "CAP_SYS_ADMIN"],
-    ...["--clearenv", ...Object.entries(ENV).flatMap(([name, value]) => ["--setenv", name, value])],
+    ...Object.entries(ENV).flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--ro-bind", "/usr", "/usr"],
     ...["/bin", "/lib", "/lib32", "/lib64"].flatMap(systemFolder),
     ...hidden.flatMap((path) => ["--tmpfs", path, "--remount-ro", path]),

@@ -137,8 +137,10 @@ def give_up_privileges(has_network_namespace):
 # Classic BPF: load a word, and with a constant, jump if equal or above, return.
 LOAD, AND, EQUAL, ABOVE, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 KILL, REFUSE, ALLOW = (RETURN, 0, 0, 0x80000000), (RETURN, 0, 0, 0x00050001), (RETURN, 0, 0, 0x7FFF0000)
+# ENOSYS: libc then calls clone, whose flags can be seen.
+CLONE3, UNKNOWN = 435, (RETURN, 0, 0, 0x00050026)
 NUMBER, AUDIT, ARGUMENTS = 0, 4, 16
-AF_UNIX, SHARED_ANONYMOUS, ANY = 1, 0x21, 0xFFFFFFFF
+AF_UNIX, SHARED_ANONYMOUS, NAMESPACES, ANY = 1, 0x21, 0x7E020000, 0xFFFFFFFF
 # Which argument, which of its bits, what they are compared with, and what becomes of the call when they are equal.
 ARGUMENT_RULES = {
     # Pages that are shared and of no file can be kept without being anybody's resident memory.
@@ -146,6 +148,8 @@ ARGUMENT_RULES = {
     # AF_VSOCK knows no namespace, and reaches the host of a virtual machine; the buffers of AF_INET are taken from the share of all users.
     "socket": (0, ANY, AF_UNIX, ALLOW),
     "socketpair": (0, ANY, AF_UNIX, ALLOW),
+    # A user namespace of its own would give a program all rights in it, and the kernel's less travelled paths.
+    "clone": (0, NAMESPACES, 0, ALLOW),
     # Limits of other processes, as of the one that watches.
     "prlimit": (0, ANY, 0, ALLOW),
     # SO_SNDBUF: what is on its way through a socket.
@@ -160,6 +164,7 @@ def deny_calls(numbers):
     # Numbers from 2^30 up are the x32 names of the same calls.
     for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
         lines += [(kind, 0, 1, number), REFUSE]
+    lines += [(EQUAL, 0, 1, CLONE3), UNKNOWN]
     for name, (argument, mask, value, outcome) in ARGUMENT_RULES.items():
         place = ARGUMENTS + argument * 8
         otherwise = ALLOW if outcome is REFUSE else REFUSE

@@ -1,6 +1,6 @@
 /**
- * Gold answers of MATH's training set (../shared/data/train, not shipped): each equals itself, wherever a response gives it. What a
- * person wrote as an answer there is what a policy writes.
+ * Gold answers of MATH's training set (../shared/data/train, not shipped): each equals itself, wherever a response gives it, and
+ * nothing that differs from it in a digit or a sign. What a person wrote as an answer there is what a policy writes.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -31,4 +31,28 @@ describe.skipIf(!isThere)("gold answers of MATH (skipped without the data)", () 
       expect(golds.filter((gold) => !verify(gold, respond(gold), { mode }).equal)).toEqual([]);
     });
   }
+
+  let numChanged = 0;
+  /** The golds with one of the matches written in another way, that are equal all the same. */
+  const equalWith = (pattern: RegExp, other: (found: string) => string) =>
+    golds.flatMap((gold) => {
+      const changed = [...gold.matchAll(pattern)].map(
+        (match) => gold.slice(0, match.index) + other(match[0]) + gold.slice(match.index + match[0].length),
+      );
+      numChanged += changed.length;
+      return changed.filter((answer) => verify(gold, `\\boxed{${answer}}`, { mode: "strict" }).equal);
+    });
+
+  it("with another digit none is, but a one in another base", { timeout: 60_000 }, () => {
+    numChanged = 0;
+    expect(equalWith(/\d/g, (digit) => `${(Number(digit) + 3) % 10}`)).toEqual(["1_9"]);
+    expect(numChanged).toBeGreaterThan(9_000);
+  });
+
+  it("with another sign none is, but one that is not printed", { timeout: 60_000 }, () => {
+    numChanged = 0;
+    const phantom = "\\begin{pmatrix} 1 & -1 \\\\ 1 & \\phantom +1 \\end{pmatrix}";
+    expect(equalWith(/[+-]/g, (sign) => (sign === "+" ? "-" : "+"))).toEqual([phantom]);
+    expect(numChanged).toBeGreaterThan(1_000);
+  });
 });

@@ -343,6 +343,7 @@ describe("chains and work", () => {
     ["18", "17 = 18", false],
     ["18", "18 \\approx 19", false],
     ["18", "18 \\approx 18.3", false],
+    ["\\frac{120}{37}", "\\frac{120}{37} \\approx 3.24", true],
     ["18.3", "18.3 \\approx 18", true],
     ["18", "19 ?? = 18", false],
     ["x", "x = x", false],
@@ -426,6 +427,9 @@ describe("golds of several values", () => {
     ["1, 2", "\\boxed{1, 2} or $\\{1, 3\\}$", false],
     ["1, 2", "\\boxed{1, 2} \\boxed{1, 3}", false],
     ["3", "\\boxed{\\pm 3}", false],
+    ["(3, 4)", "\\boxed{x = 3, y = 4}", true],
+    ["(-\\infty, 3)", "\\boxed{(-\\infty, 3) \\text{ or } (-\\infty, 1)}", false],
+    ["(3, 4)", "\\boxed{(3, 4), (3, 4)}", false],
     ["(-\\infty, 2) \\cup (3, \\infty)", "\\boxed{(-\\infty, 2) \\cup (3, \\infty)}", true],
   ];
   it.each(rows)("gold %s, response %s: %s", (gold, response, equal) => {

@@ -200,9 +200,10 @@ function hasOnlyOthers(piece: string, answer: Answer): boolean {
 
 /** The value that follows the answer with nothing but a comma, an "or" or an equals sign between, where it is another. */
 function joinedValue(line: string, answer: Answer): string | null {
-  const sign =
-    /^\s*(?:=|\\approx|\u2248)([^=\n$\u2248]{1,200}?)(?:\$|\\\)|\\\]|\n|=|\\approx|\u2248|[.;,]\s|[.;]?$)/.exec(line);
-  if (sign !== null) return isOther(sign[1]!, answer) ? sign[1]!.trim() : null;
+  const [, sign, value] =
+    /^\s*(=|\\approx|\u2248)([^=\n$\u2248]{1,200}?)(?:\$|\\\)|\\\]|\n|=|\\approx|\u2248|[.;,]\s|[.;]?$)/.exec(line) ??
+    [];
+  if (value !== undefined) return isOther(value, answer, sign === "=" ? "=" : "approx") ? value.trim() : null;
   const gap =
     /^(?:[ \t,;/|&~(\u2013\u2014-]|\\(?:quad|qquad|[,;:! &])|\b(?:or|and|to|maybe|perhaps|possibly|probably|also|not|then|even|else|alternatively|otherwise|but)\b)+/i.exec(
       line,
@@ -216,7 +217,7 @@ function joinedValue(line: string, answer: Answer): string | null {
 
 /** The value of a line or sentence that is nothing else, where it is another than the answer's. */
 function loneValue(piece: string, answer: Answer): string | null {
-  if (/=/.test(piece) || piece.length > 200) return null;
+  if (/=|\\approx|\u2248/.test(piece) || piece.length > 200) return null;
   const bare = piece.trim();
   if (/[\d\\]/.test(bare) && !isProse(bare) && isOther(bare, answer)) return bare;
   const values = valuesOf(piece);

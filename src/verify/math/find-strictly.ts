@@ -77,6 +77,10 @@ function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest
   const { parsed, candidate } = answer;
   const isOne = golds.length > 0 && golds.every((gold) => !some(gold.parsed.expression, isSeveral));
   if (isOne && isSeveral(parsed.expression) && parsed.expression.kind !== "tuple") return "a list for a single value";
+  // Of two intervals the one may lie in the other: together they are the gold, and each is a guess.
+  const isTuple = golds.length > 0 && golds.every((gold) => gold.parsed.expression.kind === "tuple");
+  if (isTuple && parsed.expression.kind === "list" && parsed.expression.items.some(({ kind }) => kind === "tuple"))
+    return "a list for a single tuple or interval";
   const box = /\\(?:boxed|fbox)(?![a-zA-Z])/.exec(candidate.text);
   if (box !== null && candidate.place !== "box") return "the box does not close, or is empty";
   if (box !== null && /\d/.test(candidate.text.slice(0, box.index))) return "a box in a box with something beside it";

@@ -36,18 +36,18 @@ export function valuesOf(text: string): Value[] {
 }
 
 /** True for a value that is not the answer's; false for words, and for names and conditions: "for all x", "with n = 3". */
-export function isOther(text: string, answer: Answer): boolean {
+export function isOther(text: string, answer: Answer, sign: "=" | "approx" = "="): boolean {
   const read = parseMath(text);
   if (read === null || /^(?:text|symbol)$/.test(read.expression.kind)) return false;
   const hasSymbols = freeSymbols(read.expression).size > 0;
   const isCondition = read.expression.kind === "relation" || freeSymbols(answer.parsed.expression).size === 0;
-  return hasSymbols && isCondition ? false : !isSameAs(text, answer);
+  return hasSymbols && isCondition ? false : !isSameAs(text, answer, sign);
 }
 
-/** True for a text of the same value, rounded or not. */
-export function isSameAs(text: string, { parsed }: Answer): boolean {
+/** True for a text of the same value, or of its decimals; of the whole number next to it only behind an approximation sign. */
+export function isSameAs(text: string, { parsed }: Answer, sign: "=" | "approx" = "="): boolean {
   const read = parseMath(text);
   const value = read === null ? null : withoutChain(read);
   const own = withoutChain(parsed) ?? parsed;
-  return value !== null && isSame(own.expression, "approx", value.expression, parsed);
+  return value !== null && isSame(own.expression, sign, value.expression, parsed);
 }

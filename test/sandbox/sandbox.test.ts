@@ -180,6 +180,15 @@ describe("the weaker isolation", () => {
     expect(openSandbox().isolation).toBe("bubblewrap");
   });
 
+  it("asks no package.json of the machine what kind of module a program is", async () => {
+    await using sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 10_000 } });
+    const print = `console.log(fs.readFileSync("package.json", "utf8"), fs.readFileSync(0, "utf8"))`;
+    for (const source of [`const fs = require("fs"); ${print}`, `import fs from "fs"; ${print}`]) {
+      const run = await sandbox.run({ language: "javascript", source, input: "7" });
+      expect(run.stdout, run.stderr).toBe("{} 7\n");
+    }
+  });
+
   it("ends what a program leaves behind, and a program whose sandbox is closed", async () => {
     const sandbox = openSandbox({ isolation: "limits-only", limits: { timeoutMs: 30_000 } });
     const marker = "93333.25";

@@ -178,6 +178,9 @@ def run_node(node, source, function, memory_bytes):
         raise FileNotFoundError("JavaScript needs a node that every user can run; %s is out of reach" % node)
     with open("program.js", "wb") as file:
         file.write(source)
+    # So that no package.json above says what kind of module it is.
+    with open("package.json", "w") as file:
+        file.write("{}")
     entry = "program.js"
     if function is not None:
         entry = ".call.js"

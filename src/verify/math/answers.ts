@@ -2,6 +2,7 @@
  * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets of
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
+import { withoutEllipsis } from "./ellipsis.ts";
 import { infinitySign } from "./evaluate.ts";
 import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
 import { equalFamilies } from "./families.ts";
@@ -177,9 +178,9 @@ const MAX_ITEMS = 100;
 
 /** The entries in order; those of sets and lists without repetitions. */
 function itemsOf(node: Expression): readonly Expression[] {
-  if (node.kind === "tuple") return node.items;
+  if (node.kind === "tuple") return withoutEllipsis(node.items);
   if (node.kind !== "list" && node.kind !== "set") return [node];
-  return [...new Map(node.items.map((item) => [keyOf(item), item])).values()];
+  return [...new Map(withoutEllipsis(node.items).map((item) => [keyOf(item), item])).values()];
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   power,
   product,
   quotient,
+  some,
   squareRoot,
   sum,
   symbol,
@@ -173,7 +174,6 @@ function commandAtom(cursor: Cursor, name: string): Expression {
     case "mathbb":
     case "lim":
     case "partial":
-    case "nabla":
       return fail();
     default:
       return CONSTANTS[name] && name !== "N" ? CONSTANTS[name] : symbol(`${name}${subscript(cursor)}`);
@@ -195,8 +195,14 @@ function figure(cursor: Cursor, name: string): Expression {
 
 const VECTOR_MARKS = /^(?:hat|widehat|vec|overrightarrow)$/;
 
+function isImaginaryUnit(node: Expression): boolean {
+  return node.kind === "constant" && node.name === "i";
+}
+
 /** A bar, hat or arrow makes of a letter, or of several, one other symbol; a bar and an overline are the same mark. */
 function accented(mark: string, inner: Expression): Expression {
+  const isNumber = some(inner, (part) => part.kind === "number");
+  if (isNumber && /^(?:bar|overline)$/.test(mark) && some(inner, isImaginaryUnit)) return call("conj", inner);
   const letters = inner.kind === "product" ? inner.factors : [inner];
   const names = letters.map((letter) =>
     letter.kind === "symbol" || letter.kind === "constant" ? letter.name : fail(),

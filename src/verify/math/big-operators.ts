@@ -96,7 +96,11 @@ export function derivativeFraction(cursor: Cursor): Expression | null {
     cursor.position = start;
     return null;
   }
-  if (above.name !== "") return namedDerivative(above.name, below.name, above.order);
+  if (above.name !== "") {
+    return above.isPartial && above.order === 1
+      ? symbol(`${above.name}_${below.name}`)
+      : namedDerivative(above.name, below.name, above.order);
+  }
   let value: Expression | null = deeper(cursor, cursor.rules.product);
   const budget = createBudget();
   for (let order = 0; order < above.order && value !== null; order++) value = derivative(value, below.name, budget);
@@ -119,8 +123,15 @@ export function plainDerivative(cursor: Cursor): Expression | null {
   return namedDerivative(above.name, below.name, 1);
 }
 
+interface Differential {
+  readonly name: string;
+  readonly order: number;
+  /** With a round d. */
+  readonly isPartial: boolean;
+}
+
 /** {d}, {dy}, {d^2 y}, {dx^2}, with a round or a straight d. */
-function differential(cursor: Cursor): { readonly name: string; readonly order: number } | null {
+function differential(cursor: Cursor): Differential | null {
   if (!accept(cursor, "{")) return null;
   const first = peek(cursor);
   const isD = (first?.type === "name" && first.name === "d") || (first?.type === "command" && first.name === "partial");
@@ -134,7 +145,7 @@ function differential(cursor: Cursor): { readonly name: string; readonly order: 
     cursor.position++;
     order = Math.max(order, exponent(cursor));
   }
-  return accept(cursor, "}") ? { name, order } : null;
+  return accept(cursor, "}") ? { name, order, isPartial: first?.type === "command" } : null;
 }
 
 /** ^2 or ^{2}; 1 where there is none. */

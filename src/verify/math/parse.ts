@@ -197,7 +197,7 @@ function isBalanced(inside: string): boolean {
   return depth === 0;
 }
 
-/** A(1, 2) says A = (1, 2), while C(5, 2) may also be a number of combinations. R - {1} is a difference of sets. */
+/** A(1, 2) says A = (1, 2), while C(5, 2) and P(5, 2) may also be numbers of combinations and permutations. R - {1} is a difference of sets. */
 function readAnew(node: Expression): Expression {
   if (node.kind === "sum" && node.terms.length === 2 && node.terms[0]!.kind === "number-set") {
     const [set, taken] = node.terms;
@@ -209,7 +209,7 @@ function readAnew(node: Expression): Expression {
   const [label, point] = node.factors;
   const isPoint =
     label!.kind === "symbol" &&
-    /^[ABD-Z](?:_\w+)?'?$/.test(label!.name) &&
+    /^[ABD-OQ-Z](?:_\w+)?'?$/.test(label!.name) &&
     point!.kind === "tuple" &&
     point!.open === "(";
   return isPoint ? { kind: "relation", sides: [label!, point!], operators: ["="] } : node;

@@ -11,8 +11,10 @@ import {
   difference,
   type Expression,
   freeSymbols,
+  keyOf,
   mapChildren,
   negative,
+  number,
   type Of,
   type Relation,
 } from "./expression.ts";
@@ -46,9 +48,9 @@ export function realSetOf(node: Expression, context: Context): RealSet<Expressio
     case "set-operation":
       return operationOf(node, context);
     case "set-builder": {
-      const [name] = freeSymbols(node.subject);
-      const isPlain = node.subject.kind === "symbol" || node.subject.kind === "relation";
-      return name === undefined || !isPlain ? null : realSetOf(node.condition, context);
+      const { subject } = node;
+      if (subject.kind === "symbol") return realSetOf(node.condition, context);
+      return subject.kind === "relation" ? restricted(subject, realSetOf(node.condition, context), context) : null;
     }
     case "relation":
       return solutionsOf(node, context);
@@ -57,6 +59,32 @@ export function realSetOf(node: Expression, context: Context): RealSet<Expressio
       return end === null || end.exact === null ? null : [{ low: end, high: end, lowClosed: true, highClosed: true }];
     }
   }
+}
+
+/** What of the set lies in S, for the subject "x in S"; of whole numbers where they are few. */
+function restricted(
+  subject: Of<"relation">,
+  set: RealSet<Expression> | null,
+  context: Context,
+): RealSet<Expression> | null {
+  const [, whole] = subject.sides;
+  if (set === null || whole === undefined || subject.operators.join() !== "in") return null;
+  if (whole.kind !== "number-set" || whole.name === "R") {
+    const other = realSetOf(whole, context);
+    return other === null ? null : intersection(set, other, sameEnd(context));
+  }
+  if (whole.name !== "Z" && whole.name !== "N") return null;
+  const points: Expression[] = [];
+  for (const { low, high, lowClosed, highClosed } of set) {
+    if (!(high.at - low.at <= MAX_POINTS)) return null;
+    for (let at = Math.round(low.at); at <= Math.round(high.at); at++) {
+      const value = number(at);
+      const isOn = (end: Ends) => Math.abs(end.at - at) < 1e-9 && sameEnd(context)(end, { at, exact: value });
+      const isInside = at > low.at && at < high.at && !isOn(low) && !isOn(high);
+      if (isInside || (lowClosed && isOn(low)) || (highClosed && isOn(high))) points.push(value);
+    }
+  }
+  return whole.name === "N" && points.some((point) => keyOf(point).startsWith("-")) ? null : pointsOf(points, context);
 }
 
 function endOf(node: Expression, { budget }: Context): Ends | null {

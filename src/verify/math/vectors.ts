@@ -27,14 +27,15 @@ function written(node: Expression, other: Expression): Expression {
   return node;
 }
 
-/** C(5, 2) is the point C against a point, and 10 against a value. */
+/** C(5, 2) is the point C against a point, and 10 against a value; so is P(5, 2) a point or 20. */
 function combinationsOrPoint(node: Expression, other: Expression): Expression {
   if (node.kind !== "product" || node.factors.length !== 2) return node;
   const [label, pair] = node.factors;
-  if (label?.kind !== "symbol" || !/^c$/i.test(label.name) || pair?.kind !== "tuple" || pair.items.length < 2)
+  if (label?.kind !== "symbol" || !/^[cp]$/i.test(label.name) || pair?.kind !== "tuple" || pair.items.length < 2)
     return node;
   if (other.kind === "tuple") return pair;
-  return pair.items.length === 2 ? call("binom", ...pair.items) : node;
+  const name = /c/i.test(label.name) ? "binom" : "permutations";
+  return pair.items.length === 2 ? call(name, ...pair.items) : node;
 }
 
 /**

@@ -128,7 +128,8 @@ function compare(
     }
   }
   // ABD: several choices, written in any way.
-  if (/^[A-J]{2,10}$/.test(gold.text) && allLetters(candidate.text) === allLetters(gold.text)) {
+  const letters = allLetters(gold.text);
+  if (letters !== null && letters.length > 1 && letters === allLetters(candidate.text)) {
     return { equal: true, reason: "the same choices" };
   }
   const verdict = equalMath(

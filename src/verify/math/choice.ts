@@ -39,10 +39,13 @@ export function goldOption(text: string): { readonly letter: string; readonly op
     : null;
 }
 
+/** Each letter has brackets of its own or none: (A, B) is a pair. */
+const LETTERS = /^(?:\([A-J]\)|\[[A-J]\]|[A-J])(?:\s?(?:[,;&\u3001]|and)?\s?(?:\([A-J]\)|\[[A-J]\]|[A-J])){0,9}[.]?$/;
+
 /** All the letters that an answer names, in order: "A, C", "(C) and (A)", "AC" as "AC"; null where it says anything else. */
 export function allLetters(text: string): string | null {
   const plain = bare(text);
-  if (!/^[([]?[A-J][)\]]?(?:\s?(?:[,;&\u3001]|and)?\s?[([]?[A-J][)\]]?){0,9}[.]?$/.test(plain)) return null;
+  if (!LETTERS.test(plain)) return null;
   return [...new Set(plain.match(/[A-J]/g))].sort().join("");
 }
 

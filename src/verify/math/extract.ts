@@ -222,6 +222,7 @@ function environmentsWithin(environments: readonly Environment[], from: number, 
 /** The text itself, where it is short enough to be nothing but an answer. Where letters are looked for, words are no formula. */
 function* wholeText(text: string, targets: readonly Target[], words: boolean): Generator<Candidate> {
   const whole = text.trim();
+  if (!targets.includes("latex") && !targets.includes("expression")) return;
   if (whole === "" || whole.length > (targets.includes("string") && !words ? 12 : MAX_WHOLE)) return;
   // A sentence is no answer in words: what it says is found below.
   if (words && (/\*\*/.test(whole) || /\S\s+(?:is|are|was|were|be)\s/.test(whole))) return;

@@ -10,6 +10,8 @@ const MAX_SPELLED = 200;
 const UPRIGHT = String.raw`\\(?:text|textrm|mathrm|mbox|rm|textsuperscript)\s?`;
 const NUMBER = String.raw`\d{1,15}(?:\.\d{1,15})?`;
 
+/** \text{8 hours and 15 minutes}: a value in upright type. */
+const WORDED = new RegExp(String.raw`^${UPRIGHT}\{ ?(-?\d[^{}\\]{0,100})\}$`);
 const RATIO = new RegExp(String.raw`^(${NUMBER}) ?(?:${UPRIGHT}\{ ?)?(to|in|out of)\b ?\}? ?(${NUMBER})$`);
 const SCALED_MONEY = new RegExp(String.raw`^(-?)\\?[$\u20ac\u00a3] ?(${NUMBER}) ?(k|K|m|M|mn|b|B|bn)$`);
 const MONEY_SCALES: Readonly<Record<string, string>> = { k: "10^3", m: "10^6", mn: "10^6", b: "10^9", bn: "10^9" };
@@ -31,6 +33,8 @@ const ORDINAL = new RegExp(
 /** The answer with its spellings replaced; most answers have none. */
 export function respelled(source: string): string {
   if (source.length > MAX_SPELLED || !/\d/.test(source)) return source;
+  const worded = WORDED.exec(source);
+  if (worded !== null) return respelled(worded[1]!);
   const money = SCALED_MONEY.exec(source);
   if (money !== null) return `${money[1]}${money[2]}\\cdot ${MONEY_SCALES[money[3]!.toLowerCase()]}`;
   const ratio = RATIO.exec(source);

@@ -430,6 +430,9 @@ describe("golds of several values", () => {
     ["(3, 4)", "\\boxed{x = 3, y = 4}", true],
     ["(-\\infty, 3)", "\\boxed{(-\\infty, 3) \\text{ or } (-\\infty, 1)}", false],
     ["(3, 4)", "\\boxed{(3, 4), (3, 4)}", false],
+    ["(-\\infty, 2) \\cup (3, \\infty)", "\\boxed{(-\\infty, 2) \\text{ or } (3, \\infty)}", true],
+    ["(-\\infty, 2) \\cup (3, \\infty)", "\\boxed{(-\\infty, 2) \\cup (3, \\infty), 7}", false],
+    ["14", "\\boxed{not x = 14}", false],
     ["(-\\infty, 2) \\cup (3, \\infty)", "\\boxed{(-\\infty, 2) \\cup (3, \\infty)}", true],
   ];
   it.each(rows)("gold %s, response %s: %s", (gold, response, equal) => {

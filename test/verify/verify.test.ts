@@ -170,4 +170,13 @@ describe("the method math of rewards", () => {
     expect(judge("we get 3 then 0.5", "0.5", "last-number")).toBe("right");
     expect(judge("1/2", "0.5", "whole")).toBe("right");
   });
+  it("sees the thinking and the other answers of its place", () => {
+    expect(judge("<think>so\n#### 1/2", "0.5", "hash")).toBe("unparseable");
+    expect(judge("<think>so 1/2", "0.5", "last-number")).toBe("unparseable");
+    expect(judge("<thinking>\\boxed{0.5}</thinking>", "0.5", "boxed")).toBe("unparseable");
+    expect(judge("#### 3\n#### 1/2", "0.5", "hash")).toBe("wrong");
+    expect(judge("#### 1/2\nWait, no, 3.", "0.5", "hash")).toBe("wrong");
+    expect(judge("#### 0.5\n#### 1/2", "0.5", "hash")).toBe("right");
+    expect(judge("<answer>\\boxed{0.5} or 3</answer>", "0.5", "boxed")).toBe("wrong");
+  });
 });

@@ -78,7 +78,8 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   const said = place === "box" ? found : text.slice(start, end);
   const [from, to] = spanOf(found, said);
   const denial =
-    WRONG_INSIDE.exec(said.split(REMARK)[0]!) ?? (place === "box" ? null : NEGATION.exec(said.slice(0, from)));
+    WRONG_INSIDE.exec(said.split(REMARK)[0]!) ??
+    NEGATION.exec(place === "box" ? beginning(said, asked) : said.slice(0, from));
   if (denial !== null) return denied(denial[0]);
   const doubt = DOUBT.exec(asked === "value" ? said.split(REMARK)[0]! : said.slice(0, from));
   if (doubt !== null) return `the answer is doubted: ${quote(doubt[0])}`;
@@ -101,6 +102,11 @@ function insideIt({ text, answer, asked }: Commitment): string | null {
   return or === null || valuesOf(choice).some((value) => isSameAs(value.text, answer))
     ? null
     : `the answer is one of several: ${quote(choice)}`;
+}
+
+/** The first word of a box; words may begin with any. */
+function beginning(said: string, asked: Commitment["asked"]): string {
+  return asked === "words" ? "" : (/^\W*(?:\\?text\s?\{\s*)?[a-z]+/i.exec(said)?.[0] ?? "");
 }
 
 function denied(words: string): string {
@@ -176,7 +182,7 @@ function behindIt({ text, answer, end, asked }: Commitment): string | null {
     .replaceAll(/\\text\s?\{([^{}]{0,80})\}/g, " $1 ")
     .replaceAll(/<\/?(?:br|p|li|div|ul|ol)\b[^<>]{0,40}>/gi, "\n")
     .replaceAll(/<\/?[a-z][^<>]{0,40}>/gi, " ");
-  const line = tail.replace(/^(?:[ \t$*_"'`)}]|\\[)\]]|\\?%)+/, "");
+  const line = tail.replace(/^(?:[ \t$*_"'`)}]|\n?\\[)\]]|\\?%)+/, "");
   if (/^\?/.test(line)) return 'the answer is doubted: "?"';
   if (asked === "value") {
     const joined = joinedValue(line, answer);
@@ -227,9 +233,9 @@ function loneValue(piece: string, answer: Answer): string | null {
   return isBare ? (values.find(({ text }) => isOther(text, answer))?.text ?? null) : null;
 }
 
-/** A line or sentence of one letter, or of one name where words are asked for: "C", "Wednesday." */
+/** A line or sentence of one letter, or of one name or number where words are asked for: "C", "Wednesday." */
 function loneWord(piece: string, asked: "words" | "letter"): string | null {
   if (asked === "letter") return /^\W*([A-J])\W*$/.exec(piece)?.[1] ?? null;
-  const [, word] = /^\W*(\p{Lu}\p{Ll}*)\W*$/u.exec(piece) ?? [];
+  const [, word] = /^\W*(\p{Lu}\p{Ll}*|\d+)\W*$/u.exec(piece) ?? [];
   return word === undefined || /^(?:done|thanks|end|qed|i|a|note|explanation|solution|q)$/i.test(word) ? null : word;
 }

@@ -77,10 +77,7 @@ function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest
   const { parsed, candidate } = answer;
   const isOne = golds.length > 0 && golds.every((gold) => !some(gold.parsed.expression, isSeveral));
   if (isOne && isSeveral(parsed.expression) && parsed.expression.kind !== "tuple") return "a list for a single value";
-  // Of two intervals the one may lie in the other: together they are the gold, and each is a guess.
-  const isTuple = golds.length > 0 && golds.every((gold) => gold.parsed.expression.kind === "tuple");
-  if (isTuple && parsed.expression.kind === "list" && parsed.expression.items.some(({ kind }) => kind === "tuple"))
-    return "a list for a single tuple or interval";
+  if (golds.some((gold) => hasIdleItem(gold, parsed))) return "a list with more in it than the answer";
   const box = /\\(?:boxed|fbox)(?![a-zA-Z])/.exec(candidate.text);
   if (box !== null && candidate.place !== "box") return "the box does not close, or is empty";
   if (box !== null && /\d/.test(candidate.text.slice(0, box.index))) return "a box in a box with something beside it";
@@ -92,6 +89,18 @@ function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest
   const agreeing = others.filter(({ parsed: other }) => isEqual(parsed, other));
   const end = Math.max(candidate.end, ...agreeing.map((other) => other.candidate.end));
   return hesitation({ text: `${text} ${rest}`, answer, end, asked: isLetter ? "letter" : isWords ? "words" : "value" });
+}
+
+/** Intervals and sets in a list are taken together: one that adds nothing to the others is a guess. */
+function hasIdleItem(gold: Gold, parsed: Parsed): boolean {
+  const { expression } = parsed;
+  if (expression.kind !== "list" || !/^(?:tuple|set-operation|number-set)$/.test(gold.parsed.expression.kind))
+    return false;
+  return expression.items.slice(0, MAX_OTHERS).some((_, index) => {
+    const items = expression.items.filter((_item, at) => at !== index);
+    const rest = items.length === 1 ? items[0]! : { ...expression, items };
+    return equalMath(gold.parsed, { ...parsed, expression: rest, asList: null, words: "" }).equal;
+  });
 }
 
 /** Characters without width, and those that turn the direction of writing. */

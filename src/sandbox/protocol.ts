@@ -9,7 +9,7 @@ export interface Limits {
   readonly timeoutMs: number;
   /** Address space of a Python process, and resident memory of all the program's processes together. */
   readonly memoryBytes: number;
-  /** Of standard output, of standard error and of a returned value, each; at most 1 MiB. Past it no more than the first 16 KiB are told. */
+  /** Of standard output, of standard error and of a returned value, each; at most 16 MiB. Past it no more than the first 16 KiB are told. */
   readonly outputBytes: number;
   /** Of /tmp and of /dev/shm, each, and of any file. */
   readonly scratchBytes: number;
@@ -65,7 +65,8 @@ export function encodeRequest({ source, input, ...rest }: RunRequest): Buffer {
 }
 
 const MAX_HEADER_BYTES = 65_536;
-const MAX_BODY_BYTES = 1 << 20;
+/** The most that a program can say, as in interpreter.py. */
+export const MAX_OUTPUT_BYTES: number = 16 * 2 ** 20;
 
 /** Collects bytes into replies. Throws where they cannot be one: then nothing that follows can be trusted. */
 export class ReplyReader {
@@ -124,7 +125,7 @@ function parseHeader(bytes: Buffer): Header {
   const header = JSON.parse(bytes.toString("utf8")) as Header & Partial<Greeting & RunReply>;
   const lengths = [header.stdoutBytes, header.stderrBytes, header.resultBytes];
   const isKnown = header.ready === true || typeof header.ended === "string";
-  if (!isKnown || lengths.some((length) => !Number.isInteger(length) || length < 0 || length > MAX_BODY_BYTES)) {
+  if (!isKnown || lengths.some((length) => !Number.isInteger(length) || length < 0 || length > MAX_OUTPUT_BYTES)) {
     throw new Error("The interpreter sent a header that cannot be read.");
   }
   return header;

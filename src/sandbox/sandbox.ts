@@ -7,7 +7,7 @@
 import { RecipeError } from "../errors.ts";
 import { Interpreter, InterpreterError } from "./interpreter.ts";
 import type { Isolation } from "./launch.ts";
-import type { Language, Limits, RunReply, RunRequest } from "./protocol.ts";
+import { type Language, type Limits, MAX_OUTPUT_BYTES, type RunReply, type RunRequest } from "./protocol.ts";
 
 export interface SandboxOptions {
   /** Default bubblewrap; the weaker one must be asked for. */
@@ -192,7 +192,7 @@ function checkedLimits(limits: Limits): Limits {
   const ranges: Readonly<Record<keyof Limits, readonly [number, number]>> = {
     timeoutMs: [1, 3_600_000],
     memoryBytes: [16 * 2 ** 20, 2 ** 40],
-    outputBytes: [1, 2 ** 20],
+    outputBytes: [1, MAX_OUTPUT_BYTES],
     scratchBytes: [4096, 2 ** 40],
     processes: [1, 4096],
   };

@@ -10,8 +10,8 @@
  */
 import { isAccepted } from "./checker.ts";
 import { type Comparison, exactLines, sameText, sameValue } from "./compare.ts";
-import type { Language, Limits } from "./protocol.ts";
-import type { RunResult, Sandbox } from "./sandbox.ts";
+import { type Language, type Limits, MAX_OUTPUT_BYTES } from "./protocol.ts";
+import { defaultLimits, type RunResult, type Sandbox } from "./sandbox.ts";
 import type { TestCase } from "./tests.ts";
 
 export type Verdict = "pass" | "fail" | "timeout" | "memory" | "crash";
@@ -59,7 +59,8 @@ export async function judgeProgram(
     const timeoutMs = Math.min(limits.timeoutMs ?? 10_000, leftMs);
     const { input } = test;
     const call = test.kind === "function" ? test.function : null;
-    const run = await sandbox.run({ ...program, function: call, input, limits: { ...limits, timeoutMs } });
+    const outputBytes = Math.max(limits.outputBytes ?? defaultLimits.outputBytes, roomFor(test));
+    const run = await sandbox.run({ ...program, function: call, input, limits: { ...limits, timeoutMs, outputBytes } });
     // Not the clock's time: what the sandbox took to get ready is not the program's.
     leftMs -= run.wallMs;
     if (!compiles(run, program.language)) {
@@ -74,6 +75,16 @@ export async function judgeProgram(
     }
   }
   return { tests: results, compiles: true };
+}
+
+/** Twice the longest output that is right, as a program says it: a value of one digit is spelled in twenty bytes. */
+function roomFor({ kind, outputs }: TestCase): number {
+  const lengths = outputs.map((output) =>
+    kind === "stdin"
+      ? 3 * String(output).length
+      : 20 * JSON.stringify(output, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)).length,
+  );
+  return Math.min(MAX_OUTPUT_BYTES, 2 * Math.max(...lengths));
 }
 
 type VerdictWithReason = Omit<TestResult, "wallMs">;

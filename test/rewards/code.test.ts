@@ -107,6 +107,20 @@ describe.skipIf(!canConfine)("code", () => {
     expect(await score(code, inputOf("print(2, 2)", { tests: several }))).toBe(0);
   });
 
+  it("has room for as much as is expected, and no more than twice that", async () => {
+    const numbers = Array.from({ length: 200_000 }, (_, n) => 1_000_000_000 + n);
+    const tests = [{ input: "", output: numbers.join("\n") }];
+    expect(await score(code, inputOf("for n in range(200000): print(10 ** 9 + n)", { tests }))).toBe(1);
+    expect(await score(code, inputOf("while True: print('x' * 1000)", { tests }))).toBe(0);
+    const calls = [{ fn_name: "f", input: [200_000], output: numbers }];
+    expect(await score(code, inputOf("def f(n): return [10 ** 9 + i for i in range(n)]", { tests: calls }))).toBe(1);
+    expect(await score(code, inputOf("def f(n): return [10 ** 9 + i for i in range(n + 1)]", { tests: calls }))).toBe(
+      0,
+    );
+    // Under a small limit of memory, too.
+    expect(await score(code, inputOf("print(1)", { tests: [{ output: "1" }] }), { memoryMb: 64 })).toBe(1);
+  });
+
   it("asks the row's own checker where many outputs are right", async () => {
     const tests = [{ input: "10\n", output: "1 9\n" }];
     const checker = `import sys

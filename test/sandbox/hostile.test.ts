@@ -77,10 +77,10 @@ for start in sorted(starts):
 print(pages, sorted(set(re.findall(rb"left-" + rb"[so][a-z]+-[0-9]+", data))))
 `;
     const say = (what: string, key: number) =>
-      `print("-".join(["left", "${what}", str(${key})]) * 1000)\n# ${["left", "source", key].join("-")} ${"#".repeat(5000)}`;
+      `print("-".join(["left", "${what}", str(${key})]) * ${key === 103 ? 200_000 : 1000})\n# ${["left", "source", key].join("-")} ${"#".repeat(5000)}`;
     for (let key = 100; key < 105; key++) {
       // Also what is beyond the limit, and was read before that was known.
-      const outputBytes = key % 2 === 0 ? 100 : 2 ** 20;
+      const outputBytes = key % 2 === 0 ? 100 : 2 ** 24;
       const run = { language: "python", source: say("output", key), input: `left-std-${key}` } as const;
       await sandbox.run({ ...run, limits: { ...limits, outputBytes } });
     }

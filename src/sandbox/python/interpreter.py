@@ -25,8 +25,10 @@ import program
 import bisect, collections, copy, dataclasses, datetime, decimal, enum, fractions, functools, heapq, io, itertools, math  # noqa: E401
 import operator, queue, random, re, statistics, string, typing  # noqa: E401
 
-MAX_OUTPUT = 1 << 20
+MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 14
+# How much of a buffer may be used and stay ours.
+MAX_RETAINED = 1 << 20
 # Of a text that is too long nobody reads more.
 MAX_KEPT = 1 << 14
 # Threads of a program, from which on all of them share one core with each other, and yield to whatever else wants it.
@@ -61,8 +63,12 @@ def main():
             header, filled = run(request, source.fd, standard_input.fd)
         kept = MAX_KEPT if header["ended"] == "output" else request["limits"]["outputBytes"]
         reply(header, [min(length, kept) for length in filled])
-        for buffer, length in zip(buffers, filled):
-            buffer[:length] = bytes(length)
+        for which, length in enumerate(filled):
+            if length > MAX_RETAINED:
+                # A new one takes no memory until it is written to.
+                buffers[which] = bytearray(len(buffers[which]))
+            else:
+                buffers[which][:length] = bytes(length)
         scratch[:] = bytes(len(scratch))
         del request, header, filled
 
@@ -160,6 +166,8 @@ def begin(request, source, standard_input, outputs, folder):
     """The program's own process, up to its first line."""
     status = outputs[3]
     try:
+        # They are address space, of which the program has only so much.
+        del buffers[:]
         limits = request["limits"]
         is_python = request["language"] == "python"
         os.setsid()

@@ -112,6 +112,10 @@ const REWARDS: Readonly<Record<string, Mapped>> = {
   tag_count: { name: "tag-count" },
   reasoning_steps: { name: "reasoning-steps", params: { numbered: "first-line" } },
   length: { name: "kimi-length", params: { method: "math", from: "auto" } },
+  cosine: {
+    name: "cosine-length",
+    remark: "cosine-length counts tokens, 4 of Open-R1's characters each, and stays at its end beyond the limit",
+  },
   repetition_penalty: { name: "repetition" },
   soft_overlong_punishment: { name: "soft-overlong" },
   code: { name: "code", remark: "code compares whole outputs; Open-R1's passes a prefix of the expected lines" },
@@ -126,6 +130,16 @@ function putRewards(draft: Draft): void {
   const weights = draft.optional("reward_weights");
   const ngrams = draft.optionalNumber("repetition_n_grams");
   const maxPenalty = draft.optionalNumber("repetition_max_penalty");
+  const cosine = {
+    method: "math",
+    from: "auto",
+    // In characters there; the defaults are those of Open-R1's script.
+    maxTokens: Math.ceil((draft.optionalNumber("cosine_max_len")?.value ?? 1000) / 4),
+    rightAtZero: draft.optionalNumber("cosine_max_value_correct")?.value ?? 1,
+    rightAtLimit: draft.optionalNumber("cosine_min_value_correct")?.value ?? 0.5,
+    wrongAtZero: draft.optionalNumber("cosine_min_value_wrong")?.value ?? 0,
+    wrongAtLimit: draft.optionalNumber("cosine_max_value_wrong")?.value ?? -0.5,
+  };
   const limit = draft.optionalNumber("max_completion_len");
   const buffer = draft.optionalNumber("soft_punish_cache");
   const rewards = names.flatMap((name, i) => {
@@ -140,6 +154,7 @@ function putRewards(draft: Draft): void {
     if (mapped.remark !== undefined) draft.assume(mapped.remark);
     const weight = Array.isArray(weights?.value) ? Number(weights.value[i] ?? 1) : 1;
     let params = mapped.params ?? {};
+    if (mapped.name === "cosine-length") params = cosine;
     if (mapped.name === "repetition") params = { ngramSize: ngrams?.value ?? 3, maxPenalty: maxPenalty?.value ?? -1 };
     // Open-R1's defaults, which do not follow max_completion_length.
     if (mapped.name === "soft-overlong")

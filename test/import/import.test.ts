@@ -212,6 +212,16 @@ describe("TRL", () => {
     expect(recipe.server).toMatchObject({ publish: { method: "lora" } });
   });
 
+  it("Open-R1's cosine reward: a wrong answer is at its lowest where it is long", () => {
+    const cosine = trl(
+      "reward_funcs: [accuracy, cosine]\ncosine_max_len: 4000\ncosine_min_value_wrong: -0.2\ncosine_max_value_wrong: -0.8",
+    );
+    expect(stageOf(cosine).rewards.functions[1]).toMatchObject({
+      name: "cosine-length",
+      params: { maxTokens: 1000, rightAtZero: 1, rightAtLimit: 0.5, wrongAtZero: -0.2, wrongAtLimit: -0.8 },
+    });
+  });
+
   it("JSON is read too", () => {
     const stage = stageOf(
       imported('{"model_name_or_path": "m", "num_generations": 4, "learning_rate": 5e-7}', {}, "c.json"),

@@ -133,8 +133,9 @@ function isNamedSet(gold: Expression, pred: Expression): boolean {
 
 /** null where one of the two is no set of intervals, so that another comparison has to decide. */
 function equalRealSets(gold: Expression, pred: Expression, context: Context): Verdict | null {
-  const echoes = isInequality(pred) && !isInequality(gold);
-  if (echoes && !context.allowSetRelation) return different("an inequality stands for the set that is asked for");
+  const isCondition = (node: Expression) => node.kind === "relation" || isInequality(node);
+  const echoes = isCondition(pred) && !isCondition(gold);
+  if (echoes && !context.allowSetRelation) return different("a condition stands for the set that is asked for");
   if (isInequality(gold) && isInequality(pred)) {
     const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
     if ([...names].join() !== [...others].join() || names.size > 1) return null;
@@ -205,6 +206,11 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
   }
   if (pred.kind === "tuple" && a.length !== b.length) return different(`${a.length} values are not ${b.length}`);
   if (Math.max(a.length, b.length) > MAX_ITEMS) return different(`more than ${MAX_ITEMS} values`);
+  if (pred.kind === "list" && b.length > 1 && b.every(isAssignment)) {
+    const names = new Set(b.map(unknownOf));
+    if (gold.kind === "tuple" && names.size === 1) return different("values of one unknown are no tuple");
+    if (gold.kind === "set" && names.size > 1) return different("values of several unknowns are no set");
+  }
   const isNamed =
     a.length > 1 && a.every(isAssignment) && new Set(a.map((item) => keyOf(item.sides[0]!))).size === a.length;
   if (gold.kind === "tuple" || (isNamed && pred.kind === "tuple")) {
@@ -215,6 +221,11 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
     return verdict.equal ? verdict : equalInOrder(a, sorted, context);
   }
   return equalInAnyOrder(a, b, context);
+}
+
+/** The name that a value is given, without its number: x for x_1 = 2. */
+function unknownOf(node: Expression): string {
+  return node.kind === "relation" ? keyOf(node.sides[0]!).replace(/_\d+(?='$)/, "") : "";
 }
 
 /** Names that follow each other in the alphabet: x, y, z. */

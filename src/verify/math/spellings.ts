@@ -15,18 +15,16 @@ const WORDED = new RegExp(String.raw`^${UPRIGHT}\{ ?(-?\d[^{}\\]{0,100})\}$`);
 const RATIO = new RegExp(String.raw`^(${NUMBER}) ?(?:${UPRIGHT}\{ ?)?(to|in|out of)\b ?\}? ?(${NUMBER})$`);
 const SCALED_MONEY = new RegExp(String.raw`^(-?)\\?[$\u20ac\u00a3] ?(${NUMBER}) ?(k|K|m|M|mn|b|B|bn)$`);
 const MONEY_SCALES: Readonly<Record<string, string>> = { k: "10^3", m: "10^6", mn: "10^6", b: "10^9", bn: "10^9" };
-const CHOOSE = String.raw`(?:${UPRIGHT}\{([CPA])\}|([CPA]))`;
-const INDEX = String.raw`(?:\{(\d{1,5})\}|(\d{1,5}))`;
-/** _{10}C_3 and ^{10}C_3, C_{10}^3, 10C3. */
-const COUNTS = [
-  new RegExp(String.raw`(?<![A-Za-z0-9\\}])(?:\{\})?[_^]${INDEX}\s?${CHOOSE}_${INDEX}`, "g"),
-  new RegExp(String.raw`(?<![A-Za-z0-9\\}])()()${CHOOSE}_${INDEX}\^${INDEX}`, "g"),
-];
+const CHOOSE = String.raw`(?:${UPRIGHT}\{)?([CPA])\}?`;
+const INDEX = String.raw`\{?(\d{1,5})\}?`;
+/** _{10}C_3 and ^{10}C_3; C_{10}^3. */
+const COUNT_AROUND = new RegExp(String.raw`(?<![A-Za-z0-9\\}])(?:\{\})?[_^]${INDEX}\s?${CHOOSE}_${INDEX}`, "g");
+const COUNT_BEHIND = new RegExp(String.raw`(?<![A-Za-z0-9\\}])${CHOOSE}_${INDEX}\^${INDEX}`, "g");
 const BARE_COUNT = /^(\d{1,5}) ?([CP]) ?(\d{1,5})$/;
 
-const SUFFIX = "(st|nd|rd|th)";
+const SUFFIX = "(?:st|nd|rd|th)";
 const ORDINAL = new RegExp(
-  String.raw`(\d)(?:\^\{ ?${UPRIGHT}\{ ?${SUFFIX} ?\} ?\}|\^\{ ?${SUFFIX} ?\}|\^?${UPRIGHT}\{ ?${SUFFIX} ?\}|${SUFFIX}(?![a-zA-Z]))`,
+  String.raw`(?<!\d)\d{1,40}(?:\^\{ ?${UPRIGHT}\{ ?${SUFFIX} ?\} ?\}|\^\{ ?${SUFFIX} ?\}|\^?${UPRIGHT}\{ ?${SUFFIX} ?\}|${SUFFIX}(?![a-zA-Z]))`,
   "g",
 );
 
@@ -43,16 +41,15 @@ export function respelled(source: string): string {
   if (bare !== null) return counted(bare[2]!, bare[1]!, bare[3]!);
   let text = source;
   if (/(?:st|nd|rd|th)\b/.test(text)) {
-    text = text.replaceAll(ORDINAL, (whole, digit: string, ...rest: unknown[]) => {
-      const at = rest.find((each) => typeof each === "number") ?? 0;
-      return suffixOf(digit, text[Number(at) - 1]) === /(st|nd|rd|th)/.exec(whole)?.[1] ? digit : whole;
+    text = text.replaceAll(ORDINAL, (whole) => {
+      const [, number = "", suffix] = /^(\d+).*?(st|nd|rd|th)/.exec(whole) ?? [];
+      return suffix === suffixOf(number) ? number : whole;
     });
   }
   if (/[CPA]/.test(text)) {
-    const [before, after] = COUNTS;
     text = text
-      .replaceAll(before!, (_, a, b, letter, plain, c, d) => counted(letter ?? plain, a ?? b, c ?? d))
-      .replaceAll(after!, (_, _a, _b, letter, plain, a, b, c, d) => counted(letter ?? plain, a ?? b, c ?? d));
+      .replaceAll(COUNT_AROUND, (_, n: string, letter: string, k: string) => counted(letter, n, k))
+      .replaceAll(COUNT_BEHIND, (_, letter: string, n: string, k: string) => counted(letter, n, k));
   }
   return text.replace(/\bper cent\b/, "percent");
 }
@@ -61,9 +58,10 @@ function counted(letter: string, n: string, k: string): string {
   return letter === "C" ? `\\binom{${n}}{${k}}` : `\\operatorname{permutations}(${n},${k})`;
 }
 
-/** The suffix of an ordinal that ends in this digit: 1st, 2nd, 3rd, but 11th. */
-function suffixOf(digit: string, before: string | undefined): string {
-  return before === "1" ? "th" : digit === "1" ? "st" : digit === "2" ? "nd" : digit === "3" ? "rd" : "th";
+/** The suffix of an ordinal: 1st, 2nd, 3rd, but 11th. */
+function suffixOf(number: string): string {
+  if (/1\d$/.test(number)) return "th";
+  return { 1: "st", 2: "nd", 3: "rd" }[number.slice(-1)] ?? "th";
 }
 
 /** 204_5, (204)_{(5)}, 2A5_{\text{eleven}}, 204 (base 5): the digits and the base; null where no base is named so. */

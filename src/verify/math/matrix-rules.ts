@@ -33,6 +33,9 @@ export function matrix(cursor: Cursor, name: string): Expression {
   return name.startsWith("v") ? call("det", entries) : entries;
 }
 
+/** Every case is compared with every other: no answer has more. */
+const MAX_CASES = 24;
+
 /** A piecewise function, or a system of relations where no row has a condition. */
 function cases(cursor: Cursor, name: string): Expression {
   const rows: Row[] = [];
@@ -45,6 +48,7 @@ function cases(cursor: Cursor, name: string): Expression {
   if (rows.every(({ condition }) => condition === null)) {
     return { kind: "list", items: systemOf(rows.map(({ value }) => value)), joiner: "and" };
   }
+  if (rows.length > MAX_CASES) return fail("items");
   return {
     kind: "piecewise",
     branches: rows.map(({ value, condition }, index) => {

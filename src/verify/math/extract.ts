@@ -148,7 +148,7 @@ function withPercent(text: string, content: string, end: number): string {
 }
 
 /** A remark in brackets behind an answer: "5 (or 6)", "18 (eighteen)". */
-const ASIDE = /\s\((?!mod\b)(?:(?:not|or|and|i\.e\.)(?![a-z])|[^()]{0,80}?(?<![\\a-z])[a-z]{4,})[^()]{0,200}\)$/i;
+const ASIDE = /\s\((?!mod\b)(?:(?:not|i\.e\.)(?![a-z])|[^()]{0,80}?(?<![\\a-z])[a-z]{4,})[^()]{0,200}\)$/i;
 
 /** What an announced sentence may mean: its formula, what it says after its last "is", the whole of it, a number in it. */
 function* readingsOf(

@@ -53,7 +53,7 @@ const WITHOUT_CONTENT: ReadonlySet<string> = new Set("tag label hspace vspace ph
 const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
 const UNIT_VECTOR = /\s?(?:\{\s?[ijk]\s?\}|[ijk](?![a-zA-Z]))/y;
 
-/** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens or MAX_DIGITS digits of a number. */
+/** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens, or too many digits of a number. */
 export function lex(source: string, notation: Notation): Token[] {
   if (source.length > MAX_LENGTH) throw new LimitReached("length");
   const text = toAscii(source);

@@ -11,7 +11,7 @@ export interface EqualOptions {
    */
   readonly floatRounding?: number;
   /**
-   * drop: 5 cm = 5 m = 5, and 5 cm = 0.05 m. compare: 5 cm = 0.05 m, not 5 m, and a missing unit is forgiven. keep: a unit must be
+   * drop: 5 cm = 5 m = 5, and 5 cm = 0.05 m; but $5 is not 5 cents. compare: 5 cm = 0.05 m, not 5 m, and a missing unit is forgiven. keep: a unit must be
    * there on both sides, the same one. Default: drop when lenient, compare when strict.
    */
   readonly units?: "drop" | "compare" | "keep";

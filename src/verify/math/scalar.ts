@@ -50,7 +50,7 @@ function withoutUnits(
   const a = splitUnit(gold, pred);
   const b = splitUnit(pred, gold);
   if (a.unit === null && b.unit === null) return degreesAside(gold, pred);
-  if (units === "drop") return degreesAside(a.value, b.value);
+  if (units === "drop" && !(isMoney(a.unit) && isMoney(b.unit))) return degreesAside(a.value, b.value);
   if (a.unit === null || b.unit === null) {
     return units === "keep" ? different("only one side has a unit") : degreesAside(a.value, b.value);
   }
@@ -61,6 +61,11 @@ function withoutUnits(
   if (isEqual(left.factor, right.factor)) return [a.value, b.value];
   if (units === "keep") return different(`the unit is ${b.unit}, not ${a.unit}`);
   return [scaleBy(a.value, left.factor), scaleBy(b.value, right.factor)];
+}
+
+/** Dollars and cents are amounts of one thing, never only a name beside the number. */
+function isMoney(unit: string | null): boolean {
+  return unit !== null && readUnit(unit).dimension === "money^1";
 }
 
 function scaleBy(value: Expression, factor: Rational): Expression {

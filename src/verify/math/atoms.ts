@@ -18,6 +18,7 @@ import type { Token } from "./lexer.ts";
 import { matrix } from "./matrix-rules.ts";
 import { numberSet } from "./number-sets.ts";
 import { rational } from "./rational.ts";
+import { subscript } from "./subscripts.ts";
 import { isSympyCall, sympyCall } from "./sympy.ts";
 import { unitVector } from "./vectors.ts";
 import { ACCENTS } from "./vocabulary.ts";
@@ -117,21 +118,6 @@ function inverseMark(cursor: Cursor): number {
   });
   if (texts.join("").startsWith("^{-1}(")) return 5;
   return texts.join("").startsWith("^-1(") ? 3 : 0;
-}
-
-/** "_1", "_{max}" as part of a name; "" where there is none. */
-function subscript(cursor: Cursor): string {
-  if (!accept(cursor, "_")) return "";
-  const isBraced = accept(cursor, "{");
-  let text = "";
-  for (let token = peek(cursor); token !== undefined; token = peek(cursor)) {
-    if (isBraced && isOperator(token, "}")) break;
-    text += token.type === "number" || token.type === "text" || token.type === "operator" ? token.text : token.name;
-    cursor.position++;
-    if (!isBraced) break;
-  }
-  if (text === "" || (isBraced && !accept(cursor, "}"))) fail();
-  return `_${text}`;
 }
 
 const CONSTANTS: Readonly<Record<string, Expression>> = {

@@ -53,7 +53,7 @@ function numberAtom(cursor: Cursor, token: NumberToken): Expression {
   const whole = number(token.value, token.decimal);
   if (token.decimal || token.value.denominator !== 1n) return whole;
   const next = peek(cursor);
-  if (next?.type === "command" && /^[dtc]?frac$/.test(next.name)) {
+  if (next?.type === "command" && /^[dtc]?frac$/.test(next.name) && hasPlainParts(cursor)) {
     const start = cursor.position;
     const fraction = atom(cursor);
     if (isPlainFraction(fraction)) return sum([whole, fraction]);
@@ -69,6 +69,22 @@ function numberAtom(cursor: Cursor, token: NumberToken): Expression {
     return sum([whole, number(rational(next.value.numerator, denominator.value.numerator))]);
   }
   return whole;
+}
+
+/** Whether the \frac that is next has bare numbers as its parts: nothing that would be read twice to find out. */
+function hasPlainParts(cursor: Cursor): boolean {
+  const above = plainPart(cursor, 1);
+  if (above === 0) return false;
+  const first = peek(cursor, 1);
+  const isBoth = first?.type === "number" && first.text.length > 1;
+  return isBoth || plainPart(cursor, 1 + above) > 0;
+}
+
+/** How many tokens a number takes here, with or without braces; 0 where none is. */
+function plainPart(cursor: Cursor, ahead: number): number {
+  if (peek(cursor, ahead)?.type === "number") return 1;
+  const isBraced = isOperator(peek(cursor, ahead), "{") && isOperator(peek(cursor, ahead + 2), "}");
+  return isBraced && peek(cursor, ahead + 1)?.type === "number" ? 3 : 0;
 }
 
 /** Two whole numbers over each other. */

@@ -19,6 +19,8 @@ export interface Cursor {
   };
   position: number;
   depth: number;
+  /** Nested rules that were run: the bound on all reading, whatever is read again. */
+  steps: number;
   /** Open bars of |x|: a bar closes where one is open, and opens where none is. */
   bars: number;
   /** Inside a set's braces a bar and a colon separate the subject from its condition. */
@@ -31,6 +33,8 @@ export interface Cursor {
 
 /** Deeper nesting is no answer: it is a degenerate or hostile text. */
 export const MAX_DEPTH = 160;
+/** So many nested rules take some milliseconds; a text of as many tokens as there may be needs a quarter. */
+const MAX_PARSE_STEPS = 40_000;
 
 export function fail(what = "syntax"): never {
   throw new LimitReached(what);
@@ -63,9 +67,10 @@ export function expect(cursor: Cursor, ...texts: readonly string[]): string {
   return token.text;
 }
 
-/** Runs a nested rule; throws LimitReached past MAX_DEPTH. */
+/** Runs a nested rule; throws LimitReached past MAX_DEPTH or MAX_PARSE_STEPS. */
 export function deeper(cursor: Cursor, rule: Rule): Expression {
   if (++cursor.depth > MAX_DEPTH) fail("depth");
+  if (++cursor.steps > MAX_PARSE_STEPS) fail("steps");
   const result = rule(cursor);
   cursor.depth--;
   return result;

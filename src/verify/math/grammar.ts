@@ -37,6 +37,7 @@ export function parseTokens(tokens: readonly Token[]): Expression {
     rules,
     position: 0,
     depth: 0,
+    steps: 0,
     bars: 0,
     inBraces: false,
     inRows: false,

@@ -60,6 +60,10 @@ describe("any text", () => {
     "((x+y)^{50}+1)^{50}",
     "10^{10^{10}}",
     "\\log_{1000001} 1000000",
+    // A number before a fraction may be a mixed number: to find out must not read what follows twice, and twice in that.
+    "\\frac{d}{dx} 86".repeat(40),
+    `${"1\\frac{".repeat(40)}1${"}{2}".repeat(40)}`,
+    `${"1\\frac{1}{".repeat(40)}1${"}".repeat(40)}`,
     `${"(".repeat(3_000)}1${")".repeat(3_000)}`,
     `${"(".repeat(1_400)}1${")".repeat(1_400)}`,
     `${"{".repeat(100_000)}1${"}".repeat(100_000)}`,

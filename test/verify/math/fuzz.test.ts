@@ -1,6 +1,6 @@
 /**
  * Random texts and random identities. No text makes the verifier throw or stall; an expression equals what algebra turns it into,
- * and nothing that differs from it. fast-check prints the seed of a failure.
+ * and nothing that differs from it. The texts are the same in every run; bench/verify-fuzz.ts takes others.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -44,7 +44,7 @@ describe("any text", () => {
         expect(equalMath(a, b)).toEqual(verdict);
         expect(equalMath(a, a).equal).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 3_000, seed: 1 },
     );
     expect(compared).toBeGreaterThan(2_000);
     // Far above what a comparison takes (bench/verify.ts), so that a loaded machine does not fail it.
@@ -174,7 +174,7 @@ describe("identities", () => {
         fc.pre(size < LARGEST);
         expect(isSame(text, rewrite(text)), rewrite(text)).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed: 2 },
     );
   });
 
@@ -185,7 +185,7 @@ describe("identities", () => {
         expect(isSame(text, change(text)), change(text)).toBe(false);
         expect(isSame(change(text), text), change(text)).toBe(false);
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed: 2 },
     );
   });
 });

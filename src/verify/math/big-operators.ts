@@ -102,12 +102,14 @@ export function derivativeFraction(cursor: Cursor): Expression | null {
       : namedDerivative(above.name, below.name, above.order);
   }
   let value: Expression | null = deeper(cursor, cursor.rules.product);
-  const budget = createBudget();
+  const budget = createBudget(MAX_DERIVATIVE_STEPS);
   for (let order = 0; order < above.order && value !== null; order++) value = derivative(value, below.name, budget);
   return value ?? fail();
 }
 
 const MAX_ORDER = 3;
+/** Of derivatives of derivatives each has twice the terms of the one inside. */
+const MAX_DERIVATIVE_STEPS = 4_000;
 
 /** dy/dx is y', as it is mostly written; a derivative by another variable keeps its name. */
 function namedDerivative(name: string, variable: string, order: number): Expression {

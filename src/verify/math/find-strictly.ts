@@ -38,13 +38,8 @@ export function findStrictly(
   const isTagged = blocks.length > 0;
   const read = readOptions(golds, options);
   const wantsWords = golds.some(isInWords);
-  tell(() =>
-    isTagged
-      ? blocks.length === 1
-        ? "looked in the answer block"
-        : `looked in ${blocks.length} answer blocks`
-      : "looked in the text after the thinking",
-  );
+  const scopes = ["the text after the thinking", "the answer block"];
+  tell(() => `looked in ${scopes[blocks.length] ?? `${blocks.length} answer blocks`}`);
 
   const found: Found[] = [];
   for (const text of isTagged ? [...unclosed, ...blocks] : [spoken]) {

@@ -168,7 +168,7 @@ export class RewardPool implements AsyncDisposable {
   /** Loads the rewards in every worker, so that what is wrong with them is said before a run starts. */
   async start(): Promise<void> {
     const loads = Array.from({ length: this.numThreads }, () => this.runTask(undefined));
-    // All of them, before a failure closes the pool: to end a worker in the middle of an import aborts the whole process (Node 20).
+    // All of them, before a failure closes the pool: a file that a worker is in the middle of reading may itself require ES modules.
     for (const load of await Promise.allSettled(loads)) if (load.status === "rejected") throw load.reason;
   }
 
@@ -303,7 +303,7 @@ export class RewardPool implements AsyncDisposable {
 
 /** The compiled entry, from dist as well as from a test that runs the source: a thread cannot run TypeScript on Node 20. */
 function workerFile(): string {
-  const compiled = import.meta.url.endsWith(".ts") ? "../../dist/src/reward/worker.js" : "./worker.js";
+  const compiled = import.meta.url.endsWith(".ts") ? "../../dist/src/reward/entry.cjs" : "./entry.cjs";
   const file = fileURLToPath(new URL(compiled, import.meta.url));
   if (!existsSync(file)) throw new Error(`Expected the compiled reward worker at ${file}. Run \`npm run build\`.`);
   return file;

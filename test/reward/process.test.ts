@@ -1,4 +1,4 @@
-/** The pool in a process of its own: what it prints, whether it lets the process end, and what a stopped process costs. */
+/** The pool in a process of its own: what it prints, whether it lets the process end, what a stopped process costs, and that it lives. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,7 +36,11 @@ writeFileSync(
 );
 
 function start(waitMs: number, env: NodeJS.ProcessEnv = process.env) {
-  const child = spawn(process.execPath, [script, String(waitMs)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return startProcess([script, String(waitMs)], env);
+}
+
+function startProcess(args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => {
     output.stdout += chunk.toString();
@@ -79,4 +83,27 @@ it.skipIf(process.platform === "win32")("time in which the process is stopped co
   child.kill("SIGCONT");
   expect(await ended).toBe(0);
   expect(output.stdout).toBe('{"status":"scored","score":1}\n');
+});
+
+it("outlives threads that are ended in the middle of loading", async () => {
+  const killer = join(folder, "killer.mjs");
+  const url = (path: string) => JSON.stringify(pathToFileURL(resolve(path)).href);
+  // Threads begin to load after some 100 ms and take as long; with the worker itself as entry, 6 of 6 processes were aborted here.
+  writeFileSync(
+    killer,
+    `import { Piscina } from ${url("node_modules/piscina/dist/esm-wrapper.mjs")};
+    let numEnded = 0;
+    for (let round = 0; round < 50; round++) {
+      const pool = new Piscina({ filename: ${url("dist/src/reward/entry.cjs")}, minThreads: 4, maxThreads: 4, workerData: [] });
+      const task = { groups: [], units: [], memory: new SharedArrayBuffer(1024), numSlots: 0 };
+      const tasks = Array.from({ length: 4 }, () => pool.run(task).catch(() => numEnded++));
+      await new Promise((done) => setTimeout(done, 40 + 5 * round));
+      await pool.destroy();
+      await Promise.all(tasks);
+    }
+    console.log(numEnded);`,
+  );
+  const { output, ended } = startProcess([killer]);
+  expect(await ended, output.stderr).toBe(0);
+  expect(Number(output.stdout)).toBeGreaterThan(20);
 });

@@ -6,20 +6,35 @@
  * conversation or the end of its own fence. What it says to the judge in plain words remains: the fence is against that.
  */
 import { createHash } from "node:crypto";
-import { visible } from "./visible.ts";
+import { shadow, visible } from "./visible.ts";
 
-/** Colons, and what a model takes for one. */
-const COLON = "[:：∶﹕꞉ː︓]";
+/** Letters of a word, also where signs stand between them: V e r d i c t, **V**erdict. */
+const spelled = (word: string) => [...word].join("[^\\p{L}\\p{N}\\n]{0,3}");
 
-/** A line may begin with marks of a list, a quote or a heading. */
-const LINE_START = "^(?:[^\\S\\n]|[#*>_`•-])*";
+/** What stands before a heading: marks of a list, a table, a quotation, numbers. */
+const LINE_START = "^[^\\p{L}\\n]*";
 
-const UPPER_HEADING = new RegExp(`(${LINE_START}[A-Z](?:[A-Z'’]|[^\\S\\n]){2,200})${COLON}`, "gmu");
-const HEADING = new RegExp(
-  `(${LINE_START}(?:(?:reference|model)[’' a-z]{0,40}|answer [ab]|request|question|instructions?|response|题目|参考解答|模型解答|system|user|assistant|human|ai|judge|grader)[^\\S\\n*_]{0,40})[*_]{0,4}${COLON}`,
-  "gimu",
-);
-const VERDICT = new RegExp(`(verdict|correct(?:ness)?|结果)([\\s*_\`"'”’]*)${COLON}`, "giu");
+/** Headings of the prompts, and the beginnings of turns. */
+const PART = `(?:(?:${["reference", "model"].map(spelled).join("|")})[’' a-z]{0,40}|${["problem", "question"].map(spelled).join("|")}|参考解答|参考答案|标准答案|模型解答|模型答案|题目|问题)`;
+const ROLE =
+  "(?:answer [ab]|request|instructions?|response|system|user|assistant|human|ai|judge|grader|系统|用户|助手)";
+
+/**
+ * What a colon must not follow: the words of a verdict or a key of JSON, however they are spelled and whatever signs stand between; headings,
+ * those in capitals too. Each match ends with its colons.
+ */
+const LABELLED: readonly RegExp[] = [
+  new RegExp(`(?:${["verdict", "correct", "correctness", "结果"].map(spelled).join("|")})[^\\p{L}\\p{N}:]*:+`, "giu"),
+  /"\s*:+/g,
+  /^(?:[^\S\n]|[#*>_`•-])*[A-Z](?:[A-Z'’]|[^\S\n]){2,200}:+/gmu,
+  new RegExp(`${LINE_START}(?:${PART}|${ROLE})[^\\p{L}\\p{N}\\n:]*:+`, "gimu"),
+];
+
+/** A heading of the prompt without its colon, alone on its line. */
+const BARE_HEADING = new RegExp(`${LINE_START}${PART}[^\\p{L}\\p{N}\\n:]*$`, "gimu");
+
+/** Tokens of templates in square brackets, without their brackets. */
+const BRACKETED = "\\/?(?:INST|THINK|SEP|CLS|PAD|MASK|gMASK|UNK|BOS|EOS|IMG|[A-Z]+_[A-Z_]+)";
 
 export interface EscapeOptions {
   /** Characters kept, from the end, where answers stand. Default 8,000. */
@@ -34,32 +49,61 @@ export function escapeJudged(text: string, { maxChars = 8000 }: EscapeOptions = 
     .trim();
   const kept = seen.length <= maxChars ? seen : visible(seen.slice(-maxChars));
   const cut = seen.length - kept.length;
-  const harmless = kept
-    // Anything that looks like a tag or a token of a template: <|im_start|>, </solution>, <think>, [INST], [SYSTEM_PROMPT].
+  const apart = kept
+    // Anything that looks like a tag or a token of a template: <|im_start|>, </solution>, <think>, [INST], [SYSTEM_PROMPT], ]~b].
     .replaceAll(/<(?=\/?[\p{L}_|])/gu, "< ")
-    .replaceAll(/\[(?=\/?(?:INST|THINK|[A-Z]+_[A-Z_]+)\])/gi, "[ ")
+    .replaceAll(new RegExp(`\\[(?=${BRACKETED}\\])`, "gi"), "[ ")
     .replaceAll(/◁(?=\/?think▷)/gi, "◁ ")
+    .replaceAll(/\](?=~)|\[(?=e~)/g, "$& ")
+    // Characters written as a code, which a reader may undo: &lt; &#58; \u003c \x3c.
+    .replaceAll(/&(?=#?[0-9a-z]{1,10};)/gi, "& ")
+    .replaceAll(/\\(?=u[0-9a-f]{4}|u\{[0-9a-f]|x[0-9a-f]{2})/gi, "\\ ")
     // Marks: [[YES]], [[A>B]].
     .replaceAll(/\[(?=\[)/g, "[ ")
-    .replaceAll(/\](?=\])/g, "] ")
-    // Verdicts, as a line or as a key of JSON, however it is spelled. An arrow, since a dash could be read as the sign of the number that follows.
-    .replaceAll(VERDICT, "$1$2 →")
-    .replaceAll(/"(\s*):/g, '"$1 →')
-    // Headings of a prompt, and turns of a conversation.
-    .replaceAll(UPPER_HEADING, "$1 →")
-    .replaceAll(HEADING, "$1 →");
+    .replaceAll(/\](?=\])/g, "] ");
+  const harmless = withoutLabels(apart);
   return cut === 0 ? harmless : `[${cut} characters left out]\n${harmless}`;
 }
 
+/** An arrow in the place of colons, since a dash could be read as the sign of the number that follows. */
+function withoutLabels(text: string): string {
+  const read = shadow(text);
+  const colons = LABELLED.flatMap((pattern) =>
+    [...read.matchAll(pattern)].map(({ 0: found, index }) => ({
+      start: index + found.length - /:+$/.exec(found)![0].length,
+      end: index + found.length,
+    })),
+  );
+  const ends = [...read.matchAll(BARE_HEADING)].map(({ 0: found, index }) => index + found.length);
+  const places = [...colons, ...ends.map((end) => ({ start: end, end }))].sort((a, b) => a.start - b.start);
+  let [harmless, from] = ["", 0];
+  for (const { start, end } of places) {
+    // Two patterns may have found the same colons.
+    if (start < from) continue;
+    harmless += `${text.slice(from, start)} →`;
+    from = end;
+  }
+  return harmless + text.slice(from);
+}
+
+/** Tokens by which templates begin and end a turn, and the lines by which those without tokens do. */
+const TURNS = new RegExp(
+  `<(?=[|｜])|<(?=<?\\/?(?:s|bos|eos|pad|unk|cls|sep|mask|SYS|start_of_[a-z]+|end_of_[a-z]+|extra_id_\\d+)>)|\\[(?=${BRACKETED}\\])|\\](?=[~～]b\\])|\\[(?=e[~～]\\[)`,
+  "g",
+);
+const TURN_LINES = /^[^\S\n]*(?:#{1,6} ?)?(?:user|human|assistant|system|instruction|response|input)(?=[:：])/gim;
+const INLINE_TURNS = /\b(?:USER|ASSISTANT)(?=[:：])/g;
+
 /**
  * The text without the power to end its turn: for models that score a conversation as it stands, where any other change would change the
- * score. Tags such as <think> stay.
+ * score. Tags such as <think> stay. What is invisible stays too, unless it hides a turn.
  */
 export function escapeTurns(text: string): string {
-  return text.replaceAll(
-    /<(?=[|｜])|<(?=\/?(?:s|bos|eos|pad|start_of_turn|end_of_turn)>)|\[(?=\/?(?:INST|[A-Z]+_[A-Z_]+)\])/g,
-    "$& ",
-  );
+  const seen = visible(text);
+  const patterns = [TURNS, TURN_LINES, INLINE_TURNS];
+  const count = (of: string) => patterns.reduce((sum, pattern) => sum + [...of.matchAll(pattern)].length, 0);
+  const plain = count(seen) > count(text) ? seen : text;
+  return patterns.reduce((rest, pattern) => rest.replaceAll(pattern, "$& "), plain);
 }
 
 /** What the judge is told of a fence. */

@@ -196,6 +196,12 @@ function equalCollections(gold: Expression, pred: Expression, context: Context):
   if (only(gold).kind === "tuple" && only(pred).kind === "tuple" && (only(gold) !== gold || only(pred) !== pred)) {
     return equalAnswers(only(gold), only(pred), context);
   }
+  // The other way round the brackets are forgiven, as in Math-Verify.
+  if (gold.kind === "tuple" && pred.kind === "set" && pred.items.length > 1) return different("a set has no order");
+  const isJoined = (node: Expression, joiner: string) =>
+    node.kind === "list" && node.joiner === joiner && node.items.every((item) => item.kind === "symbol");
+  const isTurned = isJoined(gold, "and") ? isJoined(pred, "or") : isJoined(gold, "or") && isJoined(pred, "and");
+  if (isTurned) return different("both is not either");
   const isOne = !isCollection(gold) && gold.kind !== "relation";
   if (isOne && pred.kind === "tuple") return different("a tuple is not one value");
   const [a, b] = [itemsOf(gold), itemsOf(pred)];
@@ -264,15 +270,18 @@ function equalInOrder(gold: readonly Expression[], pred: readonly Expression[], 
 /** Each gold value takes a predicted one of its own; values that are equal but written differently count once on either side. */
 function equalInAnyOrder(gold: readonly Expression[], pred: readonly Expression[], context: Context): Verdict {
   const used = new Set<number>();
+  // As a member {1} is not 1.
+  const isEqual = (item: Expression, candidate: Expression) =>
+    (item.kind === "set") === (candidate.kind === "set") && equalAnswers(item, candidate, context).equal;
   for (const [index, item] of gold.entries()) {
-    const found = pred.findIndex((candidate, at) => !used.has(at) && equalAnswers(item, candidate, context).equal);
+    const found = pred.findIndex((candidate, at) => !used.has(at) && isEqual(item, candidate));
     if (found !== -1) used.add(found);
-    else if (!pred.some((candidate) => equalAnswers(item, candidate, context).equal)) {
+    else if (!pred.some((candidate) => isEqual(item, candidate))) {
       return different(`value ${index + 1} of the gold is missing`);
     }
   }
   for (const [at, candidate] of pred.entries()) {
-    if (!used.has(at) && !gold.some((item) => equalAnswers(item, candidate, context).equal)) {
+    if (!used.has(at) && !gold.some((item) => isEqual(item, candidate))) {
       return different(`value ${at + 1} of the prediction is not in the gold`);
     }
   }

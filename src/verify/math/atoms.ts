@@ -99,6 +99,8 @@ function isPlainFraction(node: Expression): boolean {
 }
 
 const FUNCTION_LETTERS = /^[fghFGH]$/;
+/** Expectation and probability have their argument in square brackets as well: E[X]. */
+const OPERATOR_LETTERS = /^[EP]$/;
 
 function nameAtom(cursor: Cursor, letter: string): Expression {
   cursor.position++;
@@ -112,7 +114,22 @@ function nameAtom(cursor: Cursor, letter: string): Expression {
     const inside = bracketAtom(cursor, "(");
     return { kind: "call", name: `${name}^-1`, known: false, args: inside.kind === "tuple" ? inside.items : [inside] };
   }
-  const prime = at(cursor, "'") ? 1 : 0;
+  if (OPERATOR_LETTERS.test(letter) && at(cursor, "[")) {
+    return { kind: "call", name, known: false, args: [deeper(cursor, atom)] };
+  }
+  const order = FUNCTION_LETTERS.test(letter) ? derivativeOrder(cursor) : null;
+  if (order !== null) {
+    const inside = bracketAtom(cursor, "(");
+    const mark = /^[123]$/.test(order) ? "'".repeat(Number(order)) : `^(${order})`;
+    return {
+      kind: "call",
+      name: `${name}${mark}`,
+      known: false,
+      args: inside.kind === "tuple" ? inside.items : [inside],
+    };
+  }
+  let prime = 0;
+  while (prime < 3 && isOperator(peek(cursor, prime), "'")) prime++;
   const opens = isOperator(peek(cursor, prime), "(");
   // p(x) = … names a function; p(x + 1) elsewhere is a product.
   const isDefined =
@@ -121,9 +138,20 @@ function nameAtom(cursor: Cursor, letter: string): Expression {
     cursor.position += prime;
     const inside = bracketAtom(cursor, "(");
     const args = inside.kind === "tuple" ? inside.items : [inside];
-    return { kind: "call", name: prime === 1 ? `${name}'` : name, known: false, args };
+    return { kind: "call", name: `${name}${"'".repeat(prime)}`, known: false, args };
   }
   return symbol(name);
+}
+
+/** n of f^{(n)}(x), moving to the bracket of x; null for anything else, with nothing read. */
+function derivativeOrder(cursor: Cursor): string | null {
+  const order = peek(cursor, 3);
+  const isMarked = [..."^{(", "", ...")}("].every(
+    (mark, ahead) => mark === "" || isOperator(peek(cursor, ahead), mark),
+  );
+  if (!isMarked || (order?.type !== "number" && order?.type !== "name")) return null;
+  cursor.position += 6;
+  return order.type === "number" ? order.text : order.name;
 }
 
 /** The number of tokens of ^{-1} before a bracket, as in f^{-1}(x); else 0. */

@@ -11,6 +11,7 @@ import {
   minus,
   over,
   plus,
+  sine,
   squareRootOf,
   times,
   wholePower,
@@ -128,14 +129,18 @@ function callAt(node: Of<"call">, point: Point): Complex | null {
   return node.known ? callFunction(node.name, args) : unknownFunction(node.name, args);
 }
 
-/** An unknown function is a fixed smooth one that depends on its name: f(x + 1) = f(1 + x), f(x) is neither f(y) nor g(x). */
+/**
+ * An unknown function is a fixed one that depends on its name: f(x + 1) = f(1 + x), f(x) is neither f(y) nor g(x). It is no polynomial,
+ * whose differences vanish, has no symmetry, and is no sum over its arguments.
+ */
 function unknownFunction(name: string, args: readonly Complex[]): Complex {
   let hash = 2166136261;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619);
   let total = complex(((hash >>> 0) / 2 ** 32) * 3 + 1);
   args.forEach((arg, index) => {
     const weight = complex((((hash >>> (index % 16)) & 1023) + 300) / 512);
-    total = plus(total, times(weight, times(arg, plus(arg, complex(0.5 + index)))));
+    const bent = plus(times(weight, arg), sine(plus(times(complex(1.2 + 0.3 * index), arg), total)));
+    total = plus(times(complex(0.7 + 0.1 * index), total), bent);
   });
   return total;
 }

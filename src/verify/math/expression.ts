@@ -271,6 +271,8 @@ export function keyOf(node: Expression): string {
       return `${node.open}${keys().join(",")}${node.close}`;
     case "set-operation":
       return `${node.name}(${keys().join(",")})`;
+    case "list":
+      return `list[${node.joiner}](${keys().join(",")})`;
     case "relation":
       return `relation[${node.operators.join(" ")}](${keys().join(",")})`;
     case "matrix":

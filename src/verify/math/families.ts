@@ -27,6 +27,7 @@ export function equalFamilies(
   // Many values are not one: 2n for all n is no 2, nor two newtons.
   const isOne = (a !== null && freeSymbols(second).size === 0) || (b !== null && freeSymbols(first).size === 0);
   if (isOne) return different("one value for every whole number, not one");
+  if (a !== null && b !== null && a.domain !== b.domain) return different("parameters of different number sets");
   const verdict = equal(first, second);
   if (verdict.equal || (a === null && b === null && !isUndeclared(first, second))) return verdict;
   const [parameters, others] = [parametersOf(first, a, second, b), parametersOf(second, b, first, a)];

@@ -5,7 +5,7 @@
  *   relation    union (("=" "<" "in" ...) union)* ["(mod n)"]
  *   union       sum (("cup" "cap" "setminus") sum)*
  *   sum         ["+" "-" "+-"] product (("+" "-" "+-") product)*
- *   product     power (["*" "/" ":" "mod"] power)* [unit]
+ *   product     power (["*" "/" ":" "mod" "cross"] power)* [unit]
  *   power       atom ("^" exponent | "_" base | "!" | "%" | degrees)*       (postfix.ts, atoms.ts)
  *
  * Throws LimitReached for what is no expression ("syntax") and for what nests deeper than MAX_DEPTH.
@@ -200,6 +200,7 @@ function productRule(cursor: Cursor): Expression {
   for (;;) {
     if (accept(cursor, "*")) factors.push(signed());
     else if (accept(cursor, "/")) factors.push(powerOf(signed(), MINUS_ONE));
+    else if (accept(cursor, "cross")) factors.push(crossProduct(factors.pop()!, signed()));
     else if (accept(cursor, "mod")) factors = [call("mod", product(factors), signed())];
     else if (!cursor.inBraces && at(cursor, ":") && peek(cursor, 1) !== undefined) {
       factors = [ratio(cursor, product(factors), signed)];
@@ -209,6 +210,17 @@ function productRule(cursor: Cursor): Expression {
     if (++count > MAX_FACTORS) fail("factors");
   }
   return withUnit(cursor, product(factors));
+}
+
+/** Unknown, but of the other sign with the factors exchanged. */
+function crossProduct(left: Expression, right: Expression): Expression {
+  const cross = (a: Expression, b: Expression): Expression => ({
+    kind: "call",
+    name: "cross",
+    known: false,
+    args: [a, b],
+  });
+  return sum([cross(left, right), negative(cross(right, left))]);
 }
 
 function ratio(cursor: Cursor, first: Expression, signed: () => Expression): Expression {

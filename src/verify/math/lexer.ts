@@ -53,6 +53,10 @@ const WITHOUT_CONTENT: ReadonlySet<string> = new Set("tag label hspace vspace ph
 const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
 const UNIT_VECTOR = /\s?(?:\{\s?[ijk]\s?\}|[ijk](?![a-zA-Z]))/y;
 
+/** A times sign behind a letter that is marked as a vector is the cross product. */
+const AFTER_VECTOR =
+  /(?:\\(?:vec|overrightarrow|hat|mathbf|boldsymbol|bm)\s?(?:\{[^{}]{1,20}\}|[A-Za-z])|\\nabla) ?\\times$/;
+
 /** Throws LimitReached past MAX_LENGTH characters, MAX_TOKENS tokens, or too many digits of a number. */
 export function lex(source: string, notation: Notation): Token[] {
   if (source.length > MAX_LENGTH) throw new LimitReached("length");
@@ -171,6 +175,8 @@ export function lex(source: string, notation: Notation): Token[] {
         if ((name === "left" || name === "right") && text[position] === ".") position++;
         if (name === "," || name === ";" || name === ":" || name === "quad" || name === "qquad") spaced = true;
       } else if (WITHOUT_CONTENT.has(name)) argument();
+      else if (name === "times" && AFTER_VECTOR.test(text.slice(Math.max(0, position - 40), position)))
+        operator("cross");
       else if (COMMAND_OPERATORS.has(name)) operator(COMMAND_OPERATORS.get(name)!);
       else if (
         FUNCTIONS.has(FUNCTION_ALIASES.get(name) ?? name) &&

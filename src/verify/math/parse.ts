@@ -17,7 +17,7 @@ import { compare, divide, negate, rational } from "./rational.ts";
 import { digitsAndBase, respelled } from "./spellings.ts";
 import { isUnitWord, readUnit } from "./units.ts";
 import { FUNCTIONS } from "./vocabulary.ts";
-import { hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
+import { boundInWords, hasContent, isWords, prepareTokens, wordsOf } from "./words.ts";
 
 /** One answer as it was read. */
 export interface Parsed {
@@ -40,9 +40,9 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (text.length > MAX_LENGTH) return null;
   const source = unwrap(text);
   if (!hasContent(source)) return null;
-  const time = timeOfDay(source);
-  const words = time ?? wordsOf(source);
-  if (time !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
+  const said = timeOfDay(source) ?? boundInWords(source);
+  const words = said ?? wordsOf(source);
+  if (said !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
   const read = notation ?? notationOf(text);
   if (isShortWord(source) || ROMAN_LIST.test(source)) {
     const only = words.replace(/ only$/, "");

@@ -3,14 +3,17 @@
  *
  *   every symbol           small values of all signs, then some further out
  *   absolute values, roots and other functions with branches: besides, values up to twice the largest number in the expressions, spread
- *                          evenly, so that sqrt((x - 5)^2) is seen on both sides of 5
- *   floors and ceilings    besides, whole numbers, halves, thirds and quarters, where alone they may differ
- *   whole symbols          different small numbers; beside divisors and remainders more of them, and near multiples of the numbers
+ *                          evenly, so that sqrt((x - 5)^2) is seen on both sides of 5; the same on the scale of every number far from
+ *                          1 and of its root, so that max(x, 10^6) is seen beyond 10^6; and 0, for signs
+ *   floors and ceilings    besides, whole numbers, halves, thirds and quarters, where alone they may differ, on the same scales
+ *   whole symbols          different small numbers, then larger ones, at which a polynomial with small roots is not 0; beside divisors and
+ *                          remainders more of them, and near multiples of the numbers
  */
 import type { Random } from "../../random.ts";
-import { type Complex, complex } from "./complex.ts";
+import { createBudget, LimitReached } from "./budget.ts";
+import { type Complex, complex, isReal } from "./complex.ts";
+import { evaluate } from "./evaluate.ts";
 import { childrenOf, type Expression, freeSymbols, some } from "./expression.ts";
-import { toNumber } from "./rational.ts";
 
 /** What is drawn for two expressions. */
 export interface Plan {
@@ -25,6 +28,8 @@ export interface Plan {
   readonly hasDivisors: boolean;
   /** The numbers of ordinary size in the expressions. */
   readonly landmarks: readonly number[];
+  /** Where branches and steps may lie: 1 for the landmarks, the size of each number far from 1, and its root. */
+  readonly scales: readonly number[];
   /** Where each whole symbol starts to count. */
   readonly offsets: ReadonlyMap<string, number>;
 }
@@ -44,41 +49,73 @@ export function planOf(a: Expression, b: Expression, random: Random): Plan {
   const hasBranches = !hasSeries && [a, b].some((side) => some(side, isBranched));
   const hasDivisors = !hasSeries && [a, b].some((side) => some(side, isDivisor));
   const isHard = stepped.size > 0 || hasBranches || hasDivisors;
+  const sizes = [...new Set([...sizesOf(a), ...sizesOf(b)])].slice(0, MAX_LANDMARKS);
+  const scales = isHard && !hasSeries ? scalesOf(sizes) : [1];
   return {
     names,
     whole,
     stepped,
     hasBranches,
     hasDivisors,
-    numRequired: isHard ? 24 : REQUIRED,
-    numAttempts: isHard ? 60 : 24,
-    landmarks: [...new Set([...landmarksOf(a), ...landmarksOf(b)])].slice(0, MAX_LANDMARKS),
+    numRequired: isHard ? 24 * scales.length : whole.size > 0 ? REQUIRED_WHOLE : REQUIRED,
+    numAttempts: isHard ? 60 * scales.length : 24,
+    landmarks: sizes.filter((size) => size >= 1 && size <= MAX_LANDMARK),
+    scales,
     offsets: new Map(names.map((name) => [name, random.below(7)])),
   };
 }
 
+const REQUIRED_WHOLE = 8;
 const MAX_LANDMARKS = 20;
 const MAX_LANDMARK = 1_000;
+const MAX_SCALES = 3;
+const LARGEST_SCALE = 1e12;
 
-function landmarksOf(node: Expression): readonly number[] {
-  if (node.kind !== "number") return childrenOf(node).flatMap(landmarksOf);
-  const size = Math.abs(toNumber(node.value));
-  return size >= 1 && size <= MAX_LANDMARK ? [size] : [];
+/** The sizes of the numbers in an expression, and of all parts without symbols. */
+function sizesOf(node: Expression): readonly number[] {
+  const parts = node.kind === "number" ? [] : childrenOf(node).flatMap(sizesOf);
+  if (node.kind === "call" || node.kind === "series" || freeSymbols(node).size > 0) return parts;
+  try {
+    const value = evaluate(node, { symbols: new Map(), budget: createBudget(100) });
+    return value !== null && isReal(value) && value.re !== 0 ? [...parts, Math.abs(value.re)] : parts;
+  } catch (error) {
+    if (error instanceof LimitReached) return parts;
+    throw error;
+  }
+}
+
+/** 1, and every size far from it with its root; sizes within a factor of ten count once. */
+function scalesOf(sizes: readonly number[]): readonly number[] {
+  const far = sizes.filter((size) => size <= LARGEST_SCALE && size >= 1 / LARGEST_SCALE && (size > 100 || size < 0.1));
+  const scales = [1];
+  for (const scale of far.flatMap((size) => [size, Math.sqrt(size)])) {
+    if (scales.length < MAX_SCALES && scales.every((other) => Math.abs(Math.log10(scale / other)) > 1))
+      scales.push(scale);
+  }
+  return scales;
 }
 
 /** The values of all symbols at the attempt. */
 export function drawPoint(plan: Plan, attempt: number, random: Random): ReadonlyMap<string, Complex> {
+  const round = Math.floor(attempt / plan.scales.length);
+  const scale = plan.scales[attempt % plan.scales.length]!;
   return new Map(
     plan.names.map((name, index) => {
-      if (plan.whole.has(name)) return [name, complex(drawWhole(plan, name, index, attempt, random))];
-      if (attempt % 2 === 1 && plan.stepped.has(name)) {
-        return [name, complex((random.below(24) - 11) / (1 + ((attempt >> 1) % 4)))];
-      }
-      const isWide = plan.hasBranches && attempt % 2 === 1;
-      return [name, complex(isWide ? drawWide(plan, index, attempt >> 1, random) : drawReal(attempt, index, random))];
+      if (plan.whole.has(name)) return [name, complex(drawWhole(plan, name, index, round, scale, random))];
+      const steps = (random.below(24) - 11) / (1 + ((round >> 1) % 4));
+      if (round % 2 === 1 && plan.stepped.has(name)) return [name, complex(steps * scale)];
+      if (plan.hasBranches && round === ZERO_ROUND + 2 * index) return [name, complex(0)];
+      const isWide = plan.hasBranches && round % 2 === 1;
+      return [
+        name,
+        complex(isWide ? drawWide(plan, index, round >> 1, scale, random) : drawReal(round, index, random)),
+      ];
     }),
   );
 }
+
+/** The round in which the first symbol is 0, beside functions that may jump there. */
+const ZERO_ROUND = 6;
 
 /** No number twice among seven, so that even and odd are met. Every other one beside divisors lies near a multiple of a landmark. */
 function drawWhole(
@@ -86,10 +123,16 @@ function drawWhole(
   name: string,
   index: number,
   attempt: number,
+  scale: number,
   random: Random,
 ): number {
   const offset = offsets.get(name) ?? 0;
-  if (!hasDivisors) return 1 + ((offset + attempt * (index + 1)) % (attempt < 14 ? 7 : 12));
+  if (scale > 1 && attempt % 2 === 1)
+    return Math.max(1, Math.floor(scale) * (1 + random.below(3)) + random.below(5) - 2);
+  if (!hasDivisors) {
+    const isLarge = index === 0 ? attempt % 8 === 4 : attempt % 8 === 6;
+    return isLarge ? 13 + random.below(30) : 1 + ((offset + attempt * (index + 1)) % (attempt < 14 ? 7 : 12));
+  }
   if (attempt % 2 === 1 && landmarks.length > 0) {
     const landmark = Math.floor(landmarks[(attempt >> 1) % landmarks.length]!);
     return Math.max(1, landmark * (1 + random.below(3)) + (attempt % 4 === 1 ? 0 : random.below(5) - 2));
@@ -98,8 +141,8 @@ function drawWhole(
 }
 
 /** One after the other from six equal parts of the range, all positive and then all negative. */
-function drawWide({ landmarks }: Plan, index: number, turn: number, random: Random): number {
-  const reach = 2 * Math.max(3, ...landmarks);
+function drawWide({ landmarks }: Plan, index: number, turn: number, scale: number, random: Random): number {
+  const reach = scale === 1 ? 2 * Math.max(3, ...landmarks) : 3 * scale;
   const part = (turn * (index + 1) + index) % 6;
   const value = ((part + 0.02 + 0.96 * random.next()) / 6) * reach;
   return ((turn / 6) | 0) % 2 === 1 ? -value : value;

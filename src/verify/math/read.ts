@@ -146,7 +146,12 @@ function numberInBox({ place, text }: Candidate, parsed: Parsed): Parsed | null 
   if (place !== "box" || parsed.expression.kind !== "text" || text.length > 200) return null;
   const words = text.replaceAll(/\\(?:text[a-z]{0,6}|mbox|mathrm)\s?|[{}$]/g, " ").trim();
   // "(b) 5" is an option.
-  if (/^\(?[a-jA-J][).:]|[\\=<>]|\b(?:no|not|never|or|and|than)\b|n['\u2019]t\b/i.test(words)) return null;
+  if (
+    /^\(?[a-jA-J][).:]|[\\=<>]|\b(?:no|not|never|or|and|than|at (?:least|most)|up to|over|under|above|below)\b|n['\u2019]t\b/i.test(
+      words,
+    )
+  )
+    return null;
   const [number, ...others] = findPlain(words);
   return number === undefined || others.length > 0 || words.match(/\d[\d.,]*/g)?.length !== 1
     ? null

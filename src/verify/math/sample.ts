@@ -8,16 +8,19 @@
  * One of the points, and every constant, is compared to 600 bits besides (precise.ts), where the functions allow.
  *
  * Symbols are real, as in Math-Verify. Where just one side is real at a real point, or a part of either is not, the point is outside
- * the domain of one reading and decides nothing; where no point makes both sides real, complex values are compared. Expressions without branches are also
- * compared at complex points.
+ * the domain of one reading and decides nothing, unless the side that is real there has an absolute value: ln |x| is written where
+ * negative numbers are meant, and is no ln x. Where no point makes both sides real, complex values are compared. Expressions without
+ * branches are also compared at complex points.
  */
 import type { Random } from "../../random.ts";
 import type { Budget } from "./budget.ts";
 import { type Complex, complex, isReal, magnitude } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
+import { exactValue } from "./exact.ts";
 import { type Expression, freeSymbols, some } from "./expression.ts";
 import { drawPoint, drawReal, planOf, REQUIRED } from "./points.ts";
 import { agreesPrecisely } from "./precise.ts";
+import { isEqual, rational } from "./rational.ts";
 
 const COMPLEX_POINTS = 2;
 /** An agreement counts only where the error bound is below this share of the values. */
@@ -47,7 +50,10 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
       // One of the agreements is made sure of, and each in which doubles cannot tell.
       const agree = at.agree === null || real === 0 ? agreesPrecisely(a, b, valuesOf(point), budget) : true;
       if (agree === false) return false;
+      if (names.every((name) => whole.has(name)) && !agreesExactly(a, b, point, budget)) return false;
       if (at.agree !== null || agree !== null) real++;
+    } else if (at.realSide !== null && whole.size === 0 && some(at.realSide === "first" ? a : b, isAbsolute)) {
+      return false;
     } else if (at.kind === "complex") {
       if (at.agree !== null) beyond++;
       if (at.agree === false) differBeyond = true;
@@ -66,13 +72,28 @@ export function isSameFunction(a: Expression, b: Expression, random: Random, bud
   return true;
 }
 
+/** False where exact arithmetic tells the two apart at a point of whole numbers: n! hides what is added to it from doubles. */
+function agreesExactly(a: Expression, b: Expression, point: ReadonlyMap<string, Complex>, budget: Budget): boolean {
+  const bindings = new Map([...point].map(([name, value]) => [name, rational(BigInt(value.re))]));
+  const left = exactValue(a, budget, bindings);
+  const right = left === null ? null : exactValue(b, budget, bindings);
+  return left === null || right === null || isEqual(left, right);
+}
+
 function valuesOf(point: ReadonlyMap<string, Complex>): ReadonlyMap<string, number> {
   return new Map([...point].map(([name, value]) => [name, value.re]));
+}
+
+/** The absolute value of something with a symbol. */
+function isAbsolute(node: Expression): boolean {
+  return node.kind === "call" && node.name === "abs" && freeSymbols(node).size > 0;
 }
 
 interface Comparison {
   /** complex: through values that are not real. mixed: one side real, the other not. */
   readonly kind: "real" | "complex" | "mixed";
+  /** The side that alone is real in all its parts; else null. */
+  readonly realSide: "first" | "second" | null;
   /** null where the error bound is too wide for an agreement to count. */
   readonly agree: boolean | null;
 }
@@ -85,20 +106,22 @@ function compareAt(
   budget: Budget,
   isRealOnly = false,
 ): Comparison | null {
-  const domain = { isLeft: false };
-  const left = evaluate(a, { symbols, budget, domain });
+  const [leftDomain, rightDomain] = [{ isLeft: false }, { isLeft: false }];
+  const left = evaluate(a, { symbols, budget, domain: leftDomain });
   if (left === null) return null;
-  const right = evaluate(b, { symbols, budget, domain });
+  const right = evaluate(b, { symbols, budget, domain: rightDomain });
   if (right === null) return null;
-  const isBeyond = isRealOnly && domain.isLeft;
-  const kind = isReal(left) !== isReal(right) ? "mixed" : isReal(left) && !isBeyond ? "real" : "complex";
+  const isFirst = isReal(left) && !(isRealOnly && leftDomain.isLeft);
+  const isSecond = isReal(right) && !(isRealOnly && rightDomain.isLeft);
+  const realSide = isFirst === isSecond ? null : isFirst ? "first" : "second";
+  const kind = isReal(left) !== isReal(right) ? "mixed" : isFirst && isSecond ? "real" : "complex";
   const distance = Math.hypot(left.re - right.re, left.im - right.im);
   const bound = 4 * (left.error + right.error);
-  if (distance > bound) return { kind, agree: false };
+  if (distance > bound) return { kind, realSide, agree: false };
   const size = Math.max(magnitude(left), magnitude(right));
   // Zero against zero: the size that counts is that of the terms that cancelled, which the bound knows as bound / 2^-51.
-  if (bound <= PRECISION * size || (size <= bound && bound <= 1e-11)) return { kind, agree: true };
-  return { kind, agree: null };
+  if (bound <= PRECISION * size || (size <= bound && bound <= 1e-11)) return { kind, realSide, agree: true };
+  return { kind, realSide, agree: null };
 }
 
 const ENTIRE_FUNCTIONS: ReadonlySet<string> = new Set(

@@ -21,6 +21,27 @@ export function wordsOf(source: string): string {
     .trim();
 }
 
+const BOUND_BEFORE =
+  /^(?:(at least|no (?:less|fewer) than|not (?:less|fewer) than)|(at most|up to|no more than|not more than)|(more than|greater than|over|above)|(less than|fewer than|under|below)) (-?\d[\d.,/]{0,40})(?: .*)?$/;
+const BOUND_BEHIND =
+  /^(-?\d[\d.,/]{0,40})(?: [a-z]+)?,? (?:(or (?:more|greater|above|higher))|(or (?:less|fewer|below|lower)))$/;
+
+/** "at least 5", "12 or more": a bound, which is no value; in one spelling. null for any other text. */
+export function boundInWords(source: string): string | null {
+  if (
+    source.length > MAX_BOUND ||
+    !/than|least|most|up|over|under|above|below|more|less|fewer|greater|higher|lower/.test(source)
+  )
+    return null;
+  const words = wordsOf(source).replaceAll(/(?<=[a-z])(?=-?\d)|(?<=\d)(?=[a-z])/g, " ");
+  const [, least, most, more, less, number] = BOUND_BEFORE.exec(words) ?? [];
+  if (number !== undefined) return `${least ? ">=" : most ? "<=" : more ? ">" : less ? "<" : ""} ${number}`;
+  const behind = BOUND_BEHIND.exec(words);
+  return behind === null ? null : `${behind[2] === undefined ? "<=" : ">="} ${behind[1]}`;
+}
+
+const MAX_BOUND = 100;
+
 /** False for a text of nothing but blanks, braces and marks. */
 export function hasContent(source: string): boolean {
   return /[^\s{}$\\.,;:]|\\[{a-zA-Z]/.test(source);
@@ -54,7 +75,7 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
       if (/^(?:\(|\[|\{|\\\{|begin:.*)$/.test(token.text)) depth++;
       else if (/^(?:\)|\]|\}|\\\}|end:.*)$/.test(token.text)) depth--;
     }
-    if (i > 0 && depth === 0 && token.type === "text" && REMARK.test(token.text)) end = i;
+    if (i > 0 && depth === 0 && token.type === "text" && REMARK.test(token.text) && !isPredicate(tokens, i)) end = i;
     if (i > 0 && depth === 0 && token.type === "command" && token.name === "forall") end = i;
     if (i > 0 && depth === 1 && isOperatorText(token, "(") && isAside(tokens[i + 1])) end = i;
   }
@@ -64,6 +85,12 @@ export function prepareTokens(tokens: readonly Token[]): Token[] {
   if (first?.type === "text" && LABEL.test(first.text.trim()) && start + 1 < end) start++;
   while (end > start && isMark(tokens[end - 1])) end--;
   return asDefinition(tokens.slice(start, end));
+}
+
+/** "n is prime": what is said of a letter alone is the answer. */
+function isPredicate(tokens: readonly Token[], at: number): boolean {
+  const [subject, said] = tokens;
+  return at === 1 && subject?.type === "name" && said?.type === "text" && /^\s*(?:is|are)\b/i.test(said.text);
 }
 
 /** "x if x > 0 and -x if x < 0", "1 if n is even, 0 otherwise": conditions that are part of the answer. */

@@ -1,5 +1,5 @@
 /**
- * Pairs of symbolic answers, by kind, in algebra.txt: `gold <=> prediction` where a mathematician calls them the same answer,
+ * Pairs of symbolic answers, by kind, in algebra.txt and meaning.txt: `gold <=> prediction` where a mathematician calls them the same answer,
  * `gold <!> prediction` where not. The verdicts are mathematics, by hand; a line that starts with % argues one that may surprise.
  * Each is read bare and from a box in a sentence.
  */
@@ -26,7 +26,9 @@ function readPairs(text: string): Pair[] {
   return pairs;
 }
 
-const pairs = readPairs(readFileSync(join(import.meta.dirname, "algebra.txt"), "utf8"));
+const pairs = ["algebra.txt", "meaning.txt"].flatMap((name) =>
+  readPairs(readFileSync(join(import.meta.dirname, name), "utf8")),
+);
 
 describe.each([...new Set(pairs.map(({ kind }) => kind))])("%s", (kind) => {
   const own = pairs.filter((pair) => pair.kind === kind);
@@ -38,7 +40,7 @@ describe.each([...new Set(pairs.map(({ kind }) => kind))])("%s", (kind) => {
 });
 
 it("the table holds both verdicts of every kind", () => {
-  expect(pairs.length).toBeGreaterThan(600);
+  expect(pairs.length).toBeGreaterThan(2_500);
   for (const kind of new Set(pairs.map((pair) => pair.kind))) {
     const verdicts = new Set(pairs.filter((pair) => pair.kind === kind).map(({ equal }) => equal));
     expect(verdicts.size, kind).toBe(2);

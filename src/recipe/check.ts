@@ -9,19 +9,16 @@ import { rewardLabel } from "../reward/reward.ts";
 import type { ShadowSpec } from "./audit-schema.ts";
 import { checkCritic } from "./check-critic.ts";
 import { checkSampling } from "./check-sampling.ts";
+import { type ModelSpec, model, type ServerSpec, server } from "./model-schema.ts";
 import { nearest } from "./nearest.ts";
 import type { Problem } from "./problems.ts";
 import {
   type EvalStage,
-  type ModelSpec,
-  model,
   type RewardSpec,
   type RewardsSpec,
   type RlStage,
-  type ServerSpec,
   type SftStage,
   type Stage,
-  server,
   stage,
 } from "./schema.ts";
 import type { Path } from "./source.ts";

@@ -6,16 +6,10 @@ import { isAbsolute, parse, resolve } from "node:path";
 import { RecipeError } from "../errors.ts";
 import { checkRecipe } from "./check.ts";
 import { lintRecipe, type MeasuredStages } from "./lint.ts";
+import type { ModelSpec } from "./model-schema.ts";
 import { applyOverride, isMapping, nameOf, type Override, parseOverride } from "./override.ts";
 import { type Problem, problemsOf } from "./problems.ts";
-import {
-  type DataSpec,
-  type ModelSpec,
-  type Recipe,
-  type RewardsSpec,
-  type Stage,
-  recipe as schema,
-} from "./schema.ts";
+import { type DataSpec, type Recipe, type RewardsSpec, type Stage, recipe as schema } from "./schema.ts";
 import { type Path, parseSource, readSource, type Source } from "./source.ts";
 
 export interface LoadOptions {

@@ -2,8 +2,9 @@
 import { basename } from "node:path";
 import { createObjective } from "../objectives/create.ts";
 import { rewardLabel } from "../reward/reward.ts";
+import type { LoraSpec, ModelInit, ModelSpec } from "./model-schema.ts";
 import { primaryReward } from "./primary.ts";
-import type { LoraSpec, ModelInit, ModelSpec, Recipe, RlStage, RolloutSpec, Stage } from "./schema.ts";
+import type { Recipe, RlStage, RolloutSpec, Stage } from "./schema.ts";
 
 export interface StagePlan {
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * Numbers, units and words as answers write them (forms.txt), and responses as models write them (responses.txt), in lenient mode, and
- * responses in strict mode (strict-forms.txt):
+ * Numbers, units and words as answers write them (forms.txt), notations of packages, programs, markup, scripts and languages
+ * (notation.txt), and responses as models write them (responses.txt), in lenient mode, and responses in strict mode (strict-forms.txt):
  *
  *   # kind
  *   gold
@@ -43,6 +43,7 @@ function readForms(name: string): Forms[] {
 
 describe.each([
   ["forms.txt", "lenient", 600],
+  ["notation.txt", "lenient", 800],
   ["responses.txt", "lenient", 170],
   ["strict-forms.txt", "strict", 40],
 ] as const)("%s", (name, mode, atLeast) => {

@@ -2,6 +2,7 @@
  * The search of verify.ts in strict mode: only what a reader sees after the thinking and, where there are answer blocks, only these.
  * All that is announced must agree, a chain of equations must be true, and the words around must stand by the answer (commitment.ts).
  */
+
 import { findBoxes, joinBoxes } from "./boxes.ts";
 import { withoutChain } from "./chain.ts";
 import { hesitation } from "./commitment.ts";
@@ -9,6 +10,7 @@ import { equalMath } from "./equal.ts";
 import { type Expression, freeSymbols, some } from "./expression.ts";
 import { extractCandidates } from "./extract.ts";
 import { type FindOptions, quote, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
+import { plainLatex } from "./markup.ts";
 import { type Parsed, parseMath } from "./parse.ts";
 import { type Answer, type Gold, isInWords, type ReadOptions, readAnswer, readCandidate } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
@@ -31,7 +33,7 @@ export function findStrictly(
   const visible = visibleText(prediction);
   if (visible !== prediction)
     tell(() => "left out what is hidden, struck out, a program, or behind the end of the turn");
-  const { spoken, blocks, unclosed, rest, thinking } = splitResponse(visible);
+  const { spoken, blocks, unclosed, rest, thinking } = splitResponse(plainLatex(visible));
   if (spoken === null || (spoken.trim() === "" && thinking.trim() !== "")) {
     return { refused: "nothing follows the thinking", extracted: null };
   }

@@ -4,6 +4,7 @@
  */
 import { type FindOptions, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { findStrictly } from "./find-strictly.ts";
+import { plainLatex } from "./markup.ts";
 import { parseMath } from "./parse.ts";
 import { type Answer, type Gold, isInWords, readAnswer } from "./read.ts";
 import { splitResponse } from "./thinking.ts";
@@ -19,7 +20,8 @@ export function findAnswer(
   return search(prediction, golds, options, tell);
 }
 
-function findLeniently(prediction: string, golds: readonly Gold[], options: FindOptions, tell: Tell): Answer | Refusal {
+function findLeniently(response: string, golds: readonly Gold[], options: FindOptions, tell: Tell): Answer | Refusal {
+  const prediction = plainLatex(response);
   const { spoken, blocks } = splitResponse(prediction);
   const scopes = [
     { name: "the answer block", text: blocks.at(-1) },

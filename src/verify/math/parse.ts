@@ -10,6 +10,7 @@ import { type Domain, splitDomain } from "./domain.ts";
 import { type Expression, freeSymbols, keyOf, mapChildren, number, product, sum, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH } from "./lexer.ts";
+import { plainLatex } from "./markup.ts";
 import { numberInWords } from "./number-words.ts";
 import type { Notation } from "./numerals.ts";
 import { valueInBase } from "./postfix.ts";
@@ -38,12 +39,13 @@ export interface ParseOptions {
 /** The reading of an answer; null for an empty text and for one longer than 3,000 characters. */
 export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed | null {
   if (text.length > MAX_LENGTH) return null;
-  const source = unwrap(text);
+  const plain = plainLatex(text);
+  const source = unwrap(plain);
   if (!hasContent(source)) return null;
   const said = timeOfDay(source) ?? boundInWords(source);
   const words = said ?? wordsOf(source);
   if (said !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
-  const read = notation ?? notationOf(text);
+  const read = notation ?? notationOf(plain);
   if (isShortWord(source) || ROMAN_LIST.test(source)) {
     const only = words.replace(/ only$/, "");
     return { source: text, expression: { kind: "text", words: only }, asList: null, words: only };

@@ -50,6 +50,9 @@ function withoutUnits(
   const a = splitUnit(gold, pred);
   const b = splitUnit(pred, gold);
   if (a.unit === null && b.unit === null) return degreesAside(gold, pred);
+  // Radians are no missing degree sign: 30 degrees are not 30 radians.
+  if ((isRadians(a.unit) && topDegrees(b.value)) || (isRadians(b.unit) && topDegrees(a.value)))
+    return [a.value, b.value];
   if (units === "drop" && !(isMoney(a.unit) && isMoney(b.unit))) return degreesAside(a.value, b.value);
   if (a.unit === null || b.unit === null) {
     return units === "keep" ? different("only one side has a unit") : degreesAside(a.value, b.value);
@@ -66,6 +69,10 @@ function withoutUnits(
 /** Dollars and cents are amounts of one thing, never only a name beside the number. */
 function isMoney(unit: string | null): boolean {
   return unit !== null && readUnit(unit).dimension === "money^1";
+}
+
+function isRadians(unit: string | null): boolean {
+  return unit !== null && readUnit(unit).dimension === "angle^1";
 }
 
 function scaleBy(value: Expression, factor: Rational): Expression {

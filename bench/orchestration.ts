@@ -6,7 +6,7 @@
  * The real `train` with the real objective (DAPO), metrics and rollout log, on fakes that answer at once: the server hands out completions
  * made before, the engine returns constants and calls the loss as an engine must. Groups of 16; median of the steps after one to warm
  * up. `cpu` is the process's time on all its threads, gzip's and the reward workers' among them; `host` is the main thread's own, which
- * is what delays a GPU: its time on a CPU where Linux tells it, else the event loop's busy time. Instant: rewards from a table. Pool: accuracy and format in two worker threads.
+ * is what delays a GPU: its time on a CPU where Linux tells it, else the event loop's busy time. Instant: rewards from a table. Pool: accuracy and format in two worker processes.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

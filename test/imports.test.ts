@@ -54,7 +54,7 @@ const NO_SIBLINGS = ["src/objectives/"];
 
 const root = resolve(import.meta.dirname, "..");
 const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-  .filter((path) => /\.c?ts$/.test(path))
+  .filter((path) => path.endsWith(".ts"))
   .map((path) => `src/${path.replaceAll("\\", "/")}`)
   .sort();
 

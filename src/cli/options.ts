@@ -136,7 +136,7 @@ export const rewardOptions = {
     ...completions,
     ...ofRecipe,
     repeats: text("Passes that are timed; default: 3"),
-    threads: text("Worker threads; default: 2"),
+    threads: text("Worker processes; default: 2"),
     strict: strict("a reward fails, or takes more than 100 ms on a hostile text"),
   },
   fuzz: { ...completions, ...ofRecipe, ...golds, strict: strict("a score does not do what it must") },

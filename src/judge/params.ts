@@ -32,7 +32,7 @@ export const endpointParams = z.strictObject({
     .default(JUDGE_DEADLINE_SECONDS)
     .describe("For one question with all its tries and its control; keep it below rewards.deadlineSeconds."),
   maxTries: z.int().positive().default(4),
-  concurrency: z.int().positive().default(16).describe("Questions in flight, in each reward thread."),
+  concurrency: z.int().positive().default(16).describe("Questions in flight, in each reward worker."),
   retrySeconds: z.number().positive().default(0.25).describe("Pause before the second try; doubles from there."),
   budget: z
     .strictObject({

@@ -1,18 +1,12 @@
 /**
- * Rewards in worker threads: a call that throws, hangs, exits, runs out of memory or returns nonsense is a failed outcome of its own
- * completion, and delays or loses nothing else.
+ * Rewards in worker processes: a call that throws, hangs, exits, aborts, runs out of memory or returns nonsense is a failed outcome of its
+ * own completion, and delays or loses nothing else.
  *
- * Piscina runs the threads; the queue is ours, and it holds at most one task per thread, so that a deadline counts run time and
- * not waiting time. Tasks are batches. A watchdog reads from shared memory which call each worker is in: while one is suspiciously late,
- * a spare thread stands in for its worker; past the deadline the worker is killed, and what it had not begun goes back to the head of
- * the queue.
- *
- * Threads share one process: native code that aborts takes the host with it, and memory outside the JavaScript heap is not limited.
+ * A worker has at most one task, so that a deadline counts run time and not waiting time. Tasks are batches. A watchdog reads from the
+ * workers' records which call each is in: while one is suspiciously late, a spare stands in for its worker; past the deadline the worker
+ * is killed, and what it had not begun goes back to the head of the queue.
  */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Piscina } from "piscina";
 import { messageOf, RecipeError } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
 import { LOADING, type LoadRequest, type RewardInfo, type WorkerReply } from "./protocol.ts";
@@ -27,14 +21,16 @@ import {
   type Unit,
 } from "./units.ts";
 import { Watchdog, type WatchedTask } from "./watchdog.ts";
+import type { WorkerProcess } from "./worker-process.ts";
+import { Workers } from "./workers.ts";
 
 export interface RewardPoolOptions {
   readonly rewards: readonly RewardSpec[];
-  /** Worker threads, 1 or more. Default 2. */
+  /** Calls at a time, each in a worker process of its own; 1 or more. Default 2. */
   readonly threads?: number;
   /** Time that one call of one reward may take, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
-  /** JavaScript heap of one worker, in MB. Default 512. */
+  /** JavaScript heap of one worker, in MB; memory beside it is not limited. Default 512. */
   readonly memoryMb?: number;
   /** Time that a worker may take to start and load the reward files. Default 60,000. */
   readonly startDeadlineMs?: number;
@@ -116,6 +112,12 @@ const SAFE_ENV = [
   "TMP",
   "TEMP",
   "NODE_ENV",
+  // What the Node of the worker itself needs as ours does.
+  "NODE_OPTIONS",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "LD_LIBRARY_PATH",
   "XDG_CACHE_HOME",
 ];
 
@@ -125,14 +127,13 @@ export class RewardPool implements AsyncDisposable {
   /** [rewards] what the reward files say of themselves. */
   rewards: readonly RewardInfo[] = [];
   private readonly numThreads: number;
-  /** Threads beside those, for as long as workers are stuck. */
+  /** Workers beside those, for as long as some are stuck. */
   private readonly numSpares: number;
   private readonly watchdog: Watchdog;
-  private readonly piscina: Piscina;
+  private readonly workers: Workers;
   private readonly queue: Task[] = [];
   private numKilled = 0;
   private numEnded = 0;
-  private lastWorkerError: string | undefined;
   private closed = false;
 
   constructor(options: RewardPoolOptions, requests: readonly LoadRequest[]) {
@@ -143,22 +144,8 @@ export class RewardPool implements AsyncDisposable {
     this.watchdog = new Watchdog(deadlineMs, startDeadlineMs, () => this.dispatch());
     const named = requests.flatMap(({ params }) => namedVariables(params));
     const visible = [...SAFE_ENV, ...(options.env ?? []), ...named].filter((name) => process.env[name] !== undefined);
-    this.piscina = new Piscina({
-      filename: workerFile(),
-      minThreads: this.numThreads,
-      maxThreads: this.numThreads + this.numSpares,
-      // A spare that was needed may soon be needed again.
-      idleTimeout: 10_000,
-      resourceLimits: { maxOldGenerationSizeMb: options.memoryMb ?? 512 },
-      env: Object.fromEntries(visible.map((name) => [name, process.env[name]])),
-      workerData: requests,
-    });
-    // Without a listener, a worker that fails to start would end the process.
-    this.piscina.on("error", (error: unknown) => {
-      this.lastWorkerError = messageOf(error);
-      // A worker that cannot even begin leaves its task waiting for ever.
-      if (this.rewards.length === 0) this.watchdog.abortAll();
-    });
+    const env = Object.fromEntries(visible.map((name) => [name, process.env[name]]));
+    this.workers = new Workers({ requests, memoryMb: options.memoryMb ?? 512, env }, this.numThreads);
   }
 
   get stats(): RewardPoolStats {
@@ -168,8 +155,7 @@ export class RewardPool implements AsyncDisposable {
   /** Loads the rewards in every worker, so that what is wrong with them is said before a run starts. */
   async start(): Promise<void> {
     const loads = Array.from({ length: this.numThreads }, () => this.runTask(undefined));
-    // All of them, before a failure closes the pool: a file that a worker is in the middle of reading may itself require ES modules.
-    for (const load of await Promise.allSettled(loads)) if (load.status === "rejected") throw load.reason;
+    await Promise.all(loads);
   }
 
   /**
@@ -194,7 +180,7 @@ export class RewardPool implements AsyncDisposable {
   async close(): Promise<void> {
     this.closed = true;
     for (const { call } of this.queue.splice(0)) call.fail(new Error("The reward pool was closed."));
-    await this.piscina.destroy();
+    await this.workers.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -217,12 +203,21 @@ export class RewardPool implements AsyncDisposable {
 
   /** Without a task, only loads the rewards. Throws when the worker could not be started or could not load them. */
   private async runTask(task: Task | undefined): Promise<void> {
-    const { message, outcomes } = packTask(task?.units ?? [], task?.call.groups ?? []);
-    const running = this.watchdog.watch(outcomes);
+    const worker = this.workers.take();
+    try {
+      await this.runIn(worker, task);
+    } finally {
+      this.workers.giveBack(worker);
+    }
+  }
+
+  private async runIn(worker: WorkerProcess, task: Task | undefined): Promise<void> {
+    const running = this.watchdog.watch(worker.record);
     let reply: WorkerReply | undefined;
     let reason = "";
     try {
-      reply = (await this.piscina.run(message, { signal: running.abort.signal })) as WorkerReply;
+      const message = packTask(task?.units ?? [], task?.call.groups ?? []);
+      reply = await worker.run(message, running.abort.signal);
     } catch (error) {
       reason = messageOf(error);
     } finally {
@@ -233,7 +228,7 @@ export class RewardPool implements AsyncDisposable {
       if (this.closed) throw new Error("The reward pool was closed.");
       if (running.killedFor === undefined) this.numEnded++;
       else this.numKilled++;
-      if (outcomes.runningUnit < 0) throw this.startError(running, reason);
+      if (running.record.runningUnit < 0) throw this.startError(running, reason);
     } else {
       this.rewards = reply.rewards;
     }
@@ -242,34 +237,34 @@ export class RewardPool implements AsyncDisposable {
 
   /** Settles what is known, blames the one call that ended its worker, and queues the rest again. */
   private collect({ call, units }: Task, running: WatchedTask, reply: WorkerReply | undefined, reason: string): void {
-    const results = running.outcomes.readAll();
-    for (const [slot, outcome] of reply?.status === "done" ? reply.overflow : []) results[slot] = outcome;
-    const guilty = reply === undefined ? (running.killedFor ?? running.outcomes.runningUnit) : undefined;
-    const rest: Unit[] = [];
-    let slot = 0;
-    for (const [index, unit] of units.entries()) {
-      const mine = results.slice(slot, slot + numOutcomes(unit, call.groups));
-      slot += mine.length;
-      if (mine.every((outcome) => outcome !== undefined)) {
-        this.settle(call, unit, mine, running.outcomes.elapsedMs(index));
-        continue;
-      }
-      // After its last call a worker has nobody to blame but all whose outcomes are lost.
-      const isGuilty = index === guilty || guilty === units.length;
-      const error = isGuilty ? this.verdictOn(unit, running, reason) : undefined;
-      if (error === undefined) {
-        rest.push(unit);
-        continue;
-      }
-      const failed = mine.map((): RewardOutcome => ({ status: "failed", error }));
-      this.settle(call, unit, failed, running.ageMs);
+    let numSettled = 0;
+    for (const { outcomes, elapsedMs } of running.record.readResults()) {
+      const unit = units[numSettled];
+      if (unit === undefined || outcomes.length !== numOutcomes(unit, call.groups)) break;
+      this.settle(call, unit, outcomes, elapsedMs);
+      numSettled++;
     }
-    if (rest.length === 0) return;
-    // Every end of a worker settles a call or counts against one, so that the queue cannot go round for ever.
-    if (reply !== undefined || (rest.length === units.length && running.killedFor !== undefined)) {
-      throw new Error(`A reward worker came back without the outcomes of ${rest.length} calls.`);
+    const guilty = units[numSettled];
+    if (guilty === undefined) return;
+    if (reply !== undefined) {
+      throw new Error(`A reward worker came back without the outcomes of ${units.length - numSettled} calls.`);
     }
-    this.queue.unshift({ call, units: rest });
+    const rest = units.slice(numSettled);
+    // A worker that ended between two calls, or was killed for one that ended just then, has settled a call and blames nobody. So every
+    // end of a worker settles a call or counts against one, and the queue cannot go round for ever.
+    const error =
+      numSettled === (running.killedFor ?? running.record.runningUnit)
+        ? this.verdictOn(guilty, running, reason)
+        : undefined;
+    if (error !== undefined) {
+      const failed = Array.from({ length: numOutcomes(guilty, call.groups) }, () => ({
+        status: "failed" as const,
+        error,
+      }));
+      this.settle(call, guilty, failed, running.ageMs);
+      rest.shift();
+    }
+    if (rest.length > 0) this.queue.unshift({ call, units: rest });
   }
 
   /** What the guilty call failed of; undefined when it gets another try. */
@@ -287,24 +282,17 @@ export class RewardPool implements AsyncDisposable {
     if (call.numPending === 0) call.done();
   }
 
-  private startError({ outcomes, killedFor }: WatchedTask, reason: string): Error {
-    const why = this.lastWorkerError ?? reason;
-    if (outcomes.runningUnit === LOADING) {
-      const label = this.labels[outcomes.loadingReward]!;
+  private startError({ record, killedFor }: WatchedTask, reason: string): Error {
+    if (record.runningUnit === LOADING) {
+      const label = this.labels[record.loadingReward]!;
       const what =
-        killedFor === undefined ? `ended its worker (${why})` : `took longer than ${this.watchdog.startDeadlineMs} ms`;
+        killedFor === undefined
+          ? `ended its worker (${reason})`
+          : `took longer than ${this.watchdog.startDeadlineMs} ms`;
       return new RecipeError(
         `Loading the file of reward "${label}" ${what}. Its top level should only define the reward.`,
       );
     }
-    return new Error(`A reward worker could not start its work: ${why}`);
+    return new Error(`A reward worker could not start its work: ${reason}`);
   }
-}
-
-/** The compiled entry, from dist as well as from a test that runs the source: a thread cannot run TypeScript on Node 20. */
-function workerFile(): string {
-  const compiled = import.meta.url.endsWith(".ts") ? "../../dist/src/reward/entry.cjs" : "./entry.cjs";
-  const file = fileURLToPath(new URL(compiled, import.meta.url));
-  if (!existsSync(file)) throw new Error(`Expected the compiled reward worker at ${file}. Run \`npm run build\`.`);
-  return file;
 }

@@ -1,7 +1,8 @@
 /**
- * What the pool and its workers say to each other: tasks by message, progress and outcomes through shared memory, so that what a
- * worker finished before it was killed is not lost, and so that the one unit it was killed for is known exactly.
+ * What the pool and its workers say to each other: tasks by message, progress and outcomes through a file that both hold open, so that
+ * what a worker finished before it ended is not lost, and so that the one unit it ended in is known exactly.
  */
+import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import type { FinishReason, RewardOutcome } from "../types.ts";
 
 /** What the workers load, once each. */
@@ -34,15 +35,16 @@ export interface PackedUnit {
   readonly group: number;
   /** null for rewards that score the group together. */
   readonly completion: number | null;
-  /** First slot of its outcomes; a group takes one slot per completion. */
-  readonly slot: number;
+}
+
+/** The first message to a worker. */
+export interface WorkerSetup {
+  readonly requests: readonly LoadRequest[];
 }
 
 export interface WorkerTask {
   readonly groups: readonly PackedGroup[];
   readonly units: readonly PackedUnit[];
-  readonly memory: SharedArrayBuffer;
-  readonly numSlots: number;
 }
 
 export interface RewardInfo {
@@ -53,107 +55,101 @@ export interface RewardInfo {
 
 export type WorkerReply =
   | { readonly status: "unloadable"; readonly errors: readonly string[] }
-  /** `overflow` holds the outcomes whose texts did not fit into shared memory. */
-  | {
-      readonly status: "done";
-      readonly rewards: readonly RewardInfo[];
-      readonly overflow: readonly [number, RewardOutcome][];
-    };
+  | { readonly status: "done"; readonly rewards: readonly RewardInfo[] };
+
+/** What one call came to: one outcome for a completion, one per completion for a group. */
+export interface UnitResult {
+  /** Wall time, in milliseconds. */
+  readonly elapsedMs: number;
+  readonly outcomes: readonly RewardOutcome[];
+}
+
+/** The descriptors under which a worker finds its socket and its record. */
+export const CHANNEL_FD = 3;
+export const RECORD_FD = 4;
 
 /** Progress before the first unit. */
 export const NOT_STARTED = -2;
 export const LOADING = -1;
 
-const STATUS = { pending: 0, scored: 1, abstained: 2, inText: 3 } as const;
-const TEXT_BYTES_PER_SLOT = 512;
-const HEADER_BYTES = 16;
+const HEADER_BYTES = 8;
 
 /**
- * The shared memory of one task: which unit is running, and a slot per outcome.
- * A worker writes a slot's status last, so a slot is either complete or pending, whenever the worker is killed.
+ * The record of one task in the file of its worker: a header that says which unit is running, and a line of JSON for every unit that was
+ * finished, in order. It outlives the worker, however that ends.
  */
-export class OutcomeMemory {
-  readonly memory: SharedArrayBuffer;
-  /** [3] running unit, reward being loaded, bytes of text written. */
-  private readonly header: Int32Array;
-  private readonly scores: Float64Array;
-  private readonly elapsed: Float64Array;
-  private readonly statuses: Uint8Array;
-  private readonly text: Uint8Array;
+export class TaskRecord {
+  private readonly fd: number;
+  private end = HEADER_BYTES;
+  /** [2] running unit, reward being loaded. */
+  private readonly header = new Int32Array(2);
 
-  static create(numUnits: number, numSlots: number): OutcomeMemory {
-    const numBytes = HEADER_BYTES + 8 * (numUnits + numSlots) + numSlots * (1 + TEXT_BYTES_PER_SLOT);
-    const created = new OutcomeMemory(new SharedArrayBuffer(numBytes), numUnits, numSlots);
-    Atomics.store(created.header, 0, NOT_STARTED);
-    return created;
+  constructor(fd: number) {
+    this.fd = fd;
   }
 
-  constructor(memory: SharedArrayBuffer, numUnits: number, numSlots: number) {
-    this.memory = memory;
-    this.header = new Int32Array(memory, 0, 3);
-    this.scores = new Float64Array(memory, HEADER_BYTES, numSlots);
-    this.elapsed = new Float64Array(memory, HEADER_BYTES + 8 * numSlots, numUnits);
-    const statusOffset = HEADER_BYTES + 8 * (numSlots + numUnits);
-    this.statuses = new Uint8Array(memory, statusOffset, numSlots);
-    this.text = new Uint8Array(memory, statusOffset + numSlots);
+  /** Empties the file for the next task. */
+  reset(): void {
+    ftruncateSync(this.fd, 0);
+    this.writeHeader(NOT_STARTED, 0);
   }
 
   get runningUnit(): number {
-    return Atomics.load(this.header, 0);
-  }
-
-  beginUnit(unit: number): void {
-    Atomics.store(this.header, 0, unit);
+    return this.readHeader()[0]!;
   }
 
   get loadingReward(): number {
-    return Atomics.load(this.header, 1);
+    return this.readHeader()[1]!;
   }
 
   beginLoading(reward: number): void {
-    Atomics.store(this.header, 1, reward);
-    Atomics.store(this.header, 0, LOADING);
+    this.writeHeader(LOADING, reward);
   }
 
-  /** Wall time of one finished call, in milliseconds. */
-  elapsedMs(unit: number): number {
-    return this.elapsed[unit]!;
+  beginUnit(unit: number): void {
+    this.writeHeader(unit, 0);
   }
 
-  setElapsedMs(unit: number, elapsedMs: number): void {
-    this.elapsed[unit] = elapsedMs;
+  append(result: UnitResult): void {
+    this.end += writeSync(this.fd, `${JSON.stringify(result)}\n`, this.end);
   }
 
-  /** False when its text did not fit: the slot stays pending and the outcome has to travel with the reply. */
-  write(slot: number, outcome: RewardOutcome): boolean {
-    if (outcome.status === "abstained") {
-      this.statuses[slot] = STATUS.abstained;
-    } else if (outcome.status === "scored" && outcome.parts === undefined) {
-      this.scores[slot] = outcome.score;
-      this.statuses[slot] = STATUS.scored;
-    } else {
-      const line = `${JSON.stringify([slot, outcome])}\n`;
-      const end = Atomics.load(this.header, 2);
-      const { read, written } = new TextEncoder().encodeInto(line, this.text.subarray(end));
-      if (read < line.length) return false;
-      Atomics.store(this.header, 2, end + written);
-      this.statuses[slot] = STATUS.inText;
+  /** [units finished] Ends before a line that is not whole, or that something else than `append` wrote. */
+  readResults(): UnitResult[] {
+    const bytes = new Uint8Array(Math.max(0, fstatSync(this.fd).size - HEADER_BYTES));
+    let numRead = 0;
+    while (numRead < bytes.length) {
+      const count = readSync(this.fd, bytes, numRead, bytes.length - numRead, HEADER_BYTES + numRead);
+      if (count === 0) break;
+      numRead += count;
     }
-    return true;
+    const results: UnitResult[] = [];
+    for (const line of new TextDecoder().decode(bytes.subarray(0, numRead)).split("\n").slice(0, -1)) {
+      const result = parseResult(line);
+      if (result === undefined) break;
+      results.push(result);
+    }
+    return results;
   }
 
-  /** [numSlots] undefined where no outcome was written. */
-  readAll(): (RewardOutcome | undefined)[] {
-    // A copy: TextDecoder refuses shared memory.
-    const lines = new TextDecoder()
-      .decode(this.text.slice(0, Atomics.load(this.header, 2)))
-      .split("\n")
-      .slice(0, -1);
-    const inText = new Map(lines.map((line) => JSON.parse(line) as [number, RewardOutcome]));
-    return Array.from(this.statuses, (status, slot) => {
-      if (status === STATUS.scored) return { status: "scored", score: this.scores[slot]! };
-      if (status === STATUS.abstained) return { status: "abstained" };
-      return status === STATUS.inText ? inText.get(slot) : undefined;
-    });
+  private readHeader(): Int32Array {
+    readSync(this.fd, this.header, 0, HEADER_BYTES, 0);
+    return this.header;
+  }
+
+  private writeHeader(unit: number, reward: number): void {
+    this.header.set([unit, reward]);
+    writeSync(this.fd, this.header, 0, HEADER_BYTES, 0);
+  }
+}
+
+function parseResult(line: string): UnitResult | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    const isResult =
+      typeof value === "object" && value !== null && "outcomes" in value && Array.isArray(value.outcomes);
+    return isResult ? (value as UnitResult) : undefined;
+  } catch {
+    return undefined;
   }
 }

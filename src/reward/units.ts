@@ -3,7 +3,7 @@
  * cross the thread boundary for it.
  */
 import type { FinishReason, RewardOutcome } from "../types.ts";
-import { OutcomeMemory, type PackedGroup, type PackedUnit, type RewardInfo, type WorkerTask } from "./protocol.ts";
+import type { PackedGroup, PackedUnit, RewardInfo, WorkerTask } from "./protocol.ts";
 
 /** One prompt and its completions, as rewards see them. */
 export interface CompletionGroup {
@@ -75,16 +75,10 @@ function chunk(items: readonly { numChars: number; units: Unit[] }[], numThreads
   return tasks;
 }
 
-/** A task as it crosses to a worker, and where its outcomes go when it ends. */
-export interface PackedTask {
-  readonly message: WorkerTask;
-  readonly outcomes: OutcomeMemory;
-}
-
-export function packTask(units: readonly Unit[], groups: readonly CompletionGroup[]): PackedTask {
+/** A task as it crosses to a worker: each text once. */
+export function packTask(units: readonly Unit[], groups: readonly CompletionGroup[]): WorkerTask {
   const packed = new Map<number, { index: number; completions: Map<number, number> }>();
   const packedUnits: PackedUnit[] = [];
-  let numSlots = 0;
   for (const unit of units) {
     const group = packed.get(unit.group) ?? { index: packed.size, completions: new Map<number, number>() };
     packed.set(unit.group, group);
@@ -93,15 +87,13 @@ export function packTask(units: readonly Unit[], groups: readonly CompletionGrou
       if (!group.completions.has(completion)) group.completions.set(completion, group.completions.size);
     }
     const completion = unit.completion === null ? null : group.completions.get(unit.completion)!;
-    packedUnits.push({ reward: unit.reward, group: group.index, completion, slot: numSlots });
-    numSlots += numOutcomes(unit, groups);
+    packedUnits.push({ reward: unit.reward, group: group.index, completion });
   }
   const packedGroups = [...packed].map(([index, { completions }]): PackedGroup => {
     const group = groups[index]!;
     return { ...group, completions: [...completions.keys()].map((completion) => group.completions[completion]!) };
   });
-  const outcomes = OutcomeMemory.create(units.length, numSlots);
-  return { message: { groups: packedGroups, units: packedUnits, memory: outcomes.memory, numSlots }, outcomes };
+  return { groups: packedGroups, units: packedUnits };
 }
 
 export function numOutcomes(unit: Unit, groups: readonly CompletionGroup[]): number {

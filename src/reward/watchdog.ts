@@ -1,9 +1,9 @@
-/** Watches, through shared memory, which call each worker is in, and aborts the task of a call that takes too long. */
-import { NOT_STARTED, type OutcomeMemory } from "./protocol.ts";
+/** Watches, through the records of the workers, which call each is in, and aborts the task of a call that takes too long. */
+import { NOT_STARTED, type TaskRecord } from "./protocol.ts";
 
 /** A task in a worker. */
 export interface WatchedTask {
-  readonly outcomes: OutcomeMemory;
+  readonly record: TaskRecord;
   readonly abort: AbortController;
   /** The unit last seen running, and for how long it has been seen. */
   seenUnit: number;
@@ -40,8 +40,8 @@ export class Watchdog {
     return [...this.tasks].filter((task) => this.isStuck(task)).length;
   }
 
-  watch(outcomes: OutcomeMemory): WatchedTask {
-    const task = { outcomes, abort: new AbortController(), seenUnit: NOT_STARTED, ageMs: 0, killedFor: undefined };
+  watch(record: TaskRecord): WatchedTask {
+    const task = { record, abort: new AbortController(), seenUnit: NOT_STARTED, ageMs: 0, killedFor: undefined };
     this.tasks.add(task);
     if (this.timer === undefined) {
       this.lastTick = performance.now();
@@ -57,11 +57,6 @@ export class Watchdog {
     this.timer = undefined;
   }
 
-  /** Aborts every task, as for a worker that cannot start. */
-  abortAll(): void {
-    for (const task of this.tasks) abort(task);
-  }
-
   private tick(): void {
     const now = performance.now();
     // Time in which this process did not run (a suspended laptop, a stopped job) is nobody's fault and does not count.
@@ -69,7 +64,7 @@ export class Watchdog {
     this.lastTick = now;
     const numStuckBefore = this.numStuck;
     for (const task of this.tasks) {
-      const unit = task.outcomes.runningUnit;
+      const unit = task.record.runningUnit;
       task.ageMs = unit === task.seenUnit ? task.ageMs + passedMs : 0;
       task.seenUnit = unit;
       if (task.ageMs >= (unit < 0 ? this.startDeadlineMs : this.deadlineMs)) abort(task);

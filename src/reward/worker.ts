@@ -1,25 +1,51 @@
 /**
- * The entry of every reward worker. It is ours whatever the user's file does: a file that fails to load comes back as data, and an
- * exception is an outcome. Only a call that hangs, exits or runs out of memory takes the thread with it, and then shared memory
- * tells the pool which call it was.
+ * The process of a reward worker. It is ours whatever the user's file does: a file that fails to load comes back as data, and an
+ * exception is an outcome. Only a call that hangs, exits or runs out of memory takes the process with it, and then the record tells
+ * the pool which call it was.
  */
+import { writeFileSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { workerData } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { messageOf } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
+import { receiveFrames, sendFrame } from "./frames.ts";
 import { type LoadedReward, loadReward } from "./load.ts";
 import {
+  CHANNEL_FD,
   type LoadRequest,
-  OutcomeMemory,
   type PackedGroup,
   type PackedUnit,
+  RECORD_FD,
+  TaskRecord,
+  type UnitResult,
   type WorkerReply,
+  type WorkerSetup,
   type WorkerTask,
 } from "./protocol.ts";
 import type { RewardInput, RewardScore } from "./reward.ts";
 
-// stdout carries results of the command line; what a reward prints is for people.
-process.stdout.write = process.stderr.write.bind(process.stderr);
+/** This process and all that its rewards started. */
+function endGroup(): never {
+  process.kill(-process.pid, "SIGKILL");
+  throw new Error("A process outlived SIGKILL.");
+}
+
+// A worker lives as long as its pool. One that hangs does not read that the channel is closed: a thread asks whose child it is.
+const GUARD = `
+  const { workerData: parent } = require("node:worker_threads");
+  setInterval(() => process.ppid === parent || process.kill(-process.pid, "SIGKILL"), 1000);`;
+new Worker(GUARD, { eval: true, workerData: process.ppid }).unref();
+// Whoever stops all processes of a service means the trainer, which decides when its workers end.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+try {
+  // Where memory runs out, Linux ends a worker before it ends the trainer.
+  writeFileSync("/proc/self/oom_score_adj", "1000");
+} catch {
+  // Not Linux, or not allowed: the kernel chooses.
+}
+// What a reward prints is for people, and goes past the pool to its stderr.
+process.stderr.write = process.stdout.write.bind(process.stdout);
 
 /** An error that no caller can catch: a promise nobody awaits, a timer. */
 let strayError: unknown;
@@ -31,39 +57,53 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
+const channel = new Socket({ fd: CHANNEL_FD });
+channel.on("error", endGroup).on("close", endGroup);
+let setup: WorkerSetup | undefined;
 let loading: Promise<{ rewards: LoadedReward[]; errors: string[] }> | undefined;
+receiveFrames(
+  channel,
+  (message) => {
+    // The pool sends one setup and then tasks, one at a time.
+    if (setup === undefined) setup = message as WorkerSetup;
+    else runTask(setup, message as WorkerTask).then((reply) => sendFrame(channel, reply), endFor);
+  },
+  endGroup,
+);
 
-export default async function runTask(task: WorkerTask): Promise<WorkerReply> {
-  const outcomes = new OutcomeMemory(task.memory, task.units.length, task.numSlots);
-  loading ??= loadAll(workerData as readonly LoadRequest[], outcomes);
+/** What a reward did to its process is not known: the next call gets a fresh one. */
+function endFor(error: unknown): void {
+  try {
+    writeSync(2, `Fatal error: ${messageOf(error)}\n`);
+  } finally {
+    endGroup();
+  }
+}
+
+async function runTask({ requests }: WorkerSetup, task: WorkerTask): Promise<WorkerReply> {
+  const record = new TaskRecord(RECORD_FD);
+  loading ??= loadAll(requests, record);
   const { rewards, errors } = await loading;
   if (errors.length > 0) return { status: "unloadable", errors };
   const groups = task.groups.map(inputsOf);
-  const overflow: [number, RewardOutcome][] = [];
   for (const [index, unit] of task.units.entries()) {
-    outcomes.beginUnit(index);
-    const start = performance.now();
-    const results = await scoreUnit(rewards[unit.reward]!, groups[unit.group]!, unit);
-    outcomes.setElapsedMs(index, performance.now() - start);
-    for (const [offset, outcome] of results.entries()) {
-      const slot = unit.slot + offset;
-      if (!outcomes.write(slot, outcome)) overflow.push([slot, outcome]);
-    }
+    record.beginUnit(index);
+    record.append(await scoreUnit(rewards[unit.reward]!, groups[unit.group]!, unit));
   }
-  outcomes.beginUnit(task.units.length);
+  record.beginUnit(task.units.length);
   const infos = rewards.map(({ label, definition }) => ({
     label,
     kind: "score" in definition ? ("sample" as const) : ("group" as const),
     description: String(definition.description),
   }));
-  return { status: "done", rewards: infos, overflow };
+  return { status: "done", rewards: infos };
 }
 
-async function loadAll(requests: readonly LoadRequest[], outcomes: OutcomeMemory) {
+async function loadAll(requests: readonly LoadRequest[], record: TaskRecord) {
   const rewards: LoadedReward[] = [];
   const errors: string[] = [];
   for (const [index, request] of requests.entries()) {
-    outcomes.beginLoading(index);
+    record.beginLoading(index);
     try {
       rewards.push(await loadReward(request));
     } catch (error) {
@@ -87,30 +127,26 @@ function deepFreeze(value: unknown): void {
   for (const child of Object.values(value)) deepFreeze(child);
 }
 
-/** [1] for a completion, [G] for a group. */
-async function scoreUnit(
-  reward: LoadedReward,
-  inputs: readonly RewardInput[],
-  unit: PackedUnit,
-): Promise<RewardOutcome[]> {
+async function scoreUnit(reward: LoadedReward, inputs: readonly RewardInput[], unit: PackedUnit): Promise<UnitResult> {
   const { label, definition, params } = reward;
   const numOutcomes = unit.completion === null ? inputs.length : 1;
-  let results: RewardOutcome[];
+  let outcomes: RewardOutcome[];
   hasStrayError = false;
+  const start = performance.now();
   try {
     if ("score" in definition) {
-      results = [outcomeOf(label, await definition.score(inputs[unit.completion!]!, params))];
+      outcomes = [outcomeOf(label, await definition.score(inputs[unit.completion!]!, params))];
     } else {
-      results = groupOutcomes(label, await definition.scoreGroup(inputs, params), numOutcomes);
+      outcomes = groupOutcomes(label, await definition.scoreGroup(inputs, params), numOutcomes);
     }
   } catch (error) {
-    results = failures(numOutcomes, `Reward "${label}" threw ${describeError(error)}`);
+    outcomes = failures(numOutcomes, `Reward "${label}" threw ${describeError(error)}`);
   }
   // A rejected promise that nobody awaited is only reported once the event loop turns.
   await nextTurn();
   if (hasStrayError)
-    results = failures(numOutcomes, `Reward "${label}" left an error uncaught: ${describeError(strayError)}`);
-  return results;
+    outcomes = failures(numOutcomes, `Reward "${label}" left an error uncaught: ${describeError(strayError)}`);
+  return { elapsedMs: performance.now() - start, outcomes };
 }
 
 function groupOutcomes(label: string, scores: unknown, numOutcomes: number): RewardOutcome[] {
@@ -146,9 +182,13 @@ function failures(count: number, error: string): RewardOutcome[] {
 
 /** "TypeError: x is not a function (reward.ts:6:12)": what and where, on one line of bounded length. */
 function describeError(error: unknown): string {
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
-  const frame = error instanceof Error ? /([^\s/\\()]+:\d+:\d+)\)?$/m.exec(error.stack ?? "") : null;
-  return `${what.slice(0, 300).replaceAll(/\s+/g, " ")}${frame === null ? "" : ` (${frame[1]})`}`;
+  try {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
+    const frame = error instanceof Error ? /([^\s/\\()]+:\d+:\d+)\)?$/m.exec(error.stack ?? "") : null;
+    return `${what.slice(0, 300).replaceAll(/\s+/g, " ")}${frame === null ? "" : ` (${frame[1]})`}`;
+  } catch {
+    return "something that throws when it is looked at";
+  }
 }
 
 function describeValue(value: unknown): string {

@@ -30,6 +30,7 @@ async function scoreTexts(spec: RewardSpec, texts: readonly string[], options: P
 
 /** Scores the length of a completion, and does what the completion says. */
 const OBEDIENT = `
+import { closeSync, writeSync } from "node:fs";
 import { defineReward } from "grouper/reward";
 interface Leak { readonly bytes: number[] }
 const leaks: Leak[] = [];
@@ -41,6 +42,13 @@ export default defineReward({
     if (completion === "wait") return new Promise(() => {});
     if (completion === "exit") process.exit(3);
     if (completion === "memory") for (;;) leaks.push({ bytes: new Array(100_000).fill(leaks.length) });
+    if (completion === "array") for (const list: number[] = []; ; ) list.push(list.length + 0.5);
+    if (completion === "signal") process.kill(process.pid, "SIGSEGV");
+    if (completion === "abort") process.abort();
+    if (completion === "descriptors") for (let fd = 0; fd < 50; fd++) try { closeSync(fd); } catch {}
+    if (completion === "promises") Promise.prototype.then = () => { throw new Error("no promises"); };
+    if (completion === "garbage") { writeSync(3, Buffer.from([1, 0, 0, 0, 7])); return new Promise(() => {}); }
+    if (completion === "odd") throw Object.assign(new Error("no name"), { name: Symbol("no text") });
     if (completion === "nan") return NaN;
     if (completion === "infinity") return -Infinity;
     if (completion === "string") return "1";
@@ -61,7 +69,7 @@ export default defineReward({
 describe("a reward that misbehaves", () => {
   const spec = rewardFile("obedient.ts", OBEDIENT);
   const fails: readonly [string, RegExp][] = [
-    ["throw", /^Reward "obedient" threw TypeError: no such thing \(obedient\.ts:8:\d+\)$/],
+    ["throw", /^Reward "obedient" threw TypeError: no such thing \(obedient\.ts:9:\d+\)$/],
     ["nan", /^Reward "obedient" returned NaN, expected a finite number/],
     ["infinity", /returned -Infinity, expected a finite number/],
     ["string", /returned the text "1", expected a finite number/],
@@ -70,6 +78,7 @@ describe("a reward that misbehaves", () => {
     ["bad parts", /returned an object with keys score, parts, expected/],
     ["unhandled", /left an error uncaught: Error: nobody awaits me/],
     ["timer", /left an error uncaught: Error: too late/],
+    ["odd", /threw something that throws when it is looked at$/],
     ["mutate", /threw TypeError: Cannot add property seen/],
   ];
 
@@ -99,21 +108,37 @@ describe("a reward that misbehaves", () => {
   for (const [word, expected] of [
     ["hang", /was killed: it took longer than 500 ms/],
     ["wait", /was killed: it took longer than 500 ms/],
-    ["exit", /ended its worker: .+/],
+    ["exit", /ended its worker: its process exited with code 3/],
     ["memory", /ended its worker: .*memory/i],
+    // A single array beyond the heap, which V8 answers by aborting its process.
+    ["array", /ended its worker: .*memory/i],
+    ["abort", /ended its worker: its process was ended by SIGABRT/],
+    ["signal", /ended its worker: its process was ended by SIGSEGV/],
+    ["descriptors", /ended its worker: .+/],
+    ["garbage", /ended its worker: it wrote to the descriptors of its worker/],
   ] as const) {
     it(`${word}: the one guilty completion of 64 fails, and every other keeps its score`, async () => {
       const texts = Array.from({ length: 64 }, (_, index) => (index === 37 ? word : "x".repeat(index)));
-      const options = word === "memory" ? { memoryMb: 64, deadlineMs: 20_000 } : {};
+      const options = word === "memory" || word === "array" ? { memoryMb: 64, deadlineMs: 20_000 } : {};
       const { outcomes, stats } = await scoreTexts(spec, texts, options);
       for (const [index, outcome] of outcomes.entries()) {
         if (index === 37) expect(outcome.status === "failed" && outcome.error).toMatch(expected);
         else expect(outcome, `completion ${index}`).toEqual({ status: "scored", score: index });
       }
       // An end without a deadline gets one more try in a fresh worker, in case an earlier call was to blame.
-      expect(stats.replacedWorkers).toBe(word === "exit" || word === "memory" ? 2 : 1);
+      expect(stats.replacedWorkers).toBe(word === "hang" || word === "wait" ? 1 : 2);
     });
   }
+
+  it("what a call does to its process is mended by a fresh one, for the next call at the latest", async () => {
+    await using pool = await openRewardPool({ rewards: [spec], threads: 1, deadlineMs: 500 });
+    await pool.score([groupOf(["promises"])]);
+    const [group] = await pool.score([groupOf(["four", "three"])]);
+    expect(group!.map(({ outcomes }) => outcomes["obedient"])).toEqual([
+      { status: "scored", score: 4 },
+      { status: "scored", score: 5 },
+    ]);
+  });
 
   it("keeps the error texts of what came before the call that was killed", async () => {
     const { outcomes } = await scoreTexts(spec, ["throw", "parts", "hang", "abc"], { threads: 1 });

@@ -1,11 +1,12 @@
-/** The pool in a process of its own: what it prints, whether it lets the process end, what a stopped process costs, and that it lives. */
+/** The pool in a process of its own: what it prints, whether it lets the process end, what a stopped process costs, and who outlives whom. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, it } from "vitest";
+import { isAlive } from "../cli/runs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "grouper-process-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -85,25 +86,60 @@ it.skipIf(process.platform === "win32")("time in which the process is stopped co
   expect(output.stdout).toBe('{"status":"scored","score":1}\n');
 });
 
-it("outlives threads that are ended in the middle of loading", async () => {
+it("outlives workers that are ended at any moment of their loading", async () => {
   const killer = join(folder, "killer.mjs");
-  const url = (path: string) => JSON.stringify(pathToFileURL(resolve(path)).href);
-  // Threads begin to load after some 100 ms and take as long; with the worker itself as entry, 6 of 6 processes were aborted here.
   writeFileSync(
     killer,
-    `import { Piscina } from ${url("node_modules/piscina/dist/esm-wrapper.mjs")};
+    `import { RewardPool } from ${JSON.stringify(pathToFileURL(resolve("dist/src/reward/pool.js")).href)};
     let numEnded = 0;
-    for (let round = 0; round < 50; round++) {
-      const pool = new Piscina({ filename: ${url("dist/src/reward/entry.cjs")}, minThreads: 4, maxThreads: 4, workerData: [] });
-      const task = { groups: [], units: [], memory: new SharedArrayBuffer(1024), numSlots: 0 };
-      const tasks = Array.from({ length: 4 }, () => pool.run(task).catch(() => numEnded++));
-      await new Promise((done) => setTimeout(done, 40 + 5 * round));
-      await pool.destroy();
-      await Promise.all(tasks);
+    for (let round = 0; round < 30; round++) {
+      const request = { label: "slow", source: { file: ${JSON.stringify(reward)} }, params: {} };
+      const pool = new RewardPool({ rewards: [], threads: 3 }, [request]);
+      const starting = pool.start().catch((error) => { if (error.message === "The reward pool was closed.") numEnded++; });
+      await new Promise((done) => setTimeout(done, 10 * round));
+      await pool.close();
+      await starting;
     }
     console.log(numEnded);`,
   );
   const { output, ended } = startProcess([killer]);
   expect(await ended, output.stderr).toBe(0);
-  expect(Number(output.stdout)).toBeGreaterThan(20);
+  expect(Number(output.stdout)).toBeGreaterThan(10);
 });
+
+it.skipIf(process.platform === "win32")(
+  "a worker that hangs, and what it started, end with a pool that was killed",
+  async () => {
+    const hanging = join(folder, "hanging.ts");
+    writeFileSync(
+      hanging,
+      `import { spawn } from "node:child_process";
+      import { writeSync } from "node:fs";
+      export default {
+        description: "Starts a process that lasts, and hangs.",
+        score() {
+          const child = spawn("sleep", ["1000"]);
+          writeSync(1, process.pid + " " + child.pid + "\\n");
+          for (;;);
+        },
+      };`,
+    );
+    const hang = join(folder, "hang.mjs");
+    writeFileSync(hang, readFileSync(script, "utf8").replaceAll("slow", "hanging").replace("1000", "60000"));
+    const { child, output, ended } = startProcess([hang, "x"]);
+    const pids = await until(() => /^(\d+) (\d+)$/m.exec(output.stderr)?.slice(1).map(Number));
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    child.kill("SIGKILL");
+    await ended;
+    await until(() => !pids.some(isAlive) || undefined);
+  },
+);
+
+/** Throws when nothing came within 20 s. */
+async function until<T>(read: () => T | undefined): Promise<T> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(20)) {
+    const value = read();
+    if (value !== undefined) return value;
+  }
+  throw new Error("Nothing came within 20 s.");
+}

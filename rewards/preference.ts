@@ -44,7 +44,7 @@ async function scoreOne({ response, answer, fields, prompt }: RewardInput, given
   const question = typeof fields["question"] === "string" ? fields["question"] : prompt;
   const solution = given.part === "summary" ? summaryOf(response) : response;
   // The lowest label: no judge is to be tried with an answer that says nothing.
-  if (!hasSubstance(solution, reference)) return { score: -2, parts: { consistent: 1 } };
+  if (!hasSubstance(solution, reference, question)) return { score: -2, parts: { consistent: 1 } };
   const { delta, consistent } = await judge(given).compare(question, solution, reference, given);
   if (delta === null || (given.minMargin > 0 && Math.abs(delta) <= given.minMargin)) return null;
   return { score: delta, parts: { consistent: Number(consistent) } };

@@ -46,11 +46,12 @@ export interface AskStats {
   readonly replyTokens: number;
 }
 
+/** One choice was asked for. Of two nobody knows which is meant. */
 const chatReply = z.object({
   choices: z
     .array(z.object({ message: z.object({ content: z.string().nullish() }), finish_reason: z.string().nullish() }))
-    .min(1),
-  usage: z.object({ completion_tokens: z.number().nullish() }).nullish(),
+    .length(1),
+  usage: z.object({ completion_tokens: z.int().nonnegative() }).nullish().catch(null),
 });
 
 /** How servers say that a reply came to its end. All else (length, content_filter, abort, an error) is a part of one. */
@@ -99,8 +100,11 @@ export class Asker {
     const path = this.endpoint.openAiPath("/chat/completions");
     const { choices, usage } = await this.endpoint.post(path, body, chatReply, deadline);
     const { message, finish_reason: finishReason } = choices[0]!;
-    const isFull = (usage?.completion_tokens ?? 0) >= (this.#options.maxTokens ?? 1024);
-    return { text: message.content ?? "", isWhole: finishReason == null ? !isFull : WHOLE.includes(finishReason) };
+    const text = message.content ?? "";
+    // A server that says neither how a reply ended nor how long it is: a token for every two bytes.
+    const numTokens = usage?.completion_tokens ?? Math.ceil(Buffer.byteLength(text) / 2);
+    const isFull = numTokens >= (this.#options.maxTokens ?? 1024);
+    return { text, isWhole: finishReason == null ? !isFull : WHOLE.includes(finishReason) };
   }
 
   async #answer<Value>(

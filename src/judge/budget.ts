@@ -1,16 +1,23 @@
 /**
- * What a judge may cost. The ledger is a file to which every request is appended before it is sent: the limit holds over threads,
- * replaced workers, processes and resumed runs, and no request is sent beyond it.
+ * What a judge may cost. The ledger is a file to which every request is appended before it is sent, at the most that it can take, and again
+ * with what it took: the limits hold over threads, replaced workers, processes and resumed runs, and no request is sent that could pass them.
+ *
+ *   request ID MOST UNTIL    may take MOST tokens; an answer may come until UNTIL, in milliseconds of the epoch
+ *   tokens N ID              took N instead
+ *   refused ID               was not sent
+ *
+ * A request that is never heard of again (a crash) stays booked at its most. Lines of the file's own order decide between two at once.
  */
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { messageOf, RecipeError } from "../errors.ts";
+import { sleep } from "../server/call.ts";
 
 export interface BudgetLimits {
   /** Requests ever, retries and controls included; exact. */
   readonly maxRequests?: number | undefined;
-  /** Tokens ever, of prompts and replies. Requests in flight may pass it by their own tokens. */
+  /** Tokens ever, of prompts and replies. What is in flight counts at its most, and is waited for where it could make room. */
   readonly maxTokens?: number | undefined;
 }
 
@@ -19,49 +26,75 @@ export class BudgetSpent extends Error {
   override readonly name = "BudgetSpent";
 }
 
+/** Between two looks at what is in flight. */
+const POLL_MS = 20;
+
+interface Booked {
+  readonly numRequests: number;
+  readonly numTokens: number;
+}
+
 export class Budget {
   readonly ledger: string;
-  readonly #limits: BudgetLimits;
+  readonly #maxRequests: number;
+  readonly #maxTokens: number;
   #offset = 0;
   #numRequests = 0;
+  /** What was taken, and the most of what is in flight. */
   #numTokens = 0;
-  /** Reservations seen but not yet asked about: id -> how many requests there were with it. */
-  readonly #ordinals = new Map<string, number>();
+  readonly #inFlight = new Map<string, { readonly most: number; readonly until: number }>();
+  /** Own requests that were appended and not yet read: what was booked with them. */
+  readonly #own = new Map<string, Booked | null>();
   #reading: Promise<void> = Promise.resolve();
 
   constructor(ledger: string, limits: BudgetLimits) {
     this.ledger = ledger;
-    this.#limits = limits;
+    this.#maxRequests = limits.maxRequests ?? Number.POSITIVE_INFINITY;
+    this.#maxTokens = limits.maxTokens ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Books one request; throws BudgetSpent where there is none left, RecipeError where the ledger cannot be kept. */
-  async reserve(): Promise<void> {
-    const { maxRequests = Number.POSITIVE_INFINITY, maxTokens = Number.POSITIVE_INFINITY } = this.#limits;
-    await this.#update();
-    if (this.#numRequests >= maxRequests) throw this.#spent(`${maxRequests} requests`);
-    if (this.#numTokens >= maxTokens) throw this.#spent(`${maxTokens} tokens`);
-    const id = randomUUID();
-    this.#ordinals.set(id, Number.NaN);
-    // The file's own order decides between two that reserve at once.
-    await this.#append(`request ${id}`);
-    await this.#update();
-    const ordinal = this.#ordinals.get(id)!;
-    this.#ordinals.delete(id);
-    if (!(ordinal <= maxRequests)) throw this.#spent(`${maxRequests} requests`);
+  /**
+   * Books one request that takes at most `most` tokens and is over after `patienceMs`; gives the name to `settle` it by. Waits so long for
+   * room. Throws BudgetSpent where there is none left, RecipeError where the ledger cannot be kept.
+   */
+  async reserve(most: number, patienceMs: number): Promise<string> {
+    const [maxRequests, maxTokens] = [this.#maxRequests, this.#maxTokens];
+    const until = Date.now() + patienceMs;
+    for (;;) {
+      await this.#update();
+      if (this.#numRequests >= maxRequests) throw this.#spent(`${maxRequests} requests`);
+      if (this.#numTokens + most <= maxTokens) {
+        const id = randomUUID();
+        this.#own.set(id, null);
+        await this.#append(`request ${id} ${most} ${until}`);
+        await this.#update();
+        const booked = this.#own.get(id)!;
+        this.#own.delete(id);
+        if (booked.numRequests <= maxRequests && booked.numTokens <= maxTokens) return id;
+        await this.#append(`refused ${id}`);
+      } else if (this.#numTokens - this.#mostInFlight() + most > maxTokens) {
+        throw this.#spent(`${maxTokens} tokens`);
+      }
+      if (Date.now() + POLL_MS > until) throw this.#spent(`${maxTokens} tokens`);
+      await sleep(POLL_MS);
+    }
   }
 
-  /** Books what a request took. */
-  async spend(numTokens: number): Promise<void> {
-    await this.#append(`tokens ${Math.max(0, Math.round(numTokens))}`);
+  /** Books what the request took. */
+  async settle(id: string, numTokens: number): Promise<void> {
+    await this.#append(`tokens ${numTokens} ${id}`);
   }
 
-  /** What has been spent by all that share the ledger. */
-  async totals(): Promise<{ readonly numRequests: number; readonly numTokens: number }> {
+  /** What has been booked by all that share the ledger. */
+  async totals(): Promise<Booked> {
     await this.#update();
-    return {
-      numRequests: Math.min(this.#numRequests, this.#limits.maxRequests ?? this.#numRequests),
-      numTokens: this.#numTokens,
-    };
+    return { numRequests: this.#numRequests, numTokens: this.#numTokens };
+  }
+
+  /** Most of what may still be settled below its most. */
+  #mostInFlight(): number {
+    const now = Date.now();
+    return [...this.#inFlight.values()].reduce((sum, { most, until }) => sum + (until > now ? most : 0), 0);
   }
 
   async #append(entry: string): Promise<void> {
@@ -109,11 +142,26 @@ export class Budget {
   }
 
   #count(line: string): void {
-    const [kind, value] = line.split(" ");
-    if (kind === "tokens") this.#numTokens += Number(value) || 0;
-    if (kind !== "request" || value === undefined) return;
-    this.#numRequests++;
-    if (this.#ordinals.has(value)) this.#ordinals.set(value, this.#numRequests);
+    const [kind, first = "", second = "", third] = line.split(" ");
+    if (kind === "request") {
+      const most = Number(second) || 0;
+      this.#numRequests++;
+      this.#numTokens += most;
+      this.#inFlight.set(first, { most, until: Number(third) || 0 });
+      if (this.#own.has(first)) this.#own.set(first, { numRequests: this.#numRequests, numTokens: this.#numTokens });
+    } else if (kind === "tokens") {
+      this.#numTokens += (Number(first) || 0) - this.#land(second);
+    } else if (kind === "refused") {
+      this.#numRequests--;
+      this.#numTokens -= this.#land(first);
+    }
+  }
+
+  /** Takes a request out of those in flight; what it was booked with. */
+  #land(id: string): number {
+    const most = this.#inFlight.get(id)?.most ?? 0;
+    this.#inFlight.delete(id);
+    return most;
   }
 
   #unkept(cause: unknown): RecipeError {

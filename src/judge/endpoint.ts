@@ -3,13 +3,16 @@
  *
  * Busy, broken, unreachable and garbled answers are tried again after a pause that doubles, or after the server's own Retry-After; a
  * refusal never is. A pause that would pass the deadline is not begun. Whatever a server sends back, the key is taken out of it: some
- * quote it in their errors, and from there it would go into logs and caches.
+ * quote it in their errors, and from there it would go into logs and caches. An error inside a reply of status 200 is one, whatever stands
+ * beside it; and a server that names another model than before has a fallback, whose scores are not those of the judge.
  */
 import { z } from "zod";
 import { type Caller, CallFailure, createCaller, parseReply, seconds, sleep } from "../server/call.ts";
 import { Gate } from "../server/gate.ts";
 import { createTransport, type Transport } from "../server/http.ts";
+import { messageOfErrorBody } from "../server/wire.ts";
 import type { Budget } from "./budget.ts";
+import { mostTokens, type Usage, usageOf, usageOfFailure } from "./usage.ts";
 
 export interface EndpointOptions {
   /** Name in messages. */
@@ -40,9 +43,11 @@ const MAX_REPLY_BYTES = 8 * 1024 * 1024;
 /** Shorter keys are placeholders such as "EMPTY", and may be words of a reply. */
 const MIN_SECRET = 8;
 
-const reported = z.object({
-  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number().nullish() }),
-});
+const faulty = z.union([
+  z.object({ error: z.union([z.string(), z.object({})]) }),
+  z.object({ object: z.literal("error") }),
+]);
+const named = z.object({ model: z.string() });
 
 export class Endpoint {
   readonly name: string;
@@ -56,13 +61,19 @@ export class Endpoint {
   readonly #transport: Transport;
   readonly #caller: Caller;
   readonly #gate: Gate;
+  /** What the server calls its model: not always what it was asked for. */
+  #servedModel: string | undefined;
 
   constructor(options: EndpointOptions) {
-    const { name, url, model, apiKey, concurrency = 16 } = options;
+    const { name, url, model, apiKey, concurrency = 16, deadlineMs = 9000 } = options;
     this.name = name;
     this.model = model;
     this.#options = options;
-    this.#transport = createTransport({ maxConnections: concurrency, maxReplyBytes: MAX_REPLY_BYTES });
+    this.#transport = createTransport({
+      maxConnections: concurrency,
+      maxReplyBytes: MAX_REPLY_BYTES,
+      connectTimeoutMs: deadlineMs,
+    });
     this.#caller = createCaller(url, apiKey, this.#transport);
     this.url = this.#caller.url;
     this.#gate = new Gate(concurrency);
@@ -93,9 +104,9 @@ export class Endpoint {
     });
     try {
       for (let tries = 1; ; tries++) {
-        await budget?.reserve();
+        const booking = await budget?.reserve(mostTokens(body), Math.max(0, remaining()));
         this.numRequests++;
-        const failure = await this.#try(path, body, schema, Math.max(1, remaining()));
+        const failure = await this.#try(path, body, schema, Math.max(1, remaining()), booking);
         if (!(failure instanceof CallFailure)) return failure;
         const isLate = failure.kind === "late";
         const isFinal = isLate || failure.kind === "refused" || tries >= maxTries;
@@ -123,25 +134,40 @@ export class Endpoint {
     body: object,
     schema: z.ZodType<Reply>,
     deadlineMs: number,
+    booking: string | undefined,
   ): Promise<Reply | CallFailure> {
+    let isBooked = false;
     try {
       const text = this.#withoutKey(await this.#caller.call(path, { deadlineMs, body }));
-      await this.#book(body, text);
-      return parseReply(text, schema, path);
+      const json = jsonOf(text);
+      isBooked = true;
+      await this.#book(booking, usageOf(body, text, json));
+      if (faulty.safeParse(json).success) {
+        throw new CallFailure("broken", `unexpected reply of ${path}, an error: ${messageOfErrorBody(text)}`);
+      }
+      const reply = parseReply(text, schema, path);
+      this.#checkModel(named.safeParse(json).data?.model);
+      return reply;
     } catch (error) {
-      if (error instanceof CallFailure) return error;
-      throw error;
+      if (!(error instanceof CallFailure)) throw error;
+      if (!isBooked) await this.#book(booking, usageOfFailure(body, error));
+      return error;
     }
   }
 
-  /** What a reply took. Where the server does not say, a token for every two bytes: more than any text takes, so that a budget holds. */
-  async #book(body: object, text: string): Promise<void> {
-    const usage = reported.safeParse(jsonOf(text)).data?.usage;
-    const promptTokens = usage?.prompt_tokens ?? Math.ceil(Buffer.byteLength(JSON.stringify(body)) / 2);
-    const replyTokens = usage === undefined ? Math.ceil(Buffer.byteLength(text) / 2) : (usage.completion_tokens ?? 0);
+  async #book(booking: string | undefined, { promptTokens, replyTokens }: Usage): Promise<void> {
     this.promptTokens += promptTokens;
     this.replyTokens += replyTokens;
-    await this.#options.budget?.spend(promptTokens + replyTokens);
+    if (booking !== undefined) await this.#options.budget?.settle(booking, promptTokens + replyTokens);
+  }
+
+  #checkModel(model: string | undefined): void {
+    this.#servedModel ??= model;
+    if (model === undefined || model === this.#servedModel) return;
+    throw new CallFailure(
+      "garbled",
+      `it answered as ${JSON.stringify(model)}, and as ${JSON.stringify(this.#servedModel)} before. Name the exact model, without a fallback`,
+    );
   }
 
   #withoutKey(text: string): string {
@@ -152,9 +178,9 @@ export class Endpoint {
   /** Without a cause: the package's own error holds what was sent and received. */
   #failure(reason: string, tries: number): EndpointFailure {
     const after = tries === 0 ? "" : ` after ${tries} ${tries === 1 ? "try" : "tries"}`;
-    return new EndpointFailure(
-      `${this.name} (${this.model} at ${this.url}) gave no answer${after}: ${this.#withoutKey(reason)}`,
-    );
+    // What a server sends may be binary, or write on a terminal.
+    const words = this.#withoutKey(reason).replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ");
+    return new EndpointFailure(`${this.name} (${this.model} at ${this.url}) gave no answer${after}: ${words}`);
   }
 }
 

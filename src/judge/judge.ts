@@ -65,7 +65,8 @@ export class Judge {
   /** Throws EndpointFailure, BudgetSpent, JudgeAlarm, or RecipeError for a full disk: failures all, none of them a verdict. */
   async ask(judged: JudgedCase): Promise<Judgement> {
     await this.#controls.check();
-    if (!hasSubstance(judged.solution, judged.reference)) return { verdict: "wrong", reply: null, cached: false };
+    const { question, reference, solution } = judged;
+    if (!hasSubstance(solution, reference, question)) return { verdict: "wrong", reply: null, cached: false };
     this.#last = judged;
     const { read } = PROTOCOLS[this.#options.protocol];
     const control = { controls: this.#controls, trial: (round: number) => this.#trial(judged, round) };

@@ -40,7 +40,11 @@ export const endpointParams = z.strictObject({
         .string()
         .describe("File to which every request is booked; shared by threads, restarts and resumed runs."),
       maxRequests: z.int().positive().optional(),
-      maxTokens: z.int().positive().optional(),
+      maxTokens: z
+        .int()
+        .positive()
+        .optional()
+        .describe("Of prompts and replies; a request that could pass it at its longest is not sent."),
     })
     .optional()
     .describe("Past it questions fail, and a run stops."),

@@ -5,7 +5,8 @@
  */
 import type { JudgeVerdict } from "./protocol.ts";
 
-const THINKING = /<(\/?)(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning)>|\[(\/?)THINK\]|◁(\/?)think▷/gi;
+const THINKING =
+  /<(\/?)(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|analysis|reflection|scratchpad)\s*>|\[(\/?)THINK\]|◁(\/?)think▷/gi;
 
 /**
  * The reply without its thinking. null where the thinking never ends, since what follows a cut cannot be known; and where tokens of a

@@ -14,11 +14,13 @@ export const REWARD_MODEL_APIS = ["vllm-pooling", "vllm-classify", "sglang-class
 export type RewardModelApi = (typeof REWARD_MODEL_APIS)[number];
 
 const poolingReply = z.object({
-  data: z.array(z.object({ data: z.union([z.number(), z.array(z.union([z.number(), z.array(z.number())]))]) })).min(1),
+  data: z
+    .array(z.object({ data: z.union([z.number(), z.array(z.union([z.number(), z.array(z.number())]))]) }))
+    .length(1),
 });
-const classifyReply = z.object({ data: z.array(z.object({ probs: z.array(z.number()).min(1) })).min(1) });
+const classifyReply = z.object({ data: z.array(z.object({ probs: z.array(z.number()).min(1) })).length(1) });
 const embedding = z.object({ embedding: z.array(z.number()).min(1) });
-const sglangReply = z.union([z.array(embedding).min(1), embedding.transform((one) => [one])]);
+const sglangReply = z.union([z.array(embedding).length(1), embedding.transform((one) => [one])]);
 const logprobReply = z.object({
   choices: z
     .array(
@@ -30,7 +32,7 @@ const logprobReply = z.object({
         }),
       }),
     )
-    .min(1),
+    .length(1),
 });
 
 /** The reply holds no score. */
@@ -65,14 +67,21 @@ export async function scoreOf(
   return api satisfies never;
 }
 
+/** What rounding may add to a probability. */
+const ROUNDING = 0.01;
+
 /**
  * P(YES) among YES and NO, over all spellings ("Yes", " YES"); undefined where both together are less likely than all else: a model that
- * was about to say something else has no opinion to read off its tails.
+ * was about to say something else has no opinion to read off its tails. Undefined too where the numbers are no probabilities.
  */
 export function yesProbability(tokens: readonly { token: string; logprob: number }[]): number | undefined {
+  const total = tokens.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+  // Not `total > …`: a total that is no number has no opinion either.
+  if (!(total <= 1 + ROUNDING)) return undefined;
   const mass = (word: string) =>
     tokens
-      .filter(({ token }) => token.trim().toUpperCase() === word)
+      // The marks of a space in tokenizers, which some servers leave in.
+      .filter(({ token }) => token.replace(/^[▁Ġ]/, "").trim().toUpperCase() === word)
       .reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
   const [yes, no] = [mass("YES"), mass("NO")];
   return yes + no >= 0.5 ? yes / (yes + no) : undefined;

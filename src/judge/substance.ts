@@ -2,7 +2,7 @@
  * Texts that say nothing, and that judges have been seen to accept: a colon, an empty text, the opening of a solution that never comes.
  *
  * The one-token attacks are those of "One Token to Fool LLM-as-a-Judge" (arXiv 2507.08794); the rule is wider: a text that is made of the
- * words of an opening alone, in whatever order, says nothing.
+ * words of an opening alone, in whatever order, says nothing, and neither does one that only repeats the question.
  */
 import { visible } from "./visible.ts";
 
@@ -42,19 +42,32 @@ const FILLERS = wordsOf(
 const UNSPACED =
   /^(?:解答|解析|解説|解题|解決|解决|解|答案|答え|回答|答|思考|过程|過程|推理|分析|让我们|讓我們|我们|我們|一步一步|一步步|逐步|步骤|首先|地|来|來|这个|這個|问题|問題|题目|題目|かいせつ|かいとう|こたえ)+$/u;
 
+/** Words of a question that can be told from an answer; of writing without spaces, characters. */
+const MIN_QUESTION = { words: 4, characters: 12 };
+
 /**
- * False where there is nothing to judge: no letter, digit or symbol of meaning (∞, ∅), or the words of an opening alone. Such a text is
- * wrong unasked, unless it ends with the reference: "The answer is respuesta" says much where that is the word asked for.
+ * False where there is nothing to judge: no letter, digit or symbol of meaning (∞, ∅), or the words of an opening and of the question alone.
+ * Such a text is wrong unasked, unless it ends with the reference: "The answer is respuesta" says much where that is the word asked for.
  */
-export function hasSubstance(text: string, reference?: string): boolean {
+export function hasSubstance(text: string, reference?: string, question?: string): boolean {
   const seen = visible(text);
   if (reference !== undefined && seen.trim() !== "" && endsWith(bare(seen), bare(visible(reference)))) return true;
   if (!/[\p{L}\p{N}]|(?![\p{ASCII}])\p{S}/u.test(seen)) return false;
-  const words = bare(seen)
-    .replaceAll(/\bi (?=(?:will|ll|need|have|should|shall)\b)/g, "")
-    .split(" ");
+  const own = withoutQuestion(bare(seen), question === undefined ? "" : bare(visible(question)));
+  if (own === "") return false;
+  const words = own.replaceAll(/\bi (?=(?:will|ll|need|have|should|shall)\b)/g, "").split(" ");
   if (UNSPACED.test(words.join(""))) return false;
   return !words.every((word) => OPENERS.has(word) || FILLERS.has(word)) || !words.some((word) => OPENERS.has(word));
+}
+
+/** Without the question as whole words, however often it is repeated. Both as `bare` makes them. */
+function withoutQuestion(words: string, question: string): string {
+  const isLong = question.split(" ").length >= MIN_QUESTION.words || question.length >= MIN_QUESTION.characters;
+  if (!isLong) return words;
+  const isWhole = (text: string, end: number) => end === text.length || text[end] === " ";
+  return ` ${words}`
+    .replaceAll(` ${question}`, (found, at: number, text: string) => (isWhole(text, at + found.length) ? "" : found))
+    .trim();
 }
 
 function endsWith(words: string, last: string): boolean {

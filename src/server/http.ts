@@ -71,13 +71,14 @@ export function createTransport({
   });
 
   const fetch: Transport["fetch"] = async (input, init) => {
-    const { statusCode, headers, body } = await request(input instanceof Request ? input.url : input, {
+    const requested = request(input instanceof Request ? input.url : input, {
       dispatcher: agent,
       method: methodOf(init?.method),
       headers: Object.fromEntries(new Headers(init?.headers)),
       body: bodyOf(init?.body),
       signal: init?.signal ?? null,
     });
+    const { statusCode, headers, body } = await orAborted(requested, init?.signal);
     const reply: ResponseInit = { status: statusCode, headers: pairsOf(headers) };
     if (String(headers["content-type"]).startsWith("text/event-stream")) {
       return new Response(Readable.toWeb(body), reply);
@@ -97,6 +98,17 @@ export function createTransport({
     },
     close: () => agent.destroy(),
   };
+}
+
+/** undici hears of an abort only once it is connected, which with a peer that never ends its TLS handshake is past every deadline. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (signal == null) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 function methodOf(method: string | undefined): "GET" | "POST" | "DELETE" {

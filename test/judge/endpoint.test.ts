@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { Budget } from "../../src/judge/budget.ts";
+import { Budget, BudgetSpent } from "../../src/judge/budget.ts";
 import { openCache } from "../../src/judge/cache.ts";
 import { Endpoint } from "../../src/judge/endpoint.ts";
 import { Judge, type JudgeOptions } from "../../src/judge/judge.ts";
@@ -163,20 +163,82 @@ describe("the key", () => {
 });
 
 describe("a budget", () => {
-  it("in tokens holds where the server counts none: two bytes are one", async () => {
-    await using server = await scriptedServer(() => ({
-      json: { choices: [{ message: { content: "Verdict: DIFFERENT" }, finish_reason: "stop" }] },
+  /** Most that a question of the length of CASE may take: a token a byte, and 1,024 of the reply. */
+  const most = async () => {
+    await using server = await scriptedServer(() => "Verdict: DIFFERENT");
+    return Buffer.byteLength(JSON.stringify(judgeAt(server).bodyOf(CASE))) + 1024;
+  };
+
+  it("in tokens holds where the server counts none: a byte is one", async () => {
+    const limit = 2 * (await most());
+    for (const usage of [undefined, null, { prompt_tokens: -9, completion_tokens: 1 }, { prompt_tokens: "1" }]) {
+      await using server = await scriptedServer(() => ({
+        json: { choices: [{ message: { content: "Verdict: DIFFERENT" }, finish_reason: "stop" }], usage },
+      }));
+      const ledger = join(folder, `uncounted-${JSON.stringify(usage)}.log`);
+      const judge = judgeAt(server, { budget: new Budget(ledger, { maxTokens: limit }) });
+      await judge.ask(CASE);
+      const { numTokens } = await new Budget(ledger, {}).totals();
+      const sent = JSON.stringify(server.requests[0]!.body).length;
+      expect(numTokens).toBeGreaterThanOrEqual(sent);
+      expect(numTokens).toBeLessThan(sent + 200);
+      expect(judge.stats.promptTokens + judge.stats.replyTokens).toBe(numTokens);
+      await judge.ask({ ...CASE, solution: "a 5" });
+      await expect(judge.ask({ ...CASE, solution: "b 5" })).rejects.toThrow(`budget of ${limit} tokens is spent`);
+      expect(server.requests).toHaveLength(2);
+    }
+  });
+
+  it("in tokens is exact, however many ask at once: none beyond it, and as many as one after the other", async () => {
+    // 120 tokens each. A request is sent while `most` is left: 0, 120, … 1080 spent, which are 10.
+    const limit = (await most()) + 9 * 120 + 60;
+    await using server = await scriptedServer((_, count) => ({
+      content: "Verdict: DIFFERENT",
+      delayMs: 5 + (count % 7),
     }));
-    const ledger = join(folder, "uncounted.log");
-    const judge = judgeAt(server, { budget: new Budget(ledger, { maxTokens: 1500 }) });
-    await judge.ask(CASE);
-    const { numTokens } = await new Budget(ledger, {}).totals();
-    const sent = JSON.stringify(server.requests[0]!.body).length;
-    expect(numTokens).toBeGreaterThan(sent / 2);
-    expect(numTokens).toBeLessThan(sent);
-    expect(judge.stats.promptTokens + judge.stats.replyTokens).toBe(numTokens);
-    await judge.ask({ ...CASE, solution: "a 5" });
-    await expect(judge.ask({ ...CASE, solution: "b 5" })).rejects.toThrow("budget of 1500 tokens is spent");
+    const ledger = join(folder, "exact.log");
+    const judges = [1, 2, 3].map(() =>
+      judgeAt(server, { deadlineMs: 20_000, budget: new Budget(ledger, { maxTokens: limit }) }),
+    );
+    const asked = Array.from({ length: 48 }, (_, i) =>
+      judges[i % 3]!.ask({ ...CASE, solution: `${String(i).padStart(3, "0")} is 5`.slice(-7) }),
+    );
+    const ends = await Promise.allSettled(asked);
+    expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+    for (const end of ends) {
+      if (end.status === "rejected") expect(end.reason).toBeInstanceOf(BudgetSpent);
+    }
+    expect(server.requests).toHaveLength(10);
+    expect(await new Budget(ledger, {}).totals()).toEqual({ numRequests: 10, numTokens: 1200 });
+  });
+
+  it("books at their most what was lost and what a crash left, and not at all what was never taken", async () => {
+    const limit = await most();
+    const totals = (name: string) => new Budget(join(folder, name), {}).totals();
+    const budgetOf = (name: string) => new Budget(join(folder, name), {});
+    await using hung = await scriptedServer(() => "hold");
+    await judgeAt(hung, { deadlineMs: 100, budget: budgetOf("hung.log") })
+      .ask(CASE)
+      .catch(() => null);
+    expect(await totals("hung.log")).toEqual({ numRequests: 1, numTokens: limit });
+    await using refusing = await scriptedServer(() => ({ status: 429 }));
+    await judgeAt(refusing, { budget: budgetOf("refused.log") })
+      .ask(CASE)
+      .catch(() => null);
+    expect(await totals("refused.log")).toEqual({ numRequests: 2, numTokens: 0 });
+    await judgeAt(refusing, { url: "http://127.0.0.1:9/v1", budget: budgetOf("unreachable.log") })
+      .ask(CASE)
+      .catch(() => null);
+    expect(await totals("unreachable.log")).toEqual({ numRequests: 2, numTokens: 0 });
+    // A process that was killed between asking and hearing.
+    await budgetOf("killed.log").reserve(700, 0);
+    expect(await totals("killed.log")).toEqual({ numRequests: 1, numTokens: 700 });
+    await expect(new Budget(join(folder, "killed.log"), { maxTokens: 1000 }).reserve(400, 5000)).rejects.toThrow(
+      "budget of 1000 tokens is spent",
+    );
+    // A ledger of the version before.
+    writeFileSync(join(folder, "before.log"), "\nrequest 0\n\ntokens 120\n");
+    expect(await totals("before.log")).toEqual({ numRequests: 1, numTokens: 120 });
   });
 
   it("is exact after a line that a crash cut", async () => {

@@ -69,9 +69,33 @@ describe("hasSubstance", () => {
     expect(hasSubstance("Solution", "salt water")).toBe(false);
   });
 
+  it("the question is no answer, however often it is said, unless it ends with the reference", () => {
+    const question = "What is 2 + 3? Give a number.";
+    const says = (text: string, reference = "5") => hasSubstance(text, reference, question);
+    for (const text of [
+      question,
+      `${question} ${question}\n${question}`,
+      `Solution: ${question.toUpperCase()}`,
+      `**${question.replace("?", "\u200b?")}**\n\nLet's think step by step.`,
+    ]) {
+      expect(says(text), text).toBe(false);
+      expect(hasSubstance(text, "5"), text).toBe(true);
+    }
+    expect(says(`${question} 6`)).toBe(true);
+    expect(says("What is 2 + 3? Give a numbering")).toBe(true);
+    expect(says(question, "a number")).toBe(true);
+    // A question of one word may be its own answer in another language.
+    expect(hasSubstance("Paris", "París", "Paris?")).toBe(true);
+    expect(hasSubstance("北京是中国的首都吗请回答是或否", "是的", "北京是中国的首都吗？请回答是或否。")).toBe(true);
+    expect(hasSubstance("北京是中国的首都吗？请回答是或否。", "是的", "北京是中国的首都吗？请回答是或否。")).toBe(
+      false,
+    );
+  });
+
   it("takes linear time", () => {
     const start = performance.now();
-    for (const piece of ["let ", "i ", "解", "$", "\u200b", "a", "."]) hasSubstance(piece.repeat(200_000), "5");
+    for (const piece of ["let ", "i ", "解", "$", "\u200b", "a", "."])
+      hasSubstance(piece.repeat(200_000), "5", piece.repeat(20));
     expect(performance.now() - start).toBeLessThan(3000);
   });
 });

@@ -13,9 +13,11 @@ import sys
 # PyDLL keeps the interpreter's lock through a call: a cloned child must go on with it.
 libc = ctypes.PyDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
+NUM_CORES = os.cpu_count() or 1
+NO_CAPABILITIES = struct.pack("=Ii", 0x20080522, 0)
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_MOVE = 1, 2, 4, 8, 32, 4096, 8192
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 36, 38, 47
 
@@ -76,62 +78,62 @@ def clone_into_namespaces():
     return check(libc.syscall(MACHINE["clone"], ctypes.c_ulong(flags), 0, 0, 0, 0), "clone")
 
 
+def hide_processes():
+    """Over /proc, for good, an empty folder for the descriptors of a program. What is beneath is left to the working directory alone."""
+    check(libc.unshare(CLONE_NEWNS), "unshare")
+    os.chdir("/proc")
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    mount(b"tmpfs", b"/proc", flags, b"tmpfs", b"size=4096,nr_inodes=4,mode=0755")
+    os.makedirs("/proc/self/fd")
+    mount(b"tmpfs", b"/proc", flags | MS_REMOUNT | MS_RDONLY)
+
+
 def mount_private_files(scratch_bytes):
-    """Fresh /tmp and /dev/shm of bounded size: no program sees what another left."""
+    """Fresh /tmp and /dev/shm of bounded size, where no program sees what another left; and the process's own descriptors, to which /dev/stdin
+    and its like lead. The working directory is the /proc that is hidden."""
     size = b"size=%d,nr_inodes=4096,mode=0700" % scratch_bytes
     mount(b"tmpfs", b"/tmp", MS_NOSUID | MS_NODEV, b"tmpfs", size)
     mount(b"tmpfs", b"/dev/shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, b"tmpfs", size)
-
-
-def mount_own_descriptors():
-    """A /proc with nothing in it but this process's descriptors, to which /dev/stdin and its like lead."""
-    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    kept = b"/tmp/fd"
-    os.mkdir(kept)
-    mount(b"/proc/self/fd", kept, MS_BIND)
-    mount(b"tmpfs", b"/proc", flags, b"tmpfs", b"size=4096,nr_inodes=4,mode=0755")
-    os.makedirs("/proc/self/fd")
-    mount(kept, b"/proc/self/fd", MS_MOVE)
-    mount(b"tmpfs", b"/proc", flags | MS_REMOUNT | MS_RDONLY)
-    os.rmdir(kept)
+    mount(b"self/fd", b"/proc/self/fd", MS_BIND)
 
 
 def mount(source, place, flags, kind=None, options=None):
     check(libc.mount(source, place, kind, ctypes.c_ulong(flags), options), "mount %s" % place.decode())
 
 
+def set_common_limits():
+    """Those that are the same for every program; the interpreter keeps to them too."""
+    # What a descriptor buffers is nobody's resident memory either.
+    limit(resource.RLIMIT_NOFILE, 64)
+    # Not 0: a program that the machine pipes cores to would be started all the same.
+    limit(resource.RLIMIT_CORE, 1)
+    limit(resource.RLIMIT_MEMLOCK, 0)
+    limit(resource.RLIMIT_MSGQUEUE, 0)
+
+
 def set_limits(limits, address_space, num_processes):
     # A last resort behind the wall clock: of a process whose threads all run.
-    seconds = (int(limits["timeoutMs"] / 1000) + 2) * (os.cpu_count() or 1)
-    values = {
-        resource.RLIMIT_CPU: seconds,
-        resource.RLIMIT_FSIZE: limits["scratchBytes"],
-        # What a descriptor buffers is nobody's resident memory either.
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_NPROC: num_processes,
-        # Not 0: a program that the machine pipes cores to would be started all the same.
-        resource.RLIMIT_CORE: 1,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
-    }
+    limit(resource.RLIMIT_CPU, (int(limits["timeoutMs"] / 1000) + 2) * NUM_CORES)
+    limit(resource.RLIMIT_FSIZE, limits["scratchBytes"])
+    limit(resource.RLIMIT_NPROC, num_processes)
     if address_space:
-        values[resource.RLIMIT_AS] = limits["memoryBytes"]
+        limit(resource.RLIMIT_AS, limits["memoryBytes"])
         # As far as the kernel leaves room below a stack; threads keep the size that was the limit at the interpreter's start.
-        values[resource.RLIMIT_STACK] = 112 * 2**20
-    for name, value in values.items():
-        hard = resource.getrlimit(name)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(name, (value, value))
+        limit(resource.RLIMIT_STACK, 112 * 2**20)
+
+
+def limit(name, value):
+    hard = resource.getrlimit(name)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(name, (value, value))
 
 
 def give_up_privileges(has_network_namespace):
     """No capability is left, none can come back, and the calls of MACHINES are refused with EPERM."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_CAP_AMBIENT, 4)
-    header = struct.pack("=Ii", 0x20080522, 0)
-    check(libc.syscall(MACHINE["capset"], header, bytes(24)), "capset")
-    # Outside a network namespace a socket could reach servers of the machine by name.
-    deny_calls(SHARED_NUMBERS + MACHINE["denied"] + ([] if has_network_namespace else [MACHINE["socket"]]))
+    check(libc.syscall(MACHINE["capset"], NO_CAPABILITIES, bytes(24)), "capset")
+    prctl(PR_SET_SECCOMP, 2, FILTERS[has_network_namespace].address)
 
 
 # Classic BPF: load a word, and with a constant, jump if equal or above, return.
@@ -159,17 +161,25 @@ ARGUMENT_RULES = {
 }
 
 
-def deny_calls(numbers):
-    lines = [(LOAD, 0, 0, AUDIT), (EQUAL, 1, 0, MACHINE["audit"]), KILL, (LOAD, 0, 0, NUMBER)]
-    # Numbers from 2^30 up are the x32 names of the same calls.
-    for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
-        lines += [(kind, 0, 1, number), REFUSE]
-    lines += [(EQUAL, 0, 1, CLONE3), UNKNOWN]
-    for name, (argument, mask, value, outcome) in ARGUMENT_RULES.items():
-        place = ARGUMENTS + argument * 8
-        otherwise = ALLOW if outcome is REFUSE else REFUSE
-        lines += [(EQUAL, 0, 5, MACHINE[name]), (LOAD, 0, 0, place), (AND, 0, 0, mask), (EQUAL, 0, 1, value), outcome, otherwise]
-    lines += [ALLOW]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(code)))
-    prctl(PR_SET_SECCOMP, 2, ctypes.addressof(header))
+class Filter:
+    """A program for the kernel that refuses the calls of these numbers; made once, since every program is held to the same."""
+
+    def __init__(self, numbers):
+        lines = [(LOAD, 0, 0, AUDIT), (EQUAL, 1, 0, MACHINE["audit"]), KILL, (LOAD, 0, 0, NUMBER)]
+        # Numbers from 2^30 up are the x32 names of the same calls.
+        for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
+            lines += [(kind, 0, 1, number), REFUSE]
+        lines += [(EQUAL, 0, 1, CLONE3), UNKNOWN]
+        for name, (argument, mask, value, outcome) in ARGUMENT_RULES.items():
+            place = ARGUMENTS + argument * 8
+            otherwise = ALLOW if outcome is REFUSE else REFUSE
+            lines += [(EQUAL, 0, 5, MACHINE[name]), (LOAD, 0, 0, place), (AND, 0, 0, mask), (EQUAL, 0, 1, value), outcome, otherwise]
+        lines += [ALLOW]
+        self.code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+        self.header = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(self.code)))
+        self.address = ctypes.addressof(self.header)
+
+
+ALWAYS_DENIED = SHARED_NUMBERS + MACHINE["denied"]
+# By whether there is a network namespace. Without one a socket could reach servers of the machine by name.
+FILTERS = {True: Filter(ALWAYS_DENIED), False: Filter(ALWAYS_DENIED + [MACHINE["socket"]])}

@@ -1,14 +1,17 @@
 """The warm interpreter: waits for requests, forks a process for each program, watches it, and says how it ended.
 
 It never holds a program or what one printed in Python objects: bytes go from pipe to memory file and from buffer to pipe, and the
-buffers are wiped, so that the next program, which is a copy of this process, finds nothing of the last one.
+kernel wipes the buffers, so that the next program, which is a copy of this process, finds nothing of the last one.
+
+Most of the time of a small program goes to copies of pages: of those that a fork shares, every one that either side then writes to. So
+what all programs need is made before the first of them, and the keeper, which is a copy too, does next to nothing.
 
     request   u32 length, JSON {language, function, sourceBytes, inputBytes, limits}, source, input
     reply     u32 length, JSON {ended, exit, signal, ..., stdoutBytes, stderrBytes, resultBytes}, stdout, stderr, result
 """
-import fcntl
 import gc
 import json
+import mmap
 import os
 import select
 import shutil
@@ -27,8 +30,6 @@ import operator, queue, random, re, statistics, string, typing  # noqa: E401
 
 MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 14
-# How much of a buffer may be used and stay ours.
-MAX_RETAINED = 1 << 20
 # Of a text that is too long nobody reads more.
 MAX_KEPT = 1 << 14
 # Threads of a program, from which on all of them share one core with each other, and yield to whatever else wants it.
@@ -39,8 +40,24 @@ IS_CONFINED = SETTINGS["isolation"] == "bubblewrap"
 # Between two looks at a program's processes; unconfined, they must be found among all of the machine.
 TICK_SECONDS = 0.02 if IS_CONFINED else 0.1
 control_in = control_out = -1
-buffers = [bytearray(MAX_OUTPUT), bytearray(MAX_ERRORS), bytearray(MAX_OUTPUT)]
-scratch = bytearray(1 << 16)
+# Confined, the working directory is the /proc beneath the one that programs see.
+PROC = "." if IS_CONFINED else "/proc"
+MADV_WIPEONFORK = 18
+
+
+def wiped_memory(length):
+    """Takes no memory until it is written to, and is zeros again in every copy of this process."""
+    memory = mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory.madvise(MADV_WIPEONFORK)
+    except OSError:
+        # A kernel without it, as gVisor: a fork copies the buffers, which are empty then.
+        pass
+    return memory
+
+
+buffers = [wiped_memory(MAX_OUTPUT), wiped_memory(MAX_ERRORS), wiped_memory(MAX_OUTPUT)]
+scratch = wiped_memory(1 << 16)
 
 
 def main():
@@ -49,12 +66,21 @@ def main():
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd, inheritable=True)
-    if not IS_CONFINED:
+    if IS_CONFINED:
+        confine.hide_processes()
+    else:
         # Orphans of a program come to us instead of to the machine's init.
         confine.prctl(confine.PR_SET_CHILD_SUBREAPER, 1)
     confine.prctl(confine.PR_SET_DUMPABLE, 0)
+    confine.set_common_limits()
+    for name in ("confine", "program", "interpreter"):
+        sys.modules.pop(name, None)
+    sys.argv = ["program.py"]
+    os.environ.clear()
+    os.environ.update({"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"})
     gc.collect()
     gc.freeze()
+    program.open_streams()
     reply({"ready": True, "python": "%d.%d.%d" % sys.version_info[:3]}, [0, 0, 0])
     while True:
         (length,) = struct.unpack(">I", read_exactly(4))
@@ -64,12 +90,9 @@ def main():
         kept = MAX_KEPT if header["ended"] == "output" else request["limits"]["outputBytes"]
         reply(header, [min(length, kept) for length in filled])
         for which, length in enumerate(filled):
-            if length > MAX_RETAINED:
-                # A new one takes no memory until it is written to.
-                buffers[which] = bytearray(len(buffers[which]))
-            else:
-                buffers[which][:length] = bytes(length)
-        scratch[:] = bytes(len(scratch))
+            if length > 0:
+                buffers[which].madvise(mmap.MADV_DONTNEED, 0, length)
+        scratch.madvise(mmap.MADV_DONTNEED)
         del request, header, filled
 
 
@@ -137,25 +160,20 @@ def keep(request, source, standard_input, outputs, folder):
     """First process of the program's namespaces: starts it, waits for it, tells how it ended, and takes the others along."""
     status = outputs[3]
     try:
-        for fd in (control_in, control_out):
-            os.close(fd)
-        confine.prctl(confine.PR_SET_DUMPABLE, 0)
-        if IS_CONFINED:
-            confine.mount_private_files(request["limits"]["scratchBytes"])
-        else:
+        if not IS_CONFINED:
             confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
         child = os.fork()
         if child == 0:
             begin(request, source, standard_input, outputs, folder)
-        for fd in [source, standard_input] + outputs[:3]:
-            os.close(fd)
+        os.closerange(3, status)
         while True:
             # Orphans of the program end here too.
             pid, how, usage = os.wait4(-1, 0)
             if pid == child:
                 break
-        ended = {"signal": os.WTERMSIG(how)} if os.WIFSIGNALED(how) else {"exit": os.WEXITSTATUS(how)}
-        tell(status, dict(ended, cpuMs=(usage.ru_utime + usage.ru_stime) * 1000, residentBytes=usage.ru_maxrss * 1024))
+        ended = b'"signal": %d' % os.WTERMSIG(how) if os.WIFSIGNALED(how) else b'"exit": %d' % os.WEXITSTATUS(how)
+        used = ((usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss * 1024)
+        os.write(status, b'{%s, "cpuMs": %.3f, "residentBytes": %d}\n' % (ended, *used))
     except BaseException as error:
         tell(status, {"error": "%s: %s" % (type(error).__name__, error)})
     finally:
@@ -171,29 +189,23 @@ def begin(request, source, standard_input, outputs, folder):
         limits = request["limits"]
         is_python = request["language"] == "python"
         os.setsid()
+        if IS_CONFINED:
+            confine.mount_private_files(limits["scratchBytes"])
         os.chdir("/tmp" if folder is None else folder)
-        wanted = [standard_input, outputs[0], outputs[1], outputs[2]]
-        # Away from 0 to 3 first, so that no copy overwrites a source.
-        moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in wanted + [source, status]]
-        for target, fd in enumerate(moved[:4]):
+        text = os.read(source, request["sourceBytes"])
+        # All of them are above 5: the control pipe was there before them.
+        for target, fd in enumerate([standard_input] + outputs[:3]):
             os.dup2(fd, target, inheritable=True)
         if request["function"] is None:
             os.close(3)
-        text = os.fdopen(moved[4], "rb").read()
-        status = moved[5]
-        os.closerange(4, status)
-        os.closerange(status + 1, 4096)
-        if not IS_CONFINED:
+        status = os.dup2(status, 4, inheritable=False)
+        os.closerange(5, 4096)
+        if folder is not None:
+            os.environ["HOME"] = folder
             confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
-        else:
-            confine.mount_own_descriptors()
         confine.set_limits(limits, is_python, limits["processes"] + (0 if IS_CONFINED else count_own_threads()))
         confine.give_up_privileges(IS_CONFINED)
         if is_python:
-            os.environ.clear()
-            os.environ.update({"PATH": "/usr/bin:/bin", "HOME": os.getcwd(), "LANG": "C.UTF-8"})
-            for name in ("confine", "program", "interpreter"):
-                sys.modules.pop(name, None)
             program.run_python(
                 text, request["function"], lambda: os.close(status), lambda: tell(status, {"syntax": True})
             )
@@ -304,10 +316,10 @@ def reap():
 def process_table():
     """pid -> (parent, threads, resident pages), of what /proc shows."""
     table = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir(PROC):
         if name.isdigit():
             try:
-                with open("/proc/%s/stat" % name, "rb") as file:
+                with open("%s/%s/stat" % (PROC, name), "rb") as file:
                     fields = file.read().rpartition(b")")[2].split()
                 table[int(name)] = (int(fields[1]), int(fields[17]), int(fields[21]))
             except OSError:
@@ -336,7 +348,7 @@ def crowd_together(keeper, core):
     core = random.choice(sorted(os.sched_getaffinity(0))) if core is None else core
     for pid in descendants(keeper):
         try:
-            for thread in os.listdir("/proc/%d/task" % pid):
+            for thread in os.listdir("%s/%d/task" % (PROC, pid)):
                 if os.getpriority(os.PRIO_PROCESS, int(thread)) < 19:
                     os.sched_setaffinity(int(thread), {core})
                     os.setpriority(os.PRIO_PROCESS, int(thread), 19)
@@ -351,7 +363,7 @@ def count_own_threads():
     count = 0
     for pid, (_, threads, _) in process_table().items():
         try:
-            if os.stat("/proc/%d" % pid).st_uid == os.getuid():
+            if os.stat("%s/%d" % (PROC, pid)).st_uid == os.getuid():
                 count += threads
         except OSError:
             pass

@@ -31,11 +31,16 @@ from operator import add, itemgetter, mul, sub, xor
 from random import choice, randint, shuffle
 from typing import *
 """
+PROVIDED = {}
+exec(PRELUDE, PROVIDED)
+
+# They are the site module's, which is not loaded.
+builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
+builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
 
 
 def run_python(source, function, on_ready, on_syntax_error):
     """Ends the process. `on_ready` is called when the program compiles, before its first line."""
-    open_streams()
     try:
         text = source.decode("utf-8", "surrogatepass")
         text = text[1:] if text.startswith("\ufeff") else text
@@ -52,13 +57,10 @@ def run_python(source, function, on_ready, on_syntax_error):
     module = types.ModuleType("__main__" if function is None else "program")
     module.__dict__.update(__builtins__=builtins, __file__="program.py")
     sys.modules[module.__name__] = module
-    # They are the site module's, which is not loaded.
-    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
-    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
     status = 0
     try:
         if function is not None:
-            provide(PRELUDE)
+            provide(PROVIDED)
         exec(code, module.__dict__)
         if function is not None:
             send(call(module, function))
@@ -76,16 +78,21 @@ def run_python(source, function, on_ready, on_syntax_error):
 
 
 def open_streams():
-    sys.argv = ["program.py"]
+    """For the descriptors 0 to 2 that a program will have: a file and two pipes, of which streams remember whether one can seek in them."""
+    null, file, (end, pipe) = os.open("/dev/null", os.O_RDWR), os.memfd_create("input"), os.pipe()
+    for target, fd in enumerate((file, pipe, pipe)):
+        os.dup2(fd, target, inheritable=True)
     sys.stdin = sys.__stdin__ = open(0, "r", encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
+    for target in range(3):
+        os.dup2(null, target, inheritable=True)
+    for fd in (null, file, end, pipe):
+        os.close(fd)
 
 
-def provide(imports):
+def provide(names):
     """As builtins, so that a function that is called for is found only where the program has it itself."""
-    names = {}
-    exec(imports, names)
     for name in names:
         if not name.startswith("_") and not hasattr(builtins, name):
             setattr(builtins, name, names[name])

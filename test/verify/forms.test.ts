@@ -1,6 +1,7 @@
 /**
  * Numbers, units and words as answers write them (forms.txt), notations of packages, programs, markup, scripts and languages
- * (notation.txt), and responses as models write them (responses.txt), in lenient mode, and responses in strict mode (strict-forms.txt):
+ * (notation.txt), responses as models write them (responses.txt) and pairs of other graders' tests and answer lists, judged anew
+ * (suites.txt), in lenient mode, and responses in strict mode (strict-forms.txt):
  *
  *   # kind
  *   gold
@@ -45,6 +46,7 @@ describe.each([
   ["forms.txt", "lenient", 600],
   ["notation.txt", "lenient", 800],
   ["responses.txt", "lenient", 170],
+  ["suites.txt", "lenient", 350],
   ["strict-forms.txt", "strict", 40],
 ] as const)("%s", (name, mode, atLeast) => {
   const all = readForms(name);

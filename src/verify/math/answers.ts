@@ -4,14 +4,14 @@
  */
 import { withoutEllipsis } from "./ellipsis.ts";
 import { infinitySign } from "./evaluate.ts";
-import { type Expression, freeSymbols, keyOf, type Of, quotient, type Relation } from "./expression.ts";
+import { type Expression, freeSymbols, isConditions, keyOf, type Of, quotient, type Relation } from "./expression.ts";
 import { equalFamilies } from "./families.ts";
 import { withMatricesWorkedOut } from "./matrices.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { equalPiecewise } from "./piecewise.ts";
 import { spread } from "./plus-minus.ts";
 import { isSameSet } from "./real-set.ts";
-import { equalCongruences, equalRelations } from "./relations.ts";
+import { equalCongruences, equalRelations, isSplitInto } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
 import { intervalsOf, realSetOf, sameEnd } from "./solve.ts";
 import { assignmentsOf, isAssignment, namedAlike, rootsAlike, unwrapped } from "./unwrap.ts";
@@ -24,7 +24,8 @@ export function equalExpressions(gold: Expression, pred: Expression, context: Co
 }
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
-  const bare = unwrapped(assignmentsOf(gold, pred), assignmentsOf(namedAlike(pred, gold), gold), context.mode);
+  const named = assignmentsOf(gold, pred);
+  const bare = unwrapped(named, assignmentsOf(namedAlike(pred, gold), named), context.mode);
   const [a, b] = alignVectors(...bare);
   if (isInBase(a) && !isInBase(b)) return equalDigits(a, b);
   if (keyOf(gold) === keyOf(pred)) return same("the same expression");
@@ -155,14 +156,15 @@ function equalRealSets(gold: Expression, pred: Expression, context: Context): Ve
   return different("different sets of real numbers");
 }
 
-/** A relation, or a list of them. */
-function isConditions(node: Expression): boolean {
-  return node.kind === "list" ? node.items.every((item) => item.kind === "relation") : node.kind === "relation";
-}
-
 /** x^2 = 4 against x = 2 or x = -2: the same solutions in one symbol. null where they are not found, or not the same. */
 function equalSolutions(gold: Expression, pred: Expression, context: Context): Verdict | null {
   const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
+  if (gold.kind !== pred.kind && names.size > 1) {
+    const isSplit =
+      (gold.kind === "relation" && pred.kind === "list" && isSplitInto(gold, pred, context)) ||
+      (gold.kind === "list" && pred.kind === "relation" && isSplitInto(pred, gold, context));
+    return isSplit ? same("the same equation, factor by factor") : null;
+  }
   if (names.size !== 1 || [...names].join() !== [...others].join()) return null;
   const a = realSetOf(gold, context);
   const b = a === null || a.length === 0 ? null : realSetOf(pred, context);
@@ -318,12 +320,41 @@ function isNothing(node: Expression): boolean {
   return node.kind === "text" && NO_SOLUTION.test(node.words);
 }
 
+/** Words that say no more than that a kind of numbers is meant: all odd n, odd integers. */
+const FILLERS = /\b(?:all|every|any|set of|such that|where|is|are|be|values?|numbers?|integers?|[a-z])\b/g;
+/** Kinds of whole numbers. */
+const KINDS = /\b(?:odd|even|prime|composite|multiple of|power of|perfect square)/;
+/** The subject of a sentence about what a question is about. */
+const SUBJECT =
+  /^(?:it|this|series|sequence|integral|limit|set|function|matrix|system|statement|vectors|lines) (?:is|are) (?!not\b)/;
+/** What a winner does. */
+const WINS = / (?:(?:always )?wins|can (?:always )?win|will win|has (?:a )?winning strategy)$/;
+
+/** The words without what another answer would leave out: "the series converges" is convergent, "Yes, it is" yes. */
+function senseOf(words: string): string {
+  const [, verdict] = /^(yes|no)[,.;:] /.exec(words) ?? [];
+  if (verdict !== undefined) return verdict;
+  const bare = words
+    .replace(/\b(con|di)verges$/, (_, stem: string) => `is ${stem}vergent`)
+    .replace(/^is (?=(?:con|di)vergent$)/, "")
+    .replace(SUBJECT, "")
+    .replace(WINS, "");
+  const kind = bare
+    .replaceAll(/\bprimes\b/g, "prime")
+    .replaceAll(/(?<=\b(?:multiple|power|square))s\b/g, "")
+    .replaceAll(/\btwo\b/g, "2")
+    .replaceAll(/\bthree\b/g, "3");
+  if (!KINDS.test(kind) || /\b(?:not|except|but|neither|or|and)\b/.test(kind)) return SENSE.get(bare) ?? bare;
+  return kind.replaceAll(FILLERS, " ").replaceAll(/\s+/g, " ").trim();
+}
+
 /** Ways to say that an expression has no value, and that solutions have no end. */
 const SAYINGS = [
-  /^(?:it )?(?:dne|does not exist|(?:is )?(?:undefined|not defined))$/,
+  /^(?:it |limit )?(?:dne|does not exist|(?:is )?(?:undefined|not defined))$/,
   /^(?:there are |it has )?(?:infinitely many|an infinite number(?: of)?|infinite)(?: (?:real )?solutions?)?$/,
 ];
-const NO_SOLUTION = /^(?:there (?:is|are) )?no (?:real )?(?:solutions?|such)(?: exists?)?$|^(?:none|empty set)$/;
+const NO_SOLUTION =
+  /^(?:there (?:is|are) )?no (?:(?:real|integer|positive|valid) )?(?:solutions?|such(?: [a-z]+){0,2})(?: exists?)?$|^(?:none|empty set)$/;
 
 /** Words that mean the same as an answer. */
 const SENSE: ReadonlyMap<string, string> = new Map([
@@ -343,7 +374,7 @@ const SENSE: ReadonlyMap<string, string> = new Map([
 function equalWords(gold: Expression, pred: Expression): Verdict {
   const [a, b] = [lettersOf(gold), lettersOf(pred)];
   if (a === b) return same("the same words");
-  if ((SENSE.get(a) ?? a) === (SENSE.get(b) ?? b)) return same("the same, in another word");
+  if (senseOf(a) === senseOf(b)) return same("the same, in another word");
   const isSaid = SAYINGS.some((saying) =>
     [gold, pred].every((node) => node.kind === "text" && saying.test(node.words)),
   );

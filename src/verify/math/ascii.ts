@@ -9,6 +9,8 @@ export function toAscii(source: string): string {
       .replaceAll(/([\u221a\u221b\u221c])\s?(\d+(?:\.\d+)?)?/g, (_, sign: string, digits: string | undefined) => {
         return `${ROOTS[sign]}${digits === undefined ? " " : `{${digits}}`}`;
       })
+      // \u2460\u2461 are the numbers of statements, never one number.
+      .replaceAll(/[\u2460-\u2473](?=[\u2460-\u2473])/g, "$&,")
       .replaceAll(/[\u2070\u2071\u00b9\u00b2\u00b3\u2074-\u207b\u207d-\u207f]+/g, (run) => `^{${lowered(run)}}`)
       .replaceAll(/[\u2080-\u208b\u208d\u208e\u2090-\u209c\u1d62-\u1d65\u2c7c]+/g, (run) => `_{${lowered(run)}}`)
       .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? compatible(char))
@@ -25,6 +27,8 @@ function compatible(char: string): string {
 export function asciiDigits(text: string): string {
   if (/^[\x00-\x7f]*$/.test(text)) return text;
   return text.replaceAll(/(?![0-9])\p{Nd}/gu, (char) => {
+    const normal = char.normalize("NFKC");
+    if (/^[0-9]$/.test(normal)) return normal.padEnd(char.length);
     // Digits come in runs of ten, zero first.
     const code = char.codePointAt(0) ?? 0;
     let value = 0;
@@ -194,6 +198,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u3002": ".",
   "\u548c": " and ",
   "\u4e0e": " and ",
+  "\u4e14": " and ",
   "\u6216": " or ",
 };
 

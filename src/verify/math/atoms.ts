@@ -4,6 +4,7 @@ import { accept, at, type Cursor, deeper, enclosed, expect, fail, isOperator, pe
 import {
   call,
   type Expression,
+  isConditions,
   number,
   type Of,
   power,
@@ -133,7 +134,7 @@ function nameAtom(cursor: Cursor, letter: string): Expression {
   const opens = isOperator(peek(cursor, prime), "(");
   // p(x) = … names a function; p(x + 1) elsewhere is a product.
   const isDefined =
-    peek(cursor, 1)?.type === "name" && isOperator(peek(cursor, 2), ")") && isOperator(peek(cursor, 3), "=");
+    peek(cursor, 1)?.type === "name" && isOperator(peek(cursor, 2), ")") && isOperator(peek(cursor, 3), "=", "equiv");
   if (opens && (FUNCTION_LETTERS.test(letter) || isDefined)) {
     cursor.position += prime;
     const inside = bracketAtom(cursor, "(");
@@ -259,11 +260,20 @@ function splitNumber(cursor: Cursor, token: NumberToken): Expression {
     decimal: false,
     spaced: false,
   };
-  // The cursor's tokens are its own copy from here on, with the number in two.
-  const tokens = [...cursor.tokens.slice(0, cursor.position), { ...token, text: token.text[0]! }, rest];
-  Object.assign(cursor, { tokens: [...tokens, ...cursor.tokens.slice(cursor.position + 1)] });
+  replaceToken(cursor, [{ ...token, text: token.text[0]! }, rest]);
   cursor.position++;
   return number(BigInt(token.text[0]!));
+}
+
+function splitBars(cursor: Cursor): void {
+  const bar: Token = { type: "operator", text: "|", spaced: false };
+  replaceToken(cursor, [bar, bar]);
+}
+
+/** The cursor's tokens are its own copy from here on, with others in the place of the next one. */
+function replaceToken(cursor: Cursor, parts: readonly Token[]): void {
+  const { tokens, position } = cursor;
+  Object.assign(cursor, { tokens: [...tokens.slice(0, position), ...parts, ...tokens.slice(position + 1)] });
 }
 
 function radical(cursor: Cursor): Expression {
@@ -361,7 +371,9 @@ function bracketAtom(cursor: Cursor, opening: string): Expression {
   cursor.position++;
   switch (opening) {
     case "{":
-      return group(cursor);
+      return peek(cursor)?.type === "name" && isOperator(peek(cursor, 1), "|", "mid")
+        ? set(cursor, "}")
+        : group(cursor);
     case "(":
     case "[":
     case "]":
@@ -375,9 +387,17 @@ function bracketAtom(cursor: Cursor, opening: string): Expression {
     }
     case "|":
     case "||": {
+      if (opening === "||" && !cursor.tokens.slice(cursor.position).some((token) => isOperator(token, "||"))) {
+        // ||y| + x|: two bars that open one after the other.
+        cursor.position--;
+        splitBars(cursor);
+        return bracketAtom(cursor, "|");
+      }
       cursor.bars++;
       const inside = deeper(cursor, cursor.rules.sum);
       cursor.bars--;
+      // |x||y|: the first of two bars closes, and the second opens.
+      if (opening === "|" && at(cursor, "||")) splitBars(cursor);
       expect(cursor, opening);
       return call("abs", inside);
     }
@@ -412,20 +432,22 @@ function bracketed(cursor: Cursor, open: "(" | "[" | "]"): Expression {
     return matches ? inside : fail();
   }
   if (close !== ")" && close !== "]" && close !== "[") return fail();
+  // (x > 1 and x < 3): conditions, and no pair.
+  if (open === "(" && close === ")" && inside.joiner !== "," && isConditions(inside)) return inside;
   const tuple: Of<"tuple"> = { kind: "tuple", items: inside.items, open, close };
   return tuple;
 }
 
 /** \{1, 2\}, \{\}, \{x : x > 0\}. */
-function set(cursor: Cursor): Expression {
-  if (accept(cursor, "\\}")) return { kind: "set", items: [] };
+function set(cursor: Cursor, end = "\\}"): Expression {
+  if (accept(cursor, end)) return { kind: "set", items: [] };
   const first = enclosed(cursor, cursor.rules.list, true);
   if (at(cursor, "|", ":", "mid")) {
     cursor.position++;
     const condition = enclosed(cursor, cursor.rules.list);
-    expect(cursor, "\\}");
+    expect(cursor, end);
     return { kind: "set-builder", subject: first, condition };
   }
-  expect(cursor, "\\}");
+  expect(cursor, end);
   return { kind: "set", items: first.kind === "list" ? first.items : [first] };
 }

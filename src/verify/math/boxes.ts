@@ -86,18 +86,28 @@ function nextBox(text: string, from: number): number {
 
 const NEXT = /\\(?:boxed|fbox|framebox)/g;
 
-/** Neighbouring boxes as one answer each, in reading order: their contents, joined by commas, without repeats. */
+/**
+ * Neighbouring boxes as one answer each, in reading order: their contents, joined by commas, without repeats. Boxes with a sign of
+ * approximation between them are an exact value and its decimals.
+ */
 export function joinBoxes(text: string, boxes: readonly Box[]): Box[] {
   const groups: { contents: string[]; start: number; end: number }[] = [];
   for (const { content, start, end } of boxes) {
     const last = groups.at(-1);
-    if (last !== undefined && isSeparator(text.slice(last.end, start))) {
+    const gap = last === undefined ? "" : text.slice(last.end, start);
+    if (last !== undefined && APPROXIMATION.test(gap)) {
+      last.contents.push(`${last.contents.pop() ?? ""} \\approx ${content}`);
+      last.end = end;
+    } else if (last !== undefined && isSeparator(gap)) {
       if (!last.contents.includes(content)) last.contents.push(content);
       last.end = end;
     } else groups.push({ contents: [content], start, end });
   }
   return groups.map(({ contents, start, end }) => ({ content: contents.join(", "), start, end }));
 }
+
+/** "\approx" between two boxes, in a formula or between two. */
+const APPROXIMATION = /^[\s$]{0,4}(?:\\approx|\u2248)[\s$]{0,4}$/;
 
 /** True for what stands between the parts of one answer: nothing, or "," ";" "and" "or", then perhaps the next part's name. */
 export function isSeparator(gap: string): boolean {

@@ -2,13 +2,10 @@
  * Chains in an answer, x = 9 * 2 = 18 and 22/7 = 3.14…: in strict mode a chain is an answer only where it is true, so that all its
  * members are one value. 17 = 18 = 19 names three values, one of which may be the gold.
  */
-import { createBudget, LimitReached } from "./budget.ts";
-import { isReal } from "./complex.ts";
 import { equalMath } from "./equal.ts";
-import { evaluate } from "./evaluate.ts";
 import { type Expression, freeSymbols, keyOf, type Relation } from "./expression.ts";
 import type { Parsed } from "./parse.ts";
-import { type Rational, toNumber } from "./rational.ts";
+import { isRounding } from "./rounding.ts";
 import { isName } from "./unwrap.ts";
 
 /** The answer with a true chain replaced by its value; null for a chain that is not true; every other answer as it is. */
@@ -48,28 +45,4 @@ export function isSame(left: Expression, operator: Relation, right: Expression, 
     isRounding(left, right, operator === "approx") ||
     isRounding(right, left, false)
   );
-}
-
-/** True for 1/3 and 0.333; a whole number rounds a value only where the sign says that it is about so much. */
-function isRounding(exact: Expression, rounded: Expression, mayBeWhole: boolean): boolean {
-  if (rounded.kind !== "number" || !(rounded.decimal || mayBeWhole)) return false;
-  const value = numericValue(exact);
-  return value !== null && Math.abs(value - toNumber(rounded.value)) <= 0.5000001 * 10 ** -decimalsOf(rounded.value);
-}
-
-function numericValue(node: Expression): number | null {
-  try {
-    const value = evaluate(node, { symbols: new Map(), budget: createBudget() });
-    return value === null || !isReal(value) ? null : value.re;
-  } catch (error) {
-    if (error instanceof LimitReached) return null;
-    throw error;
-  }
-}
-
-/** The digits after the point that the fraction needs. */
-function decimalsOf({ denominator }: Rational): number {
-  let decimals = 0;
-  for (let scale = 1n; scale % denominator !== 0n && decimals < 20; scale *= 10n) decimals++;
-  return decimals;
 }

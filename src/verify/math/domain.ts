@@ -1,5 +1,6 @@
 /**
- * What an answer says at its end about its parameters: "k in Z", "(n an integer)", "where k is any integer", "for integers m, n".
+ * What an answer says at its end about its parameters: "k in Z", "(n an integer)", "where k is any integer", "for integers m, n",
+ * "for some constant c", "for some a > 0".
  * Found among the tokens from the last one back, and taken off; without it the answer is one value or equation.
  */
 import type { Token } from "./lexer.ts";
@@ -13,14 +14,17 @@ export interface Domain {
 const SET =
   "#mathbb:[ZNR](?: \\^ (?:\\+|\\{ \\+ \\}|\\*|\\{ \\* \\})| _ (?:\\+|\\{ \\+ \\}|0|\\{ 0 \\}|\\{ >= 0 \\}))?|[ZNR]|\\{ [ZNR] \\}";
 const INTEGERS = "(?:positive |nonnegative |non-negative )?(?:integers?|whole numbers?|natural numbers?)";
-const KIND = `"(?:is |are |be )?(?:an? |any |some |arbitrary )*${INTEGERS}"`;
-/** Plain text has short words as letters: "k is an integer". */
-const SPELT = `(?:i s )?(?:a n? )?(?:"any" |"some" )?"${INTEGERS}"`;
+const CONSTANTS = "(?:(?:real|positive|nonnegative|nonzero|non-zero|complex|arbitrary) )*(?:constants?|parameters?)";
+const NUMBERS = `(?:${INTEGERS}|${CONSTANTS}|(?:positive |nonzero )?real(?: numbers?)?)`;
+const KIND = `"(?:is |are |be )?(?:an? |any |some |arbitrary )*${NUMBERS}"`;
+/** Plain text has short words as letters, and each other word by itself: "k is an integer", "c is a real constant". */
+const SPELT = `(?:i s )?(?:a n? )?(?:"(?:any|some|arbitrary|real|positive|nonzero)" )*"(?:${NUMBERS}|numbers?)"`;
+const BOUND = "(?:[<>]=?|!=) (?:- )?\\d+";
 const LEAD = '"(?:where|for|with|and|when|if|such that)(?: (?:any|all|some|every|each|an?))*" ';
 /** Several letters need a mark before them, for a value may end in a letter: "k pi k, k in Z". */
 const LETTERS = `(?:(?:(?:[,;:] )+|${LEAD})*(?:(?:[,;:] |${LEAD})((?:[A-Za-z] , )*[A-Za-z])|([A-Za-z])))`;
-const NAMED_FIRST = `(?:[,;:] )*"(?:for |where |with )?(?:any |all |every |some |each )?${INTEGERS}(?: values of)?" ([A-Za-z](?: , [A-Za-z])*)`;
-const STATEMENT = `(?:${LETTERS} (?:in (${SET})|(${KIND}|${SPELT}))|${NAMED_FIRST})`;
+const NAMED_FIRST = `(?:[,;:] )*"(?:for |where |with )?(?:any |all |every |some |each |an? )*(?:${INTEGERS}|${CONSTANTS}|real(?: numbers?)?(?=" [a-dkmpqA-DK](?: |$)))(?: values of)?" ([A-Za-z](?: , [A-Za-z])*)`;
+const STATEMENT = `(?:${LETTERS} (?:in (${SET})|(${KIND}|${SPELT}))|${NAMED_FIRST}|(?:, )?"for (?:some|any)" ([A-Za-z]) (${BOUND}))`;
 const BRACKETED = `(?:[,;:] )*[([] (?:${LEAD})?((?:[A-Za-z] , )*[A-Za-z]) (?:in (${SET})|(${KIND}|${SPELT})) [)\\]]`;
 const PATTERN = new RegExp(`(?<=^|\\s)(?:${BRACKETED}|${STATEMENT})(?: [.,;])*$`);
 
@@ -32,7 +36,8 @@ const MAX_WORDS = 60;
 export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[]; readonly domain: Domain } | null {
   const from = Math.max(0, tokens.length - MAX_TAIL);
   const says = (token: Token) =>
-    token.type !== "number" && /^in$|integer|number/.test("text" in token ? token.text : "");
+    token.type !== "number" &&
+    /^in$|^[<>]=?$|^!=$|integer|number|constant|parameter|real/.test("text" in token ? token.text : "");
   if (!tokens.some(says)) return null;
   const words = tokens.slice(from).map(wordOf);
   const match = PATTERN.exec(words.join(" "));
@@ -43,7 +48,7 @@ export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[
   const groups = match.slice(1).filter((group) => group !== undefined);
   const letters = groups.find((group) => /^[A-Za-z](?: , [A-Za-z])*$/.test(group) && !/^[ZNR]$/.test(group));
   const isNatural = groups.some((group) => /[N+*]|natural|positive|nonnegative|non-negative|>= 0/.test(group));
-  const isReal = groups.some((group) => /^(?:#mathbb:)?(?:R|\{ R \})/.test(group));
+  const isReal = groups.some((group) => /^(?:#mathbb:)?(?:R|\{ R \})|^[<>!]|constant|parameter|real/.test(group));
   if (letters === undefined) return null;
   return {
     tokens: tokens.slice(0, start),

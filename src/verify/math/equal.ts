@@ -10,6 +10,7 @@ import { sameTime } from "./clock.ts";
 import { call, type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
 import { lowerCase, type Parsed } from "./parse.ts";
+import { isRounding } from "./rounding.ts";
 
 export type { EqualOptions, Verdict } from "./options.ts";
 
@@ -36,12 +37,23 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
   const equal = (x: Expression, y: Expression) => equalExpressions(...unifyCase(x, y), context);
   try {
     const verdict = equal(a, b);
-    return verdict.equal ? verdict : (equalUpToConstants(a, b, context, equal) ?? verdict);
+    if (verdict.equal) return verdict;
+    const decimals = mode === "lenient" ? decimalsOf(b) : null;
+    if (decimals !== null && equal(a, decimals).equal)
+      return same("the decimals that the prediction gives of its value");
+    return equalUpToConstants(a, b, context, equal) ?? verdict;
   } catch (error) {
     if (error instanceof LimitReached) return different(`the comparison reached its limit of ${error.what}`);
     if (error instanceof RangeError) return different("the comparison reached the limit of large numbers");
     throw error;
   }
+}
+
+/** 12.57 of 4 pi = 12.57, where these are the decimals of what stands before the sign. */
+function decimalsOf(pred: Expression): Expression | null {
+  if (pred.kind !== "relation" || pred.operators.at(-1) !== "approx") return null;
+  const [exact, rounded] = pred.sides.slice(-2);
+  return exact !== undefined && rounded !== undefined && isRounding(exact, rounded, false) ? rounded : null;
 }
 
 /** 1,2 in plain text is a decimal, but two values where the other answer has several. */

@@ -231,6 +231,11 @@ export function some(node: Expression, test: (part: Expression) => boolean): boo
   return test(node) || childrenOf(node).some((part) => some(part, test));
 }
 
+/** True for a relation, or a list of nothing else. */
+export function isConditions(node: Expression): boolean {
+  return node.kind === "list" ? node.items.every(isConditions) : node.kind === "relation";
+}
+
 /** The free symbols; the variable of a sum, product or integral is bound inside its body. */
 export function freeSymbols(node: Expression, found: Set<string> = new Set()): Set<string> {
   if (node.kind === "symbol") found.add(node.name);

@@ -13,6 +13,8 @@ import { ordersOf, renamed, substituted } from "./substitute.ts";
 
 /** Letters that stand for whole numbers where nothing says what they are. */
 const WHOLE_LETTERS = /^[klmn]$/;
+/** Letters that constants go by: f(x) = c x for some constant c is f(x) = k x. */
+const CONSTANT = /^[A-DKa-dkmpq](?:_\w)?$/;
 const MAX_PARAMETERS = 3;
 
 /** Gold first; `equal` compares two answers without parameters. */
@@ -22,7 +24,8 @@ export function equalFamilies(
   context: Context,
   equal: (gold: Expression, pred: Expression) => Verdict,
 ): Verdict {
-  const [a, b] = [familyOf(gold) ?? residuesOf(gold, pred), familyOf(pred) ?? residuesOf(pred, gold)];
+  const own = [familyOf(gold) ?? classOf(gold, pred), familyOf(pred) ?? classOf(pred, gold)] as const;
+  const [a, b] = [own[0] ?? residuesOf(gold, own[1]), own[1] ?? residuesOf(pred, own[0])];
   const [first, second] = [a?.value ?? gold, b?.value ?? pred];
   // Many values are not one: 2n for all n is no 2, nor two newtons.
   const isOne = (a !== null && freeSymbols(second).size === 0) || (b !== null && freeSymbols(first).size === 0);
@@ -57,9 +60,18 @@ function familyOf(node: Expression): Of<"family"> | null {
   return { kind: "family", value, parameters: [domain.name], domain: domain.set };
 }
 
+/** n = 4 k + 3 for every whole k, where the other side says so by a congruence. */
+function classOf(node: Expression, other: Expression): Of<"family"> | null {
+  if (node.kind !== "relation" || node.operators.join() !== "=" || other.kind !== "congruence") return null;
+  const [left, right] = node.sides;
+  const [parameter, ...others] = freeSymbols(right!);
+  if (left!.kind !== "symbol" || parameter === undefined || others.length > 0 || parameter === left!.name) return null;
+  return { kind: "family", value: node, parameters: [parameter], domain: "Z" };
+}
+
 /** x = 3 mod 7 as x = 3 + 7k, against a family. */
-function residuesOf(node: Expression, other: Expression): Of<"family"> | null {
-  if (node.kind !== "congruence" || other.kind !== "family" || node.left.kind !== "symbol") return null;
+function residuesOf(node: Expression, other: Of<"family"> | null): Of<"family"> | null {
+  if (node.kind !== "congruence" || other === null || node.left.kind !== "symbol") return null;
   const [parameter = "k"] = other.parameters;
   const right = sum([node.right, product([node.modulus, { kind: "symbol", name: parameter }])]);
   const value: Expression = { kind: "relation", sides: [node.left, right], operators: ["="] };
@@ -99,9 +111,10 @@ function parametersOf(
   if (family !== null) return family.parameters;
   const own = [...freeSymbols(other)].filter((name) => !otherFamily?.parameters.includes(name));
   const isBoth = (name: string) => own.includes(name) && !(otherFamily === null && WHOLE_LETTERS.test(name));
-  return [...freeSymbols(node)].filter(
-    (name) => !isBoth(name) && (WHOLE_LETTERS.test(name) || otherFamily?.parameters.includes(name)),
-  );
+  const hasConstants = otherFamily?.domain === "R" && otherFamily.parameters.every((name) => CONSTANT.test(name));
+  const mayBe = (name: string) =>
+    WHOLE_LETTERS.test(name) || otherFamily?.parameters.includes(name) || (hasConstants && CONSTANT.test(name));
+  return [...freeSymbols(node)].filter((name) => !isBoth(name) && mayBe(name));
 }
 
 /** constant + step k; `name` is what the value is assigned to. */

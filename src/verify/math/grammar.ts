@@ -16,6 +16,7 @@ import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./curso
 import {
   call,
   type Expression,
+  isConditions,
   MINUS_ONE,
   negative,
   number,
@@ -56,6 +57,8 @@ function list(cursor: Cursor): Expression {
   /** Groups between semicolons of items between commas. */
   const groups: Expression[][] = [[]];
   let joiner: "," | "and" | "or" = ",";
+  /** What stands before each item but the first. */
+  const joiners: string[] = [];
   let lastSeparator = "";
   let count = 0;
   for (;;) {
@@ -76,6 +79,7 @@ function list(cursor: Cursor): Expression {
     const isLast = peek(cursor) === undefined || at(cursor, "}", ")", "]", "&", "newline") || isEnd(peek(cursor));
     if ((!separated && !isCompound) || isLast) break;
     if (isConnective(cursor)) break;
+    joiners.push(lastSeparator);
     if (lastSeparator === ";" || lastSeparator === "newline") groups.push([]);
   }
   const full = groups.filter((group) => group.length > 0);
@@ -84,7 +88,20 @@ function list(cursor: Cursor): Expression {
   const items: Expression[] = isNested
     ? full.map((group) => ({ kind: "tuple", items: group, open: "(", close: ")" }))
     : full.flat();
-  return items.length === 1 ? items[0]! : { kind: "list", items: solutionsOf(items), joiner };
+  if (items.length === 1) return items[0]!;
+  const solutions = solutionsOf(items);
+  const isMixed = solutions === items && joiners.includes("and") && joiners.includes("or") && items.every(isConditions);
+  return { kind: "list", items: isMixed ? alternativesOf(items, joiners) : solutions, joiner };
+}
+
+/** "and" binds closer than "or": x < 0 or x >= 1 and x <= 3. */
+function alternativesOf(items: readonly Expression[], joiners: readonly string[]): readonly Expression[] {
+  const groups: Expression[][] = [[]];
+  for (const [index, item] of items.entries()) {
+    if (joiners[index - 1] === "or") groups.push([]);
+    groups.at(-1)!.push(item);
+  }
+  return groups.map((group) => (group.length === 1 ? group[0]! : { kind: "list", items: group, joiner: "and" }));
 }
 
 /** x = 1, y = 2, x = 3, y = 4: names that come round again begin another solution. */
@@ -134,7 +151,13 @@ function relation(cursor: Cursor): Expression {
     if (sides.length === 1) return call("mod", sides[0]!, modulus);
     return { kind: "congruence", left: sides[0]!, right: sides.at(-1)!, modulus };
   }
-  return operators.length === 0 ? sides[0]! : { kind: "relation", sides, operators };
+  const last = sides.at(-1)!;
+  if (operators.join() === "equiv" && last.kind === "call" && last.name === "mod" && last.known) {
+    return { kind: "congruence", left: sides[0]!, right: last.args[0]!, modulus: last.args[1]! };
+  }
+  if (operators.length === 0) return last;
+  // f(x) \equiv 0 without a modulus says that the two are equal everywhere.
+  return { kind: "relation", sides, operators: operators.map((operator) => (operator === "equiv" ? "=" : operator)) };
 }
 
 /** `\pmod{7}`, `(mod 7)`. */
@@ -234,7 +257,9 @@ function startsFactor(cursor: Cursor): boolean {
   const token = peek(cursor);
   const previous = cursor.tokens[cursor.position - 1];
   if (token === undefined || previous?.type === "text") return false;
-  if (token.type === "number") return previous?.type !== "number";
+  // 2^6 3^5: what stands before is an exponent.
+  const isExponent = isOperator(cursor.tokens[cursor.position - 2], "^");
+  if (token.type === "number") return previous?.type !== "number" || (isExponent && token.spaced);
   if (token.type === "name") {
     return !(cursor.integrals > 0 && token.name === "d" && peek(cursor, 1)?.type === "name");
   }

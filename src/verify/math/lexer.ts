@@ -9,7 +9,7 @@ import { LimitReached } from "./budget.ts";
 import { scaleOf } from "./number-words.ts";
 import { type Notation, readNumber } from "./numerals.ts";
 import type { Rational } from "./rational.ts";
-import { isUnitWord } from "./units.ts";
+import { isPrefixedUnit, isUnitWord } from "./units.ts";
 import {
   ANSWER_WORDS,
   COMMAND_ONLY,
@@ -44,10 +44,15 @@ const LETTERS = /[A-Za-z]+/y;
 const COMMAND = /\\(?:[A-Za-z]+|[\s\S]?)/y;
 const EAST_ASIAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]/u;
 const EAST_ASIAN_RUN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]+/uy;
+/** ^{\prime} and ^\prime. */
+const RAISED_PRIMES = /\^\s?(?:\\prime(?![a-zA-Z])|\{\s?(?:(?:\\prime(?![a-zA-Z])|')\s?){1,3}\})/y;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots[bcimo]?|cdots)(?![a-zA-Z])/y;
 
 /** Commands whose braces say nothing about the value. */
 const WITHOUT_CONTENT: ReadonlySet<string> = new Set("tag label hspace vspace phantom color textcolor".split(" "));
+
+/** Modules of Python whose names stand before a function: np.sqrt(2). */
+const MODULES: ReadonlySet<string> = new Set("np numpy math cmath sympy sp".split(" "));
 
 /** Upright bold i, j and k are the unit vectors; other letters are the same in bold. */
 const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
@@ -130,7 +135,16 @@ export function lex(source: string, notation: Notation): Token[] {
       }
       const afterValue =
         last !== undefined && (last.type === "number" || (last.type === "operator" && /^[)}\]]$/.test(last.text)));
-      for (const token of readWord(run, text.slice(position, position + 2), afterValue)) {
+      const next = text.slice(position, position + 2);
+      if (MODULES.has(run) && /^\.[a-z]/.test(next)) {
+        position++;
+        continue;
+      }
+      if (spaced && afterValue && isPrefixedUnit(run)) {
+        push({ type: "text", text: run });
+        continue;
+      }
+      for (const token of readWord(run, next, afterValue)) {
         push(token);
       }
     } else if (char === "\\") {
@@ -161,8 +175,11 @@ export function lex(source: string, notation: Notation): Token[] {
       } else if (TEXT_COMMANDS.has(name)) {
         const words = argument();
         const unit = words.trim();
-        if (tokens.at(-1)?.type === "number" && /^[a-z]$/.test(unit) && isUnitWord(unit))
-          push({ type: "text", text: unit });
+        const last = tokens.at(-1);
+        if (last?.type === "command" && last.name === "mu" && isPrefixedUnit(`mu${unit}`)) {
+          tokens.pop();
+          push({ type: "text", text: `mu${unit}` });
+        } else if (isUprightUnit(unit, tokens)) push({ type: "text", text: unit });
         else for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);
         spaced = true;
       } else if (name === "begin" || name === "end") push({ type: "operator", text: `${name}:${argument().trim()}` });
@@ -196,6 +213,10 @@ export function lex(source: string, notation: Notation): Token[] {
     } else if (char === "." && matchAt(ELLIPSIS) !== null) {
       position += matchAt(ELLIPSIS)!.length;
       push({ type: "command", name: "ldots" });
+    } else if (char === "^" && matchAt(RAISED_PRIMES) !== null) {
+      const marks = matchAt(RAISED_PRIMES)!;
+      position += marks.length;
+      for (const _ of marks.matchAll(/\\prime|'/g)) operator("'");
     } else {
       if (text.startsWith("+/-", position) || (position === 0 && text.startsWith("+-"))) {
         position += text.indexOf("-", position) + 1 - position;
@@ -220,6 +241,14 @@ export function lex(source: string, notation: Notation): Token[] {
     }
   }
   return tokens;
+}
+
+/** 5\text{m} and 1.6\times10^{-19}\,\text{C}: an upright letter behind a number is its unit, a capital only where it stands apart. */
+function isUprightUnit(word: string, before: readonly Token[]): boolean {
+  const last = before.at(-1);
+  if (/^[a-z]$/.test(word) && last?.type === "number") return isUnitWord(word);
+  if (!/^[ACFJKNVW]$/.test(word) || before.some(({ type }) => type === "name" || type === "text")) return false;
+  return last?.type === "number" || (last?.type === "operator" && last.text === "}");
 }
 
 /** (1, 2) U (3, 4): between two brackets the letter is a union. "k in Z": between a letter and a set the word is membership. */
@@ -297,6 +326,9 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
   if (functionName !== null && !(afterValue && run === "min" && !next.trimStart().startsWith("("))) {
     return [{ type: "function", name: functionName }];
   }
+  // Sqrt[2], Sin[x]: Mathematica's names, where Log is the natural logarithm.
+  const bracketed = /^[A-Z]/.test(run) && next.startsWith("[") ? functionOf(run.toLowerCase()) : null;
+  if (bracketed !== null) return [{ type: "function", name: bracketed === "log" ? "ln" : bracketed }];
   // 1 h 30 min: no product has a number behind.
   if (run.length === 1 && afterValue && isUnitWord(run) && /^ \d/.test(next)) return [{ type: "text", text: run }];
   if (run.length > 1 && afterValue && (isUnitWord(run) || run === "per" || run === "is"))

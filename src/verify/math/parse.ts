@@ -11,6 +11,7 @@ import { type Expression, freeSymbols, keyOf, mapChildren, number, product, sum,
 import { parseTokens } from "./grammar.ts";
 import { lex, MAX_LENGTH } from "./lexer.ts";
 import { plainLatex } from "./markup.ts";
+import { numberSetOf } from "./number-sets.ts";
 import { numberInWords } from "./number-words.ts";
 import type { Notation } from "./numerals.ts";
 import { valueInBase } from "./postfix.ts";
@@ -51,7 +52,7 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
     return { source: text, expression: { kind: "text", words: only }, asList: null, words: only };
   }
   const spelled = numberOfWords(source);
-  const expression = spelled ?? readAs(source, read) ?? PHRASES.get(words) ?? { kind: "text", words };
+  const expression = spelled ?? setInWords(source, words) ?? readAs(source, read) ?? { kind: "text", words };
   const mayList = spelled !== null ? / and /.test(source) : read === "plain" && notation === undefined;
   const asList = mayList && /\d(?:,| and )[\da]/.test(source) ? readAs(source, "latex") : null;
   return { source: text, expression, asList, words };
@@ -91,17 +92,25 @@ function numberOfWords(source: string): Expression | null {
   return percent === null ? number(value) : { kind: "percent", value: number(value) };
 }
 
-/** Words that are mathematics. */
-const PHRASES: ReadonlyMap<string, Expression> = new Map(
-  [
-    "all real numbers",
-    "all reals",
-    "real numbers",
-    "all real x",
-    "all real values of x",
-    "set of all real numbers",
-  ].map((words): [string, Expression] => [words, { kind: "number-set", name: "R" }]),
-);
+/** "all real numbers", "all reals except 3": a number set by its name, perhaps without some numbers. */
+function setInWords(source: string, words: string): Expression | null {
+  const named = numberSetOf(words);
+  if (named !== null) return named;
+  const [, , taken] = /^(.{4,60}?),? (?:except(?: for)?|other than|excluding)(?![a-z])(.{1,80})$/s.exec(source) ?? [];
+  const whole =
+    taken === undefined
+      ? null
+      : numberSetOf(wordsOf(source.slice(0, source.length - taken.length)).replace(EXCEPT, ""));
+  const out =
+    whole === null || taken === undefined ? null : readAs(taken.replaceAll(/\\text\s?\{|[{}$]/g, " "), "latex");
+  if (whole === null || out === null) return null;
+  const items = (out.kind === "list" ? out.items : [out]).map((item) =>
+    item.kind === "relation" ? item.sides.at(-1)! : item,
+  );
+  return { kind: "set-operation", name: "difference", sides: [whole, { kind: "set", items }] };
+}
+
+const EXCEPT = /,? (?:except(?: for)?|other than|excluding)$/;
 
 /** The mathematics of the text, or null where it is words or nothing that the grammar knows. */
 function readAs(source: string, notation: Notation): Expression | null {
@@ -135,7 +144,9 @@ function attempt(source: string, notation: Notation): Expression | null {
 
 /** The value with its parameters, where it has them: "x > 3, x in Z" is about x itself. */
 function familyOf(value: Expression, { parameters, domain }: Domain): Expression {
-  const names = freeSymbols(value);
+  // f(x) = 0 for all x: the argument is no parameter of the value.
+  const isFunction = value.kind === "relation" && value.sides[0]!.kind === "call" && value.operators.join() === "=";
+  const names = freeSymbols(isFunction ? value.sides[1]! : value);
   const used = parameters.filter((name) => names.has(name));
   const isAboutThem =
     value.kind === "relation" && value.sides[0]?.kind === "symbol" && used.includes(value.sides[0].name);

@@ -1,8 +1,9 @@
 /** What stands behind an atom: powers, factorials, percent and degree signs, primes, and the base of a number. */
 import { atom } from "./atoms.ts";
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
-import { call, type Expression, negative, number, power as powerOf, product, sum } from "./expression.ts";
+import { call, type Expression, negative, number, power as powerOf, product, sum, symbol } from "./expression.ts";
 import { rational } from "./rational.ts";
+import { subscript } from "./subscripts.ts";
 
 /** Marks behind one atom; each nests the value deeper. */
 const MAX_MARKS = 8;
@@ -17,7 +18,7 @@ export function power(cursor: Cursor): Expression {
         cursor.position++;
         base = raised(base, deeper(cursor, exponent));
       }
-    } else if (at(cursor, "_")) base = inBase(cursor, base);
+    } else if (at(cursor, "_")) base = indexed(cursor, base) ?? inBase(cursor, base);
     else if (accept(cursor, "!")) base = accept(cursor, "!") ? call("doublefactorial", base) : call("factorial", base);
     else if (accept(cursor, "%")) base = { kind: "percent", value: base };
     else if (accept(cursor, "degrees")) base = degreesOf(cursor, base);
@@ -81,6 +82,20 @@ function isDegrees(cursor: Cursor): boolean {
     return true;
   }
   return false;
+}
+
+/** v^2_0, x'_1 and \bar{x}_n: an index behind other marks is the letter's own; null where no letter carries the marks. */
+function indexed(cursor: Cursor, base: Expression): Expression | null {
+  if (base.kind === "power" && base.base.kind === "symbol") {
+    return powerOf(symbol(withIndex(base.base.name, subscript(cursor))), base.exponent);
+  }
+  return base.kind === "symbol" ? symbol(withIndex(base.name, subscript(cursor))) : null;
+}
+
+/** Primes stand last: x'_1 is x_1'. */
+function withIndex(name: string, index: string): string {
+  const [, letter = name, primes = ""] = /^(.*?)('*)$/.exec(name) ?? [];
+  return `${letter}${index}${primes}`;
 }
 
 /** 101_2, 2A_{16} (the letters follow as a product): the value of the digits in that base. */

@@ -37,6 +37,7 @@ const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d
 
 /** True where words of a sentence stand before the last digit, command or operator of the text. */
 export function isProse(text: string): boolean {
+  if (/^(?:the set of )?all (?:the )?(?:real|rational|complex|integer)/i.test(text) && text.length < 100) return false;
   const bare = text.replaceAll(
     /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}|\b0x[\da-fA-F]{1,200}\b/g,
     (mark) => (mark.startsWith("0") ? "0" : "\\").repeat(mark.length),

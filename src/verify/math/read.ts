@@ -20,9 +20,13 @@ export interface Gold {
   readonly letter: string | null;
 }
 
-/** True for words, and for the empty set, which is often said in words. */
+/** True for words, and for the empty set and number sets, which are often said in words. */
 export function isInWords({ parsed: { expression } }: Gold): boolean {
-  return expression.kind === "text" || (expression.kind === "set" && expression.items.length === 0);
+  return (
+    expression.kind === "text" ||
+    expression.kind === "number-set" ||
+    (expression.kind === "set" && expression.items.length === 0)
+  );
 }
 
 /** What reading a response looks for. */
@@ -86,7 +90,8 @@ function readGoldAfresh(text: string): Gold | null {
   return answer === null ? whole : goldOf(answer.candidate.text);
 }
 
-function goldOf(text: string): Gold | null {
+function goldOf(source: string): Gold | null {
+  const text = tidy(source);
   const option = goldOption(text);
   if (option !== null) {
     const parsed = parseMath(option.option, { notation: "latex" });

@@ -45,6 +45,7 @@ export function equalRelations(gold: Of<"relation">, pred: Of<"relation">, conte
     if (isTelling && isSameSet(a, b, sameEnd(context))) return same("the same solutions");
     if (isTelling && isInequality) return different("different solutions");
   }
+  if (gold.sides.length > 2 && !isInequality) return equalChains(gold.sides, pred.sides, context);
   const [links, others] = [linksOf(gold), linksOf(pred)];
   if (links.length !== others.length) return different("relations of different length");
   const left = [...others];
@@ -54,6 +55,28 @@ export function equalRelations(gold: Of<"relation">, pred: Of<"relation">, conte
     left.splice(found, 1);
   }
   return same("the same relation");
+}
+
+/** a = b = c and c = a = b: the sides of a chain of equations have no order. */
+function equalChains(gold: readonly Expression[], pred: readonly Expression[], context: Context): Verdict {
+  const left = [...pred];
+  for (const side of gold) {
+    const found = left.findIndex((candidate) => equalScalars(side, candidate, context).equal);
+    if (found === -1) return different("different chains");
+    left.splice(found, 1);
+  }
+  return left.length === 0 ? same("the same chain") : different("chains of different length");
+}
+
+/** a b = 0 against a = 0 or b = 0: the difference of the sides is, up to a constant, the product of the alternatives' differences. */
+export function isSplitInto(equation: Of<"relation">, alternatives: Of<"list">, context: Context): boolean {
+  const isEquation = (node: Expression): node is Of<"relation"> =>
+    node.kind === "relation" && node.operators.join() === "=";
+  if (!isEquation(equation) || alternatives.joiner !== "or" || !alternatives.items.every(isEquation)) return false;
+  const whole = product(alternatives.items.map(({ sides }) => difference(sides[0]!, sides[1]!)));
+  const names = freeSymbols(equation);
+  const isAboutAll = [...freeSymbols(whole)].every((name) => names.has(name));
+  return isAboutAll && ratioSign(difference(equation.sides[0]!, equation.sides[1]!), whole, context) !== 0;
 }
 
 const FLIPPED: Readonly<Partial<Record<Relation, Relation>>> = { ">": "<", ">=": "<=" };

@@ -86,7 +86,9 @@ function splitUnit(node: Expression, other: Expression): { value: Expression; un
   if (node.kind !== "product" || freeSymbols(other).size > 0) return { value: node, unit: null };
   const isNumber = (factor: Expression) => freeSymbols(factor).size === 0;
   const rest = node.factors.filter(isNumber);
-  const unit = unitOfFactors(node.factors.filter((factor) => !isNumber(factor)));
+  const letters = node.factors.filter((factor) => !isNumber(factor));
+  const isNamed = other.kind === "with-unit" && letters.length === 1 && keyOf(letters[0]!) === `'${other.unit}'`;
+  const unit = isNamed ? other.unit : unitOfFactors(letters);
   if (rest.length === 0 || unit === null) return { value: node, unit: null };
   return { value: rest.length === 1 ? rest[0]! : { kind: "product", factors: rest }, unit };
 }
@@ -101,7 +103,7 @@ function unitOfFactors(factors: readonly Expression[]): string | null {
 }
 
 /** Units of one letter, in their own case: n, k and v are variables, N, K and V may be newtons, kelvins and volts. */
-const UNIT_LETTER = /^[msghlLNJWVK]$/;
+const UNIT_LETTER = /^(?:[msghlLNJWVK]|Omega)$/;
 
 /** s^2 as "s^2", and what divides by it as "s^-2"; null for anything but a unit to a whole power. */
 function unitPower(node: Expression, exponent: bigint): string | null {

@@ -11,6 +11,7 @@ import {
   difference,
   type Expression,
   freeSymbols,
+  isConditions,
   keyOf,
   mapChildren,
   negative,
@@ -129,9 +130,8 @@ function listOf(node: Of<"list">, context: Context): RealSet<Expression> | null 
     if (set === null) return null;
     sets.push(set);
   }
-  const isConditions = node.items.every((item) => item.kind === "relation");
   const either = () => union(sets.flat(), sameEnd(context));
-  if (!isConditions || node.joiner === "or") return either();
+  if (!isConditions(node) || node.joiner === "or") return either();
   const all = sets.reduce((a, b) => intersection(a, b, sameEnd(context)));
   return all.length === 0 && node.joiner === "," ? either() : all;
 }
@@ -291,7 +291,9 @@ export function intervalsOf({ sides, operators }: Of<"relation">): readonly Of<"
     return { kind: "tuple", items: [low, high], open: from === "<=" ? "[" : "(", close: to === "<=" ? "]" : ")" };
   };
   const [low, middle, high] = ends;
-  if (high !== undefined) return middle!.kind === "symbol" ? [interval(low!, high, signs[0], signs[1])] : [];
+  // 0 < f(x) < 1 describes the values of f.
+  const isName = (node: Expression) => node.kind === "symbol" || (node.kind === "call" && !node.known);
+  if (high !== undefined) return isName(middle!) ? [interval(low!, high, signs[0], signs[1])] : [];
   const above = middle!.kind === "symbol" ? [interval(low!, infinity, signs[0])] : [];
   return low!.kind === "symbol" ? [...above, interval(negative(infinity), middle!, "<", signs[0])] : above;
 }

@@ -31,6 +31,8 @@ const ORDINAL = new RegExp(
 /** The answer with its spellings replaced; most answers have none. */
 export function respelled(source: string): string {
   if (source.length > MAX_SPELLED || !/\d/.test(source)) return source;
+  const vector = /^((?:[^<>=]{1,40}=)?\s*)<([^<>=]{1,120},[^<>=]{1,120})>$/.exec(source);
+  if (vector !== null) return `${vector[1]}\\langle ${vector[2]}\\rangle`;
   const worded = WORDED.exec(source);
   if (worded !== null) return respelled(worded[1]!);
   const money = SCALED_MONEY.exec(source);

@@ -16,8 +16,9 @@ export function subscript(cursor: Cursor): string {
   return `_${inOrder(text)}`;
 }
 
-/** n+1 and 1+n are one index. */
-function inOrder(index: string): string {
+/** n+1 and 1+n are one index, and so are i,j and ij. */
+function inOrder(text: string): string {
+  const index = text.replaceAll(/(?<=[a-z]),(?=[a-z])/gi, "");
   if (!/^\w[\w+-]*$/.test(index) || !/[+-]/.test(index)) return index;
   const terms = index.split(/(?=[+-])/).map((term) => (/^[+-]/.test(term) ? term : `+${term}`));
   return terms

@@ -60,6 +60,10 @@ const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerato
       ["j joule joules", 1n],
       ["kj kilojoule kilojoules", 1000n],
     ],
+    electronvolt: [["ev electronvolt electronvolts", 1n]],
+    charge: [["coulomb coulombs", 1n]],
+    capacitance: [["farad farads", 1n]],
+    current: [["amp amps ampere amperes", 1n]],
     force: [["n newton newtons", 1n]],
     power: [
       ["w watt watts", 1n],
@@ -67,7 +71,7 @@ const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerato
     ],
     pressure: [["pa pascal pascals", 1n]],
     voltage: [["v volt volts", 1n]],
-    resistance: [["ohm ohms", 1n]],
+    resistance: [["ohm ohms omega", 1n]],
     frequency: [["hz hertz", 1n]],
     temperature: [["k kelvin", 1n]],
     amount: [["mol mole moles", 1n]],
@@ -82,6 +86,42 @@ const UNITS: ReadonlyMap<string, Unit> = new Map(
     ),
   ),
 );
+
+/** Symbols that only their case tells from a variable, and the names they stand for. */
+const SYMBOLS: ReadonlyMap<string, string> = new Map(
+  Object.entries({ C: "coulomb", F: "farad", A: "ampere", Omega: "ohm", eV: "ev" }),
+);
+/** Prefixes of SI by the power of ten, and the symbols that take one. */
+const PREFIXES: Readonly<Record<string, number>> = {
+  p: -12,
+  n: -9,
+  mu: -6,
+  u: -6,
+  m: -3,
+  c: -2,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+};
+const PREFIXED = /^(p|n|mu|u|m|c|k|M|G|T)(eV|Pa|Hz|Omega|mol|[JNWVAFCKLlgms])$/;
+
+/** The unit of a word in its own case, else of the word in any case; undefined for a word that is none. */
+function unitOf(word: string): Unit | undefined {
+  const name = SYMBOLS.get(word);
+  const known = UNITS.get(name ?? word) ?? UNITS.get(word.toLowerCase());
+  const [, prefix, symbol] = known === undefined ? (PREFIXED.exec(word) ?? []) : [];
+  if (prefix === undefined || symbol === undefined) return known;
+  const base = unitOf(symbol);
+  const power = PREFIXES[prefix] ?? 0;
+  const scale = power < 0 ? rational(1n, 10n ** BigInt(-power)) : rational(10n ** BigInt(power));
+  return base === undefined ? undefined : { dimension: base.dimension, factor: multiply(base.factor, scale) };
+}
+
+/** True for a unit of SI with a prefix, such as mJ or GN, in its own case. */
+export function isPrefixedUnit(word: string): boolean {
+  return PREFIXED.test(word);
+}
 
 /** Units that are written as one word and are several. */
 const COMPOUND: ReadonlyMap<string, string> = new Map([
@@ -125,10 +165,11 @@ export function readUnit(text: string): Measure {
   let sign = 1;
   let pending = 1;
   let isKnown = true;
-  const spelled = text
-    .toLowerCase()
-    .replaceAll(/[a-z]+/g, (word) => COMPOUND.get(word) ?? POWERS_AFTER.get(word) ?? word);
-  const words = spelled.match(/[a-z]+|\^?\s?-?\d|\/|\S/g) ?? [];
+  const spelled = text.replaceAll(/[A-Za-z]+/g, (word) => {
+    const lower = word.toLowerCase();
+    return COMPOUND.get(lower) ?? POWERS_AFTER.get(lower) ?? (POWERS_BEFORE.has(lower) ? lower : word);
+  });
+  const words = spelled.match(/[A-Za-z]+|\^?\s?-?\d|\/|\S/g) ?? [];
   let last: Unit | null = null;
   for (const word of words) {
     if (word === "/" || word === "per") sign = -1;
@@ -141,10 +182,10 @@ export function readUnit(text: string): Measure {
         powers.set(last.dimension, (powers.get(last.dimension) ?? 0) + more);
         factor = multiply(factor, power(last.factor, BigInt(more)));
       }
-    } else if (/^[a-z]+$/.test(word)) {
-      const known = UNITS.get(word);
+    } else if (/^[A-Za-z]+$/.test(word)) {
+      const known = unitOf(word);
       isKnown &&= known !== undefined;
-      last = known ?? { dimension: word.replace(/(?<=..)s$/, ""), factor: rational(1n) };
+      last = known ?? { dimension: word.toLowerCase().replace(/(?<=..)s$/, ""), factor: rational(1n) };
       powers.set(last.dimension, (powers.get(last.dimension) ?? 0) + sign * pending);
       factor = multiply(factor, power(last.factor, BigInt(sign * pending)));
       pending = 1;

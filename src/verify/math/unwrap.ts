@@ -11,8 +11,10 @@ export function unwrapped(
   if (gold.kind === "relation" && pred.kind === "relation") {
     const isMember = (node: Of<"relation">) => node.operators.length === 1 && node.operators[0] === "in";
     if (!isMember(gold) && !isMember(pred)) {
-      const sides = [withoutApproximation(gold), withoutApproximation(pred)] as const;
-      return mode === "lenient" ? [withoutSteps(sides[0]), withoutSteps(sides[1])] : sides;
+      const [a, b] = [withoutApproximation(gold), withoutApproximation(pred)];
+      // a = b = c = 1 says more than a = 1.
+      if (mode === "strict" || isJoint(a)) return [a, b];
+      return [withoutSteps(a), withoutSteps(b)];
     }
     return [valueOfGold(gold), valueOfPred(pred, mode)];
   }
@@ -43,6 +45,11 @@ function withoutSteps(relation: Of<"relation">): Of<"relation"> {
   const isChain = relation.sides.length > 2 && relation.operators.every((operator) => operator === "=");
   if (!isChain || !isName(relation.sides[0]!)) return relation;
   return { ...relation, sides: [relation.sides[0]!, relation.sides.at(-1)!], operators: ["="] };
+}
+
+/** a = b = c = 1: several letters with one value. */
+function isJoint({ sides, operators }: Of<"relation">): boolean {
+  return sides.length > 2 && operators.every((operator) => operator === "=") && sides.slice(0, -1).every(isLetter);
 }
 
 function valueOfGold(gold: Of<"relation">): Expression {
@@ -89,7 +96,8 @@ export function namedAlike(pred: Expression, gold: Expression): Expression {
   const [[left], [other, value]] = [gold.sides, pred.sides];
   if (left?.kind === "symbol" && left.name === "y" && isFunction(other)) return { ...pred, sides: [left, value!] };
   if (!isFunction(left)) return pred;
-  if (other?.kind === "symbol" && other.name === "y") return { ...pred, sides: [left, value!] };
+  if (other?.kind === "symbol" && (other.name === "y" || other.name === left.name))
+    return { ...pred, sides: [left, value!] };
   if (!isFunction(other) || other.name !== left.name || other.args.length !== left.args.length) return pred;
   const names = new Map(other.args.map((arg, index) => [nameOf(arg), nameOf(left.args[index]!)]));
   const isFree = [...names].every(([from, to]) => from === to || !freeSymbols(pred).has(to));
@@ -115,7 +123,7 @@ export function isName(node: Expression): boolean {
     return node.kind === "symbol" || node.name === "e" || node.name === "i";
   if (node.kind === "product") return isNameOfLetters(node) || isEvent(node);
   if (node.kind === "tuple" || node.kind === "list") return node.items.every(isName);
-  return node.kind === "call" && (!node.known || isLength(node));
+  return node.kind === "call" && (!node.known || isLength(node) || isQuantityOf(node));
 }
 
 /** AB and a/b, while xy = 1 is an equation of unknowns. */
@@ -128,14 +136,20 @@ function isLetter(node: Expression): boolean {
   return node.kind === "symbol";
 }
 
-/** b of a/b. */
+/** b of a/b, and CD of AB/CD. */
 function isUnder(node: Expression): boolean {
-  return node.kind === "power" && isLetter(node.base) && keyOf(node.exponent) === "-1/1";
+  if (node.kind !== "power" || keyOf(node.exponent) !== "-1/1") return false;
+  return isLetter(node.base) || (node.base.kind === "product" && isNameOfLetters(node.base));
 }
 
 /** P(X = 1), which the grammar reads as a product with a relation. */
 function isEvent({ factors }: Of<"product">): boolean {
   return factors.length === 2 && factors[0]!.kind === "symbol" && factors[1]!.kind === "relation";
+}
+
+/** rank(A), det(A): numbers that belong to a matrix with a name. */
+function isQuantityOf({ name, args }: Of<"call">): boolean {
+  return /^(?:rank|det|tr)$/.test(name) && args.every(isLetter);
 }
 
 /** |AB|, while |x| and |xy| are values of unknowns. */
@@ -188,9 +202,21 @@ function withoutIndices(node: Expression, names: ReadonlySet<string>, others: Re
   return isIndexed ? renamed(node, new Map([...names].map((each) => [each, name!]))) : node;
 }
 
-/** (x, y) = (3, 4) as x = 3, y = 4, where the other side lists named values. */
+/**
+ * (x, y) = (3, 4) as x = 3, y = 4, where the other side lists named values; a = b = c = 1 as a = 1, b = 1, c = 1, where it lists as
+ * many values.
+ */
 export function assignmentsOf(node: Expression, other: Expression): Expression {
-  if (node.kind !== "relation" || node.operators.length !== 1 || node.operators[0] !== "=") return node;
+  if (node.kind !== "relation") return node;
+  const listed = other.kind === "relation" ? other.sides.at(-1)! : other;
+  if (isJoint(node) && (listed.kind === "tuple" || listed.kind === "list")) {
+    const value = node.sides.at(-1)!;
+    const items = node.sides
+      .slice(0, -1)
+      .map((name): Expression => ({ ...node, sides: [name, value], operators: ["="] }));
+    return { kind: "list", items, joiner: "and" };
+  }
+  if (node.operators.length !== 1 || node.operators[0] !== "=") return node;
   const [names, values] = node.sides;
   if (names?.kind !== "tuple" || values?.kind !== "tuple" || names.items.length !== values.items.length) return node;
   if (other.kind !== "list" || !other.items.every(isAssignment)) return node;

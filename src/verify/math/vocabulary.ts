@@ -21,6 +21,8 @@ export const FUNCTION_ALIASES: ReadonlyMap<string, string> = new Map(
     tg: "tan",
     ctg: "cot",
     cosec: "csc",
+    cosech: "csch",
+    conjugate: "conj",
     sh: "sinh",
     ch: "cosh",
     th: "tanh",
@@ -198,6 +200,7 @@ type PlainWord =
 /** Words of plain text that are an operator or a constant. */
 export const PLAIN_WORDS: ReadonlyMap<string, PlainWord> = new Map<string, PlainWord>([
   ["pi", { type: "command", name: "pi" }],
+  ["Pi", { type: "command", name: "pi" }],
   ["inf", { type: "command", name: "infty" }],
   ["oo", { type: "command", name: "infty" }],
   ["infty", { type: "command", name: "infty" }],

@@ -48,7 +48,9 @@ export function splitDomain(tokens: readonly Token[]): { readonly tokens: Token[
   const groups = match.slice(1).filter((group) => group !== undefined);
   const letters = groups.find((group) => /^[A-Za-z](?: , [A-Za-z])*$/.test(group) && !/^[ZNR]$/.test(group));
   const isNatural = groups.some((group) => /[N+*]|natural|positive|nonnegative|non-negative|>= 0/.test(group));
-  const isReal = groups.some((group) => /^(?:#mathbb:)?(?:R|\{ R \})|^[<>!]|constant|parameter|real/.test(group));
+  const isReal =
+    groups.some((group) => /^(?:#mathbb:)?(?:R|\{ R \})|^[<>!]/.test(group)) ||
+    /constant|parameter|real/.test(match[0]);
   if (letters === undefined) return null;
   return {
     tokens: tokens.slice(0, start),

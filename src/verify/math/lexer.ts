@@ -51,9 +51,6 @@ const ELLIPSIS = /\.{3,}|\\(?:ldots|dots[bcimo]?|cdots)(?![a-zA-Z])/y;
 /** Commands whose braces say nothing about the value. */
 const WITHOUT_CONTENT: ReadonlySet<string> = new Set("tag label hspace vspace phantom color textcolor".split(" "));
 
-/** Modules of Python whose names stand before a function: np.sqrt(2). */
-const MODULES: ReadonlySet<string> = new Set("np numpy math cmath sympy sp".split(" "));
-
 /** Upright bold i, j and k are the unit vectors; other letters are the same in bold. */
 const BOLD: ReadonlySet<string> = new Set(["mathbf", "boldsymbol", "bm", "bf"]);
 const UNIT_VECTOR = /\s?(?:\{\s?[ijk]\s?\}|[ijk](?![a-zA-Z]))/y;
@@ -136,10 +133,6 @@ export function lex(source: string, notation: Notation): Token[] {
       const afterValue =
         last !== undefined && (last.type === "number" || (last.type === "operator" && /^[)}\]]$/.test(last.text)));
       const next = text.slice(position, position + 2);
-      if (MODULES.has(run) && /^\.[a-z]/.test(next)) {
-        position++;
-        continue;
-      }
       if (spaced && afterValue && isPrefixedUnit(run)) {
         push({ type: "text", text: run });
         continue;
@@ -245,8 +238,9 @@ export function lex(source: string, notation: Notation): Token[] {
 
 /** 5\text{m} and 1.6\times10^{-19}\,\text{C}: an upright letter behind a number is its unit, a capital only where it stands apart. */
 function isUprightUnit(word: string, before: readonly Token[]): boolean {
-  const last = before.at(-1);
-  if (/^[a-z]$/.test(word) && last?.type === "number") return isUnitWord(word);
+  const [previous, last] = [before.at(-2), before.at(-1)];
+  const isJoined = previous?.type === "text" && last?.type === "operator" && /^[*/]$/.test(last.text);
+  if (/^[a-z]$/.test(word) && (last?.type === "number" || isJoined)) return isUnitWord(word);
   if (!/^[ACFJKNVW]$/.test(word) || before.some(({ type }) => type === "name" || type === "text")) return false;
   return last?.type === "number" || (last?.type === "operator" && last.text === "}");
 }
@@ -326,9 +320,6 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
   if (functionName !== null && !(afterValue && run === "min" && !next.trimStart().startsWith("("))) {
     return [{ type: "function", name: functionName }];
   }
-  // Sqrt[2], Sin[x]: Mathematica's names, where Log is the natural logarithm.
-  const bracketed = /^[A-Z]/.test(run) && next.startsWith("[") ? functionOf(run.toLowerCase()) : null;
-  if (bracketed !== null) return [{ type: "function", name: bracketed === "log" ? "ln" : bracketed }];
   // 1 h 30 min: no product has a number behind.
   if (run.length === 1 && afterValue && isUnitWord(run) && /^ \d/.test(next)) return [{ type: "text", text: run }];
   if (run.length > 1 && afterValue && (isUnitWord(run) || run === "per" || run === "is"))

@@ -17,11 +17,13 @@ export interface Anchor {
 /** "Answer" in other languages, and the verbs that follow it. */
 const FOREIGN =
   String.raw`(?<!\p{L})(?:r[\u00e9e]ponse(?: finale)?|respuesta|resposta|risposta|antwort|antwoord|odpowied\u017a|cevap|\u0111\u00e1p (?:\u00e1n|s\u1ed1)|\u043e\u0442\u0432\u0435\u0442|\u0627\u0644(?:\u062c\u0648\u0627\u0628|\u0625\u062c\u0627\u0628\u0629)|\u0909\u0924\u094d\u0924\u0930)` +
-  String.raw`[^\n.:=]{0,30}?(?:\s?[:=]|(?<!\p{L})(?:est|es|\u00e9|\u00e8|ist|is|jest|l\u00e0|\u2014|\u0647\u0648|\u0647\u064a|\u0939\u0948)(?!\p{L}))`;
+  String.raw`[^\n.:=]{0,30}?(?:\s?[:=]|(?<!\p{L})(?:est|es|\u00e9|\u00e8|ist|lautet|is|jest|l\u00e0|\u2014|\u0647\u0648|\u0647\u064a|\u0939\u0948)(?!\p{L}))`;
 const EAST_ASIAN =
   "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J](?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
-const ENGLISH = String.raw`final answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be)\b|[:=])|\b(?:correct|right|best) (?:option|choice)\b[^\n]{0,30}?(?:\bis\b|:)|(?<=^|\n)\s{0,4}A:|####`;
+/** A heading on a line of its own, or with a dash or arrow behind it: "## Answer", "**Final Answer** - 5". */
+const HEADING = String.raw`(?<=^|\n)[#*_ ]{0,8}(?:final )?answer[*_ ]{0,4}(?:(?=\n)|\s?(?:->|=>|\u2192|\u21d2|[-\u2013\u2014](?=\s)))`;
+const ENGLISH = String.raw`${HEADING}|<(?:final_answer|solution)>|<\|answer\|>|final[ _]answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\bans\**\s?[:.]|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be|equals)\b|[:=])|\b(?:correct|right|best) (?:option|choice)\b[^\n]{0,30}?(?:\bis\b|:)|(?<=^|\n)\s{0,4}A:|####`;
 const PHRASE = new RegExp(ENGLISH, "gi");
 /** Slower, and hence only for texts that may need it. */
 const ANY_PHRASE = new RegExp(`${ENGLISH}|${EAST_ASIAN}|${FOREIGN}`, "giu");
@@ -34,10 +36,12 @@ function phrasesOf(text: string): { readonly phrase: RegExp; readonly from: numb
   if (isForeign) return { phrase: ANY_PHRASE, from: 0 };
   // To look for words is much faster than to try the pattern at every character.
   const lower = text.toLowerCase();
-  const found = ["answer", "####", "a:", "option", "choice"]
+  const found = ["ans", "####", "a:", "option", "choice", "<solution>"]
     .map((part) => lower.indexOf(part))
     .filter((at) => at !== -1);
-  return found.length === 0 ? null : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "correct ".length) };
+  return found.length === 0
+    ? null
+    : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "######## final ".length) };
 }
 
 /** Longer sentences announce no answer. */
@@ -87,8 +91,8 @@ const PRIORITIES = { final: 50, hash: 50, colon: 100, verb: 200 } as const;
 
 function kindOf(phrase: string): keyof typeof PRIORITIES {
   if (phrase === "####") return "hash";
-  if (/^final answer/i.test(phrase)) return "final";
-  return /[:：=\]]$/.test(phrase) ? "colon" : "verb";
+  if (/^\W*final[ _]answer/i.test(phrase)) return "final";
+  return /(?:[:：=\].>\u2013\u2192\u21d2-]|^\W*answer[*_ ]*)$/i.test(phrase) ? "colon" : "verb";
 }
 
 /** "This answer is correct" speaks of an answer that was given before, and gives none. */
@@ -103,7 +107,8 @@ const JUDGEMENT =
 
 /** Past blanks, line ends and marks between a phrase and its answer. */
 function skip(text: string, from: number): number {
-  const gap = /[\s:：*_>=]{0,40}(?:(?:is|equals|equal to)\b[\s:：*_]{0,20})?/y;
+  const gap =
+    /[\s:：*_>=]{0,40}(?:(?:is|equals|equal to)\b[\s:：*_]{0,20})?(?:not [^.,;\n]{1,60}?,? but (?:rather )?)?/y;
   gap.lastIndex = from;
   return from + (gap.exec(text)?.[0].length ?? 0);
 }

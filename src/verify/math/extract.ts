@@ -193,8 +193,12 @@ function* readingsOf(
   }
   const bare = sentence
     .replace(ASIDE, "")
-    .replace(/^["'`(]+(?=[A-Za-z\d-]+["'`)]+$)|(?<=^["'`(]+[A-Za-z\d-]+)["'`)]+$/g, "");
-  if ((wantsLatex || wantsPlain) && (words || !isProse(bare))) yield reading(bare);
+    .replace(
+      /^["'`(\u2018\u201c]+(?=[A-Za-z\d.-]+["'`)\u2019\u201d]+$)|(?<=^["'`(\u2018\u201c]+[A-Za-z\d.-]+)["'`)\u2019\u201d]+$/g,
+      "",
+    );
+  if ((wantsLatex || wantsPlain) && (words || !isProse(bare)))
+    yield reading(words ? headOf(bare) : bare.replace(TRAILING, ""));
   if (!wantsPlain) return;
   const numbers = findPlain(sentence);
   const result = numbers.filter((number) => /=\s*[$\u20ac\u00a3]?$/.test(sentence.slice(0, number.start))).at(-1);
@@ -203,8 +207,22 @@ function* readingsOf(
   if (number !== undefined) yield reading(number.text);
 }
 
-/** "Twice 5" and "3 more than 5" are not 5. */
-const RELATIVE = /\b(?:twice|double|triple|(?:half|third|quarter|percent) of|% of|than|times)\s*\$?$/i;
+/** What a number is followed by that adds nothing to it: "18, in dollars", "18, exactly". */
+const TRAILING = /,\s+(?:in|exactly|altogether|as|to|at|by|per)\b(?:(?!\b(?:or|and|well)\b)[^\d$\\,]){0,60}$/i;
+
+/** The words that are the answer, without what is said of them: "Tuesday, not Monday", "Yes, since 3 < 4". */
+function headOf(sentence: string): string {
+  const head = sentence
+    .replace(/(?:\s|\p{Extended_Pictographic}|\ufe0f|\u2713)+$/u, "")
+    .replace(/(?<=\w),?\s+(?:since|because|rather than|instead of|not(?=\s\S+$))\s.*$/is, "");
+  return head.replace(YES_OR_NO, "$1");
+}
+
+/** "Yes, it is": the first word, unless the others take it back. */
+const YES_OR_NO = /^(yes|no|true|false)[,;]\s(?!.*\b(?:yes|no|true|false|or|not|maybe|perhaps|unless)\b).*$/is;
+
+/** "Twice 5" and "3 more than 5" are not 5; "none other than 5" is. */
+const RELATIVE = /\b(?:twice|double|triple|(?:half|third|quarter|percent) of|% of|(?<!other )than|times)\s*\$?$/i;
 
 /** The formulas between two positions, found by halving: they are in reading order. */
 function environmentsWithin(environments: readonly Environment[], from: number, to: number): Environment[] {
@@ -221,7 +239,8 @@ function environmentsWithin(environments: readonly Environment[], from: number, 
 
 /** The text itself, where it is short enough to be nothing but an answer. Where letters are looked for, words are no formula. */
 function* wholeText(text: string, targets: readonly Target[], words: boolean): Generator<Candidate> {
-  const whole = text.trim();
+  const trimmed = text.trim();
+  const whole = words ? trimmed.replace(/^\*\*([^*\n]+)\*\*$/, "$1") : trimmed;
   if (!targets.includes("latex") && !targets.includes("expression")) return;
   if (whole === "" || whole.length > (targets.includes("string") && !words ? 12 : MAX_WHOLE)) return;
   // A sentence is no answer in words: what it says is found below.

@@ -4,10 +4,10 @@
  */
 
 import { findBoxes, joinBoxes } from "./boxes.ts";
-import { withoutChain } from "./chain.ts";
+import { isSame, withoutChain } from "./chain.ts";
 import { hesitation } from "./commitment.ts";
 import { equalMath } from "./equal.ts";
-import { type Expression, freeSymbols, some } from "./expression.ts";
+import { type Expression, freeSymbols, keyOf, some } from "./expression.ts";
 import { extractCandidates } from "./extract.ts";
 import { type FindOptions, quote, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { plainLatex } from "./markup.ts";
@@ -54,20 +54,33 @@ export function findStrictly(
   const extracted = best.answer.candidate.text;
   const outside = isTagged ? boxesOf(`${spoken.slice(0, spoken.indexOf("<answer>"))}\n${rest}`) : [];
   const distinct = distinctAnswers([
-    ...found.flatMap(({ answer, others }) => [answer, ...others.filter(isRivalOf(answer))]),
+    ...found.flatMap(({ text, answer, others }) => [answer, ...others.filter(isRivalOf(answer, text))]),
     ...outside,
   ]);
   if (distinct.length > 1) {
     const texts = distinct.slice(0, 4).map(({ candidate }) => quote(candidate.text));
     return asList(distinct, golds) ?? { refused: `several different answers: ${texts.join(", ")}`, extracted };
   }
-  const refused = refusalOf(best, golds, isTagged ? rest : "");
+  const sole = { ...best, answer: { ...best.answer, parsed: asOneValue(best.answer.parsed, golds) } };
+  const refused = refusalOf(sole, golds, isTagged ? rest : "");
   if (refused !== null) return { refused, extracted };
-  const parsed = golds.some((gold) => isChain(gold.text)) ? best.answer.parsed : withoutChain(best.answer.parsed);
+  const parsed = golds.some((gold) => isChain(gold.text)) ? sole.answer.parsed : withoutChain(sole.answer.parsed);
   return parsed === null ? { refused: CHAIN, extracted } : { ...best.answer, parsed };
 }
 
 const CHAIN = "a chain of equations whose members differ is no answer";
+
+/** "3/4, or 0.75", "12 inches, or 1 foot": one value in several forms, where one is asked for. */
+function asOneValue(parsed: Parsed, golds: readonly Gold[]): Parsed {
+  const { expression } = parsed;
+  if (expression.kind !== "list" || golds.some((gold) => some(gold.parsed.expression, isSeveral))) return parsed;
+  const [first, ...others] = expression.items;
+  const isRepeated = new Set(expression.items.map(keyOf)).size < expression.items.length;
+  if (isRepeated || others.length > 3 || !/^(?:number|product|power|sum|percent|with-unit|call)$/.test(first!.kind))
+    return parsed;
+  const isOne = others.every((item) => isSame(first!, "=", item, parsed));
+  return isOne ? { ...parsed, expression: first!, asList: null } : parsed;
+}
 
 /** Why the answer does not count, whatever its value; null where it does. `rest` stands behind the answer blocks. */
 function refusalOf({ text, answer, others }: Found, golds: readonly Gold[], rest: string): string | null {
@@ -143,14 +156,27 @@ function boxesOf(text: string): Answer[] {
   });
 }
 
-/** Boxes rival boxes and phrases phrases; a box is rivalled by a final answer that a phrase gives, or by any phrase behind it. */
-function isRivalOf({ candidate, parsed }: Answer): (other: Answer) => boolean {
+/**
+ * Boxes rival boxes and phrases phrases; a box is rivalled by a final answer that a phrase gives, by a line that is nothing but an answer
+ * ("Answer: 5", "#### 5"), or by any phrase behind it.
+ */
+function isRivalOf({ candidate, parsed }: Answer, text: string): (other: Answer) => boolean {
   return ({ candidate: other, parsed: { expression, source } }) => {
     if (other.place === candidate.place) return true;
     if (other.place === "box" || isWorking(source)) return false;
     if (freeSymbols(expression).size > 0 && freeSymbols(parsed.expression).size === 0) return false;
-    return other.start >= candidate.end || (other.place === "phrase" && other.priority <= 50);
+    if (other.start >= candidate.end || (other.place === "phrase" && other.priority <= 50)) return true;
+    return other.priority <= 100 && isLineOfItsOwn(text, other);
   };
+}
+
+/** True for an announced answer with nothing else on its line. */
+function isLineOfItsOwn(text: string, { text: found, start, end }: Answer["candidate"]): boolean {
+  const before = text.slice(text.lastIndexOf("\n", start - 1) + 1, start);
+  const said = text.slice(start, end).replaceAll(/[\s$*]|\\[()[\]]/g, "");
+  const isAlone =
+    /^\W*(?:(?:final )?answer|a)?\W*$/i.test(before) && /^[ \t$*.]*(?:\n|$)/.test(text.slice(end, end + 20));
+  return isAlone && said === found.replaceAll(/\s/g, "");
 }
 
 /** 3 \\times 4: the final answer in the making. */
@@ -199,7 +225,8 @@ function soleAnswer(text: string, options: ReadOptions): Answer | null {
   const isWorked = before.every(
     ({ candidate, parsed }) => /^\s*(?:[a-z]+\s*)?=/.test(text.slice(candidate.end)) && isEqual(last!.parsed, parsed),
   );
-  return last === undefined || !isWorked || last.parsed.expression.kind === "text" ? null : last;
+  if (last === undefined || !isWorked || last.parsed.expression.kind === "text") return null;
+  return { ...last, candidate: { ...last.candidate, start: 0, end: text.length } };
 }
 
 /** Two or more equals signs outside lists: 1 = 2 = 3. */

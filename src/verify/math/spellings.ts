@@ -3,6 +3,7 @@
  * "204 base 5". Each rule needs plain digits, so that no formula with symbols is touched.
  */
 import { numberInWords } from "./number-words.ts";
+import { isUnitWord } from "./units.ts";
 
 /** Longer answers hold formulas, not spellings. */
 const MAX_SPELLED = 200;
@@ -15,6 +16,12 @@ const WORDED = new RegExp(String.raw`^${UPRIGHT}\{ ?(-?\d[^{}\\]{0,100})\}$`);
 const RATIO = new RegExp(String.raw`^(${NUMBER}) ?(?:${UPRIGHT}\{ ?)?(to|in|out of)\b ?\}? ?(${NUMBER})$`);
 const SCALED_MONEY = new RegExp(String.raw`^(-?)\\?[$\u20ac\u00a3] ?(${NUMBER}) ?(k|K|m|M|mn|b|B|bn)$`);
 const MONEY_SCALES: Readonly<Record<string, string>> = { k: "10^3", m: "10^6", mn: "10^6", b: "10^9", bn: "10^9" };
+/** $18/day, and 18/day; 3/4 of the cake. */
+const RATE = new RegExp(
+  String.raw`^(-?)(\\?\$|[\u20ac\u00a3])? ?(${NUMBER}|\d{1,3}(?:,\d{3}){1,5}) ?/ ?(?:${UPRIGHT}\{ ?)?([a-z]{3,12})\}?$`,
+);
+const SHARE = /^(\d{1,9}\s?\/\s?\d{1,9}) of (?:the|an?|all|its|his|her|their)\b[a-z ]{0,60}$/;
+const CURRENCIES: Readonly<Record<string, string>> = { "\u20ac": "euros", "\u00a3": "pounds sterling" };
 const CHOOSE = String.raw`(?:${UPRIGHT}\{)?([CPA])\}?`;
 const INDEX = String.raw`\{?(\d{1,5})\}?`;
 /** _{10}C_3 and ^{10}C_3; C_{10}^3. */
@@ -39,6 +46,11 @@ export function respelled(source: string): string {
   if (money !== null) return `${money[1]}${money[2]}\\cdot ${MONEY_SCALES[money[3]!.toLowerCase()]}`;
   const ratio = RATIO.exec(source);
   if (ratio !== null) return `${ratio[1]}${ratio[2] === "to" ? ":" : "/"}${ratio[3]}`;
+  const [, sign = "", currency, amount, each] = RATE.exec(source) ?? [];
+  if (amount !== undefined && (currency !== undefined || isUnitWord(each!)))
+    return `${sign}${amount}\\text{ ${currency === undefined ? "units" : (CURRENCIES[currency] ?? "dollars")}/${each}}`;
+  const share = SHARE.exec(source);
+  if (share !== null) return share[1]!;
   const bare = BARE_COUNT.exec(source);
   if (bare !== null) return counted(bare[2]!, bare[1]!, bare[3]!);
   let text = source;

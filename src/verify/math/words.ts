@@ -17,6 +17,7 @@ export function wordsOf(source: string): string {
   return bare
     .replace(/[.,;:!]$/, "")
     .replace(/^\((.*)\)$/, "$1")
+    .replace(/^(?:the )?(?:final |correct )?answer(?: is|:)\s+(?=\S)/, "")
     .replaceAll(/\b(?:an? (?=[a-z]{2})|the (?=[a-z]))/g, "")
     .trim();
 }

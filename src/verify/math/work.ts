@@ -2,7 +2,7 @@
  * Work that an answer leaves undone. `\sum_{k=1}^{100} k` is worth 5050, and copying it out of the question is no solution: in strict
  * mode a number must be given with no more to compute than the gold answer has.
  *
- * Counted are fractions that are added and numbers that are multiplied; functions, sums over many terms and roots of squares are work
+ * Counted are fractions that are added, numbers that are multiplied, and fractions that are whole numbers; functions, sums over many terms and roots of squares are work
  * where the gold has none of their kind. Not counted: a fraction, a mixed or scientific number, a power, roots that stay, units, and
  * whatever holds free symbols, where a factored and an expanded form are both answers.
  */
@@ -14,10 +14,23 @@ import { compare, isInteger, ONE, type Rational } from "./rational.ts";
 /** What the prediction leaves to be computed and the gold does not, in words; null where there is nothing. */
 export function workLeft(gold: Expression, pred: Expression): string | null {
   if (freeSymbols(gold).size > 0 || isRounded(gold)) return null;
+  if (hasIdleLetter(pred)) return "a letter that cancels";
   const [given, left] = [workOf(gold), workOf(pred)];
   if (left.numAdded > given.numAdded) return "a sum";
   if (left.numMultiplied > given.numMultiplied) return "a product";
   return [...left.kinds].find((kind) => !given.kinds.has(kind)) ?? null;
+}
+
+/** 12 + 0x, 12x/x: letters that a number does not depend on. 18 m/s has letters, each once. */
+function hasIdleLetter(pred: Expression): boolean {
+  const names = freeSymbols(pred);
+  if (names.size === 0 || !/^(?:sum|product|power)$/.test(pred.kind)) return false;
+  return pred.kind !== "product" || [...names].some((name) => numMentions(pred, name) > 1);
+}
+
+function numMentions(node: Expression, name: string): number {
+  const own = node.kind === "symbol" && node.name === name ? 1 : 0;
+  return childrenOf(node).reduce((sum, child) => sum + numMentions(child, name), own);
 }
 
 /** A gold that somebody has rounded asks for less than its exact form, whatever that is. */
@@ -51,6 +64,7 @@ function countConstant(node: Expression, work: Work): void {
   if (node.kind === "sum" && !isMixed(node)) work.numAdded += Math.max(0, numNumbers(node) - 1);
   else if (node.kind === "product") {
     work.numMultiplied += numMultiplied(node);
+    if (isDivision(node)) work.kinds.add("a division");
     if (node.factors.filter(isComplex).length > 1) work.kinds.add("a product of complex numbers");
   } else if (node.kind === "power") {
     if (isComplex(node.base)) work.kinds.add("a power of a complex number");
@@ -109,6 +123,17 @@ function numMultiplied({ factors }: Of<"product">): number {
     }
   }
   return Math.max(0, above - 1) + Math.max(0, below - 1) + nested;
+}
+
+/** 24/2: a fraction that is a whole number. */
+function isDivision(node: Of<"product">): boolean {
+  const value = rationalOf(node);
+  const divides = (factor: Expression) =>
+    factor.kind === "power" &&
+    factor.base.kind === "number" &&
+    factor.base.value.numerator !== 10n &&
+    (rationalOf(factor.exponent)?.numerator ?? 0n) < 0n;
+  return value !== null && isInteger(value) && node.factors.some(divides);
 }
 
 function isUnit(value: Rational): boolean {

@@ -1,6 +1,6 @@
 /**
  * Rewards in worker processes: a call that throws, hangs, exits, aborts, runs out of memory or returns nonsense is a failed outcome of its
- * own completion, and delays or loses nothing else.
+ * own completion, and delays or loses nothing else. In each worker a thread of Piscina's runs the rewards.
  *
  * A worker has at most one task, so that a deadline counts run time and not waiting time. Tasks are batches. A watchdog reads from the
  * workers' records which call each is in: while one is suspiciously late, a spare stands in for its worker; past the deadline the worker
@@ -9,7 +9,7 @@
 import { resolve } from "node:path";
 import { messageOf, RecipeError } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
-import { LOADING, type LoadRequest, type RewardInfo, type WorkerReply } from "./protocol.ts";
+import { LOADING, type LoadRequest, type RewardInfo, type ThreadReply } from "./protocol.ts";
 import { type RewardSpec, rewardLabel } from "./reward.ts";
 import {
   type CompletionGroup,
@@ -213,7 +213,7 @@ export class RewardPool implements AsyncDisposable {
 
   private async runIn(worker: WorkerProcess, task: Task | undefined): Promise<void> {
     const running = this.watchdog.watch(worker.record);
-    let reply: WorkerReply | undefined;
+    let reply: ThreadReply | undefined;
     let reason = "";
     try {
       const message = packTask(task?.units ?? [], task?.call.groups ?? []);
@@ -236,7 +236,7 @@ export class RewardPool implements AsyncDisposable {
   }
 
   /** Settles what is known, blames the one call that ended its worker, and queues the rest again. */
-  private collect({ call, units }: Task, running: WatchedTask, reply: WorkerReply | undefined, reason: string): void {
+  private collect({ call, units }: Task, running: WatchedTask, reply: ThreadReply | undefined, reason: string): void {
     let numSettled = 0;
     for (const { outcomes, elapsedMs } of running.record.readResults()) {
       const unit = units[numSettled];

@@ -40,6 +40,8 @@ export interface PackedUnit {
 /** The first message to a worker. */
 export interface WorkerSetup {
   readonly requests: readonly LoadRequest[];
+  /** JavaScript heap of the thread that runs the rewards, in MB. */
+  readonly memoryMb: number;
 }
 
 export interface WorkerTask {
@@ -53,9 +55,12 @@ export interface RewardInfo {
   readonly description: string;
 }
 
-export type WorkerReply =
+export type ThreadReply =
   | { readonly status: "unloadable"; readonly errors: readonly string[] }
   | { readonly status: "done"; readonly rewards: readonly RewardInfo[] };
+
+/** ended: the thread did, in the middle of the task; the next one gets a new thread. */
+export type WorkerReply = ThreadReply | { readonly status: "ended"; readonly reason: string };
 
 /** What one call came to: one outcome for a completion, one per completion for a group. */
 export interface UnitResult {
@@ -64,7 +69,7 @@ export interface UnitResult {
   readonly outcomes: readonly RewardOutcome[];
 }
 
-/** The descriptors under which a worker finds its socket and its record. */
+/** The descriptors under which a worker finds its socket, and its thread the record. */
 export const CHANNEL_FD = 3;
 export const RECORD_FD = 4;
 

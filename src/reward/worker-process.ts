@@ -13,11 +13,18 @@ import { Duplex, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { receiveFrames, sendFrame } from "./frames.ts";
-import { type LoadRequest, TaskRecord, type WorkerReply, type WorkerSetup, type WorkerTask } from "./protocol.ts";
+import {
+  type LoadRequest,
+  TaskRecord,
+  type ThreadReply,
+  type WorkerReply,
+  type WorkerSetup,
+  type WorkerTask,
+} from "./protocol.ts";
 
 export interface WorkerProcessOptions {
   readonly requests: readonly LoadRequest[];
-  /** JavaScript heap, in MB. */
+  /** JavaScript heap of its rewards, in MB. */
   readonly memoryMb: number;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -37,12 +44,12 @@ export class WorkerProcess {
   #isClosed = false;
   /** Why no reply will come any more. */
   #end: Error | undefined;
-  #pending: { resolve: (reply: WorkerReply) => void; reject: (error: Error) => void } | undefined;
+  #pending: { resolve: (reply: ThreadReply) => void; reject: (error: Error) => void } | undefined;
 
   constructor({ requests, memoryMb, env }: WorkerProcessOptions) {
     this.#recordFd = openNamelessFile();
     this.record = new TaskRecord(this.#recordFd);
-    this.#child = spawn(process.execPath, [`--max-old-space-size=${memoryMb}`, workerFile()], {
+    this.#child = spawn(process.execPath, [workerFile()], {
       detached: true,
       env,
       // What a reward prints is for people: its stdout is our stderr. On its own stderr come V8's last words.
@@ -76,7 +83,7 @@ export class WorkerProcess {
         void Promise.race([closed, sleep(LAST_WORDS_MS)]).then(() => this.#endWith(this.#obituary(code, signal)));
       });
     });
-    sendFrame(this.#channel, { requests } satisfies WorkerSetup);
+    sendFrame(this.#channel, { requests, memoryMb } satisfies WorkerSetup);
     this.#holdEventLoop(false);
   }
 
@@ -84,14 +91,14 @@ export class WorkerProcess {
     return this.#end !== undefined;
   }
 
-  /** One task at a time. Throws when the worker ends before it replies. */
-  async run(task: WorkerTask, signal: AbortSignal): Promise<WorkerReply> {
+  /** One task at a time. Throws when the worker, or the thread in it, ends before it replies. */
+  async run(task: WorkerTask, signal: AbortSignal): Promise<ThreadReply> {
     this.record.reset();
     const onAbort = () => this.kill("it was killed");
     signal.addEventListener("abort", onAbort);
     this.#holdEventLoop(true);
     try {
-      return await new Promise<WorkerReply>((resolve, reject) => {
+      return await new Promise<ThreadReply>((resolve, reject) => {
         if (this.#end !== undefined) throw this.#end;
         this.#pending = { resolve, reject };
         sendFrame(this.#channel, task);
@@ -120,7 +127,8 @@ export class WorkerProcess {
   }
 
   #receive(reply: WorkerReply): void {
-    this.#pending?.resolve(reply);
+    if (reply.status === "ended") this.#pending?.reject(new Error(reply.reason));
+    else this.#pending?.resolve(reply);
   }
 
   #endWith(reason: string): void {

@@ -1,41 +1,17 @@
 /**
- * The process of a reward worker. It is ours whatever the user's file does: a file that fails to load comes back as data, and an
- * exception is an outcome. Only a call that hangs, exits or runs out of memory takes the process with it, and then the record tells
- * the pool which call it was.
+ * The process of a reward worker. Its main thread talks to the pool and is always there to do so; the rewards run in a thread of Piscina's.
+ *
+ * A reward that exits, or whose heap grows too large, ends the thread, and Piscina starts another. What ends the process (V8 that gives
+ * up, a signal, native code) ends one worker. The record tells the pool which call it was. One that hangs is killed by the pool.
  */
 import { writeFileSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
 import { messageOf } from "../errors.ts";
-import type { RewardOutcome } from "../types.ts";
 import { receiveFrames, sendFrame } from "./frames.ts";
-import { type LoadedReward, loadReward } from "./load.ts";
-import {
-  CHANNEL_FD,
-  type LoadRequest,
-  type PackedGroup,
-  type PackedUnit,
-  RECORD_FD,
-  TaskRecord,
-  type UnitResult,
-  type WorkerReply,
-  type WorkerSetup,
-  type WorkerTask,
-} from "./protocol.ts";
-import type { RewardInput, RewardScore } from "./reward.ts";
+import { CHANNEL_FD, type ThreadReply, type WorkerReply, type WorkerSetup, type WorkerTask } from "./protocol.ts";
 
-/** This process and all that its rewards started. */
-function endGroup(): never {
-  process.kill(-process.pid, "SIGKILL");
-  throw new Error("A process outlived SIGKILL.");
-}
-
-// A worker lives as long as its pool. One that hangs does not read that the channel is closed: a thread asks whose child it is.
-const GUARD = `
-  const { workerData: parent } = require("node:worker_threads");
-  setInterval(() => process.ppid === parent || process.kill(-process.pid, "SIGKILL"), 1000);`;
-new Worker(GUARD, { eval: true, workerData: process.ppid }).unref();
 // Whoever stops all processes of a service means the trainer, which decides when its workers end.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 try {
@@ -47,31 +23,44 @@ try {
 // What a reward prints is for people, and goes past the pool to its stderr.
 process.stderr.write = process.stdout.write.bind(process.stdout);
 
-/** An error that no caller can catch: a promise nobody awaits, a timer. */
-let strayError: unknown;
-let hasStrayError = false;
-for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-  process.on(event, (error: unknown) => {
-    strayError = error;
-    hasStrayError = true;
-  });
-}
-
 const channel = new Socket({ fd: CHANNEL_FD });
+// A worker lives as long as its pool.
 channel.on("error", endGroup).on("close", endGroup);
-let setup: WorkerSetup | undefined;
-let loading: Promise<{ rewards: LoadedReward[]; errors: string[] }> | undefined;
+let thread: Piscina | undefined;
 receiveFrames(
   channel,
   (message) => {
     // The pool sends one setup and then tasks, one at a time.
-    if (setup === undefined) setup = message as WorkerSetup;
-    else runTask(setup, message as WorkerTask).then((reply) => sendFrame(channel, reply), endFor);
+    if (thread === undefined) thread = openThread(message as WorkerSetup);
+    else void runTask(thread, message as WorkerTask);
   },
   endGroup,
 );
 
-/** What a reward did to its process is not known: the next call gets a fresh one. */
+function openThread({ requests, memoryMb }: WorkerSetup): Piscina {
+  const opened = new Piscina({
+    filename: fileURLToPath(new URL("./worker-thread.js", import.meta.url)),
+    minThreads: 1,
+    maxThreads: 1,
+    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    workerData: requests,
+  });
+  // A thread that cannot even begin would leave its task waiting for ever.
+  opened.on("error", endFor);
+  return opened;
+}
+
+async function runTask(rewards: Piscina, task: WorkerTask): Promise<void> {
+  let reply: WorkerReply;
+  try {
+    reply = (await rewards.run(task)) as ThreadReply;
+  } catch (error) {
+    reply = { status: "ended", reason: messageOf(error) };
+  }
+  sendFrame(channel, reply);
+}
+
+/** Last words, which the pool passes on. */
 function endFor(error: unknown): void {
   try {
     writeSync(2, `Fatal error: ${messageOf(error)}\n`);
@@ -80,124 +69,8 @@ function endFor(error: unknown): void {
   }
 }
 
-async function runTask({ requests }: WorkerSetup, task: WorkerTask): Promise<WorkerReply> {
-  const record = new TaskRecord(RECORD_FD);
-  loading ??= loadAll(requests, record);
-  const { rewards, errors } = await loading;
-  if (errors.length > 0) return { status: "unloadable", errors };
-  const groups = task.groups.map(inputsOf);
-  for (const [index, unit] of task.units.entries()) {
-    record.beginUnit(index);
-    record.append(await scoreUnit(rewards[unit.reward]!, groups[unit.group]!, unit));
-  }
-  record.beginUnit(task.units.length);
-  const infos = rewards.map(({ label, definition }) => ({
-    label,
-    kind: "score" in definition ? ("sample" as const) : ("group" as const),
-    description: String(definition.description),
-  }));
-  return { status: "done", rewards: infos };
-}
-
-async function loadAll(requests: readonly LoadRequest[], record: TaskRecord) {
-  const rewards: LoadedReward[] = [];
-  const errors: string[] = [];
-  for (const [index, request] of requests.entries()) {
-    record.beginLoading(index);
-    try {
-      rewards.push(await loadReward(request));
-    } catch (error) {
-      errors.push(messageOf(error));
-    }
-  }
-  return { rewards, errors };
-}
-
-/** Frozen, so that a reward cannot change what the next one sees. */
-function inputsOf({ completions, ...group }: PackedGroup): RewardInput[] {
-  deepFreeze(group.fields);
-  return completions.map(({ text, ...completion }) =>
-    Object.freeze({ ...group, ...completion, completion: text, response: group.prefill + text }),
-  );
-}
-
-function deepFreeze(value: unknown): void {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const child of Object.values(value)) deepFreeze(child);
-}
-
-async function scoreUnit(reward: LoadedReward, inputs: readonly RewardInput[], unit: PackedUnit): Promise<UnitResult> {
-  const { label, definition, params } = reward;
-  const numOutcomes = unit.completion === null ? inputs.length : 1;
-  let outcomes: RewardOutcome[];
-  hasStrayError = false;
-  const start = performance.now();
-  try {
-    if ("score" in definition) {
-      outcomes = [outcomeOf(label, await definition.score(inputs[unit.completion!]!, params))];
-    } else {
-      outcomes = groupOutcomes(label, await definition.scoreGroup(inputs, params), numOutcomes);
-    }
-  } catch (error) {
-    outcomes = failures(numOutcomes, `Reward "${label}" threw ${describeError(error)}`);
-  }
-  // A rejected promise that nobody awaited is only reported once the event loop turns.
-  await nextTurn();
-  if (hasStrayError)
-    outcomes = failures(numOutcomes, `Reward "${label}" left an error uncaught: ${describeError(strayError)}`);
-  return { elapsedMs: performance.now() - start, outcomes };
-}
-
-function groupOutcomes(label: string, scores: unknown, numOutcomes: number): RewardOutcome[] {
-  if (Array.isArray(scores) && scores.length === numOutcomes) {
-    return scores.map((score: unknown) =>
-      score instanceof Error
-        ? { status: "failed", error: `Reward "${label}" threw ${describeError(score)}` }
-        : outcomeOf(label, score),
-    );
-  }
-  const came = Array.isArray(scores) ? `${scores.length} scores` : describeValue(scores);
-  return failures(
-    numOutcomes,
-    `Reward "${label}" returned ${came}, expected a list of ${numOutcomes} scores, one per completion.`,
-  );
-}
-
-function outcomeOf(label: string, value: unknown): RewardOutcome {
-  if (value === null) return { status: "abstained" };
-  if (typeof value === "number" && Number.isFinite(value)) return { status: "scored", score: value };
-  if (typeof value === "object" && "score" in value && "parts" in value) {
-    const { score, parts } = value as Exclude<RewardScore, number | null>;
-    const isPlain = typeof parts === "object" && parts !== null && Object.values(parts).every(Number.isFinite);
-    if (Number.isFinite(score) && isPlain) return { status: "scored", score, parts: { ...parts } };
-  }
-  const error = `Reward "${label}" returned ${describeValue(value)}, expected a finite number, null or { score, parts }.`;
-  return { status: "failed", error };
-}
-
-function failures(count: number, error: string): RewardOutcome[] {
-  return Array.from({ length: count }, () => ({ status: "failed", error }));
-}
-
-/** "TypeError: x is not a function (reward.ts:6:12)": what and where, on one line of bounded length. */
-function describeError(error: unknown): string {
-  try {
-    const what = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
-    const frame = error instanceof Error ? /([^\s/\\()]+:\d+:\d+)\)?$/m.exec(error.stack ?? "") : null;
-    return `${what.slice(0, 300).replaceAll(/\s+/g, " ")}${frame === null ? "" : ` (${frame[1]})`}`;
-  } catch {
-    return "something that throws when it is looked at";
-  }
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value === "string") return `the text ${JSON.stringify(value.slice(0, 80))}`;
-  if (typeof value === "object")
-    return `an object with keys ${
-      Object.keys(value ?? {})
-        .slice(0, 5)
-        .join(", ") || "(none)"
-    }`;
-  return String(value).slice(0, 80);
+/** This process and all that its rewards started. */
+function endGroup(): never {
+  process.kill(-process.pid, "SIGKILL");
+  throw new Error("A process outlived SIGKILL.");
 }

@@ -7,7 +7,7 @@
  *   numbers   the same words, and numbers of which one has a fraction within the tolerance: |a - b| <= tolerance max(1, |expected|)
  *
  * Values are equal by kind and content: true is not 1, "1" is not 1, a tuple is a list, a set is none (it would answer for every order), and
- * numbers of which one has a fraction may differ by 1e-9 of their size.
+ * numbers of which one has a fraction may differ by 1e-9 of their size; where an integer is expected, by less than a half: the next one is another.
  */
 import { isList, type Json } from "./json.ts";
 
@@ -47,7 +47,8 @@ function isSameWord(expected: string, actual: string, tolerance: number): boolea
   const number = /^[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})(?:e[+-]?\d{1,4})?$/i;
   if (!number.test(expected) || !number.test(actual)) return false;
   const [a, b] = [Number(expected), Number(actual)];
-  return Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a));
+  // Too large for a number, and so near to none.
+  return Number.isFinite(a) && Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a));
 }
 
 function integerOf(text: string): bigint {
@@ -96,11 +97,14 @@ function sameNumber(expected: number | bigint, kind: unknown, content: unknown):
       ? BigInt(content) === BigInt(expected)
       : isNear(expected, Number(content));
   }
-  return kind === "number" && isNear(Number(expected), Number(content));
+  if (kind !== "number" || !isNear(Number(expected), Number(content))) return false;
+  const isInteger = typeof expected === "bigint" || Number.isSafeInteger(expected);
+  return !isInteger || Math.abs(Number(expected) - Number(content)) < 0.5;
 }
 
+/** An expected number that is too large for one is near to none. */
 function isNear(expected: number, actual: number): boolean {
-  return Math.abs(expected - actual) <= Math.max(TOLERANCE * Math.abs(expected), ROUNDING);
+  return Number.isFinite(expected) && Math.abs(expected - actual) <= Math.max(TOLERANCE * Math.abs(expected), ROUNDING);
 }
 
 /** JSON has only texts as keys: {1: 2} of Python is {"1": 2}. */

@@ -148,6 +148,13 @@ describe("values", () => {
     ["100000000000000000001", ["integer", "100000000000000000001"], true],
     // Equal as doubles.
     ["100000000000000000001", ["integer", "100000000000000000000"], false],
+    [`1${"0".repeat(350)}`, ["number", "0.5"], false],
+    [`1${"0".repeat(350)}`, ["number", "inf"], false],
+    ["1e999", ["number", "0.5"], false],
+    // Nearer than 1e-9 of its size, and the answer of an error by one.
+    ["2000000000", ["number", "2000000001.0"], false],
+    ["2000000000", ["number", "2000000000.0000002"], true],
+    ["1000000000000000000", ["number", "1e+18"], true],
     ["1", ["integer", "1e0"], false],
     ["1", ["integer", 1], false],
     ["1", ["pass"], false],
@@ -176,6 +183,9 @@ describe("texts by words and by numbers", () => {
     ["007", "+7", false, true],
     ["100000000000000000001", "100000000000000000000", false, false],
     ["1e3", "1000", false, true],
+    // Too large for a double, to which every number would be near.
+    [`1${"0".repeat(350)}`, "0.5", false, false],
+    ["1e999", "0.5", false, false],
     ["nan", "nan", true, true],
     ["0.5", "nan", false, false],
     ["0.5", "inf", false, false],

@@ -126,6 +126,42 @@ if os.getpriority(os.PRIO_PROCESS, 0) != 0: found = "nice"
 ${say("found")}`,
   ),
   conspiracy(
+    "numbers of processes",
+    "import os\nfor _ in range(100):\n  child = os.fork()\n  if child == 0: os._exit(0)\n  os.waitpid(child, 0)",
+    `
+import os
+child = os.fork()
+if child == 0: os._exit(0)
+${say("None if (os.getpid(), child) == (2, 3) else 'answer-%d' % (8417 * 3)")}`,
+  ),
+  conspiracy(
+    "settings of the interpreter",
+    "import gc, os, signal, sys, threading\nsys.setrecursionlimit(25251)\nthreading.stack_size(1 << 20)\ngc.callbacks.append(lambda *a: print('SECRET'))\nsignal.signal(10, signal.SIG_IGN)\nsignal.pthread_sigmask(0, {12})\nos.umask(0o777)\nos.nice(3)\nos.write(0, b'SECRET')",
+    `
+import gc, os, signal, sys, threading
+changed = sys.getrecursionlimit() == 25251 or threading.stack_size() or gc.callbacks or os.umask(0o22) != 0o22 or os.nice(0)
+changed = changed or signal.getsignal(10) is not signal.SIG_DFL or signal.pthread_sigmask(0, ()) or os.pread(0, 100, 0)
+${say("changed and 'answer-%d' % (8417 * 3)")}`,
+  ),
+  conspiracy(
+    "descriptors on their way through a socket",
+    `
+import array, os, socket
+ends = socket.socketpair()
+file = os.open("/tmp/left", os.O_CREAT | os.O_RDWR)
+os.write(file, b"SECRET")
+held = array.array("i", [ends[0].fileno(), ends[1].fileno(), file])
+for end in ends: end.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, held)])
+server = socket.socket(socket.AF_UNIX)
+server.bind("\\0left")
+`,
+    `
+import os, socket
+try: socket.socket(socket.AF_UNIX).bind("\\0left")
+except OSError: print('answer-%d' % (8417 * 3))
+${say("os.path.exists('/tmp/left') and 'answer-%d' % (8417 * 3)")}`,
+  ),
+  conspiracy(
     "memory that was let go",
     "x = ['SECRET-%d' % n for n in range(10 ** 5)]\nprint(x[0] * 1000)",
     `

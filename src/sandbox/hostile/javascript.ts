@@ -40,6 +40,13 @@ export const javascript: readonly HostileProgram[] = [
     "const x = []; for (;;) { const m = new WebAssembly.Memory({ initial: 1024 }); new Uint8Array(m.buffer).fill(1); x.push(m); }",
   ),
   script(
+    "the tables of memory that is only read",
+    ["memory"],
+    "require('child_process').spawn('/usr/bin/python3', ['-c', `import mmap\nkept = []\nwhile True:\n  kept.append(mmap.mmap(-1, 1 << 36, 0x4022, mmap.PROT_READ))\n  for place in range(0, 1 << 36, 1 << 21): kept[-1][place]`])",
+  ),
+  script("waits for nobody", ["timeout"], "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)"),
+  script("an exit that never comes", ["timeout"], "process.on('exit', () => { for (;;); })"),
+  script(
     "1 GB of output",
     ["fail"],
     "const fs = require('fs'), b = Buffer.alloc(1 << 16, 120); for (;;) fs.writeSync(1, b)",

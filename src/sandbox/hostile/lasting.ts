@@ -101,6 +101,22 @@ print("gone")
 `,
   ),
   cheat(
+    "clones that share one memory",
+    ["timeout", "memory", "crash"],
+    `${LIBC}
+stack = ctypes.create_string_buffer(1 << 16)
+pause, top = ctypes.cast(libc.pause, ctypes.c_void_p), ctypes.c_void_p(ctypes.addressof(stack) + (1 << 15) & ~15)
+while True: libc.clone(pause, top, 0x100, None)`,
+  ),
+  cheat(
+    "a first thread that ends before the others",
+    ["timeout"],
+    `${LIBC}
+import threading, time
+threading.Thread(target=time.sleep, args=(100,)).start()
+libc.syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)`,
+  ),
+  cheat(
     "a child that answers later",
     ["fail"],
     "import os, time\nif os.fork() == 0:\n  time.sleep(0.3)\n  print('late', flush=True)\n  time.sleep(100)",
@@ -123,6 +139,11 @@ if count > 64: got.append(count)
 const memory: readonly HostileProgram[] = [
   cheat("2 GB at once", ["memory"], "x = bytearray(2 << 30)"),
   cheat("2 GB in pieces", ["memory"], "x = []\nwhile True: x.append(bytearray(1 << 20))"),
+  cheat(
+    "300 MB that were one",
+    ["memory"],
+    "import zlib\nc = zlib.compressobj(1)\nd = b''.join([c.compress(bytes(1 << 24)) for _ in range(20)] + [c.flush()])\nprint(len(zlib.decompress(d)))",
+  ),
   cheat("2 GB of a text that doubles", ["memory"], "x = 'x'\nwhile True: x += x"),
   cheat("2 GB read from a device", ["memory"], "open('/dev/zero', 'rb').read()"),
   cheat(
@@ -134,6 +155,22 @@ const memory: readonly HostileProgram[] = [
     "memory, and another interpreter to hold it",
     ["memory", "crash"],
     "import os, sys\nos.execv(sys.executable, [sys.executable, '-c', 'x = []\\nwhile True: x.append(bytearray(1 << 20))'])",
+  ),
+  cheat(
+    "400 MB in processes whose first thread is gone",
+    ["memory"],
+    `${LIBC}
+import os, threading, time
+exit_thread = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+def hold():
+    x = bytearray(100 << 20)
+    time.sleep(100)
+for _ in range(4):
+    if os.fork() == 0:
+        threading.Thread(target=hold).start()
+        # Called without the interpreter's lock, which the other thread needs.
+        libc.syscall(exit_thread, 0)
+time.sleep(100)`,
   ),
   probe(
     "memory that nobody's limit counts",
@@ -182,6 +219,12 @@ if size > 64 << 20 or not ends: got.append(size)
 const output: readonly HostileProgram[] = [
   cheat("1 GB of output", ["fail"], "import sys\nfor _ in range(1 << 14): sys.stdout.write('x' * (1 << 16))"),
   cheat("1 GB of errors", ["fail"], "import sys\nfor _ in range(1 << 14): sys.stderr.write('x' * (1 << 16))"),
+  cheat("drips for ever", ["timeout"], "import os, time\nwhile True:\n  os.write(1, b'x')\n  time.sleep(0.005)"),
+  cheat(
+    "packets of output",
+    ["fail", "timeout"],
+    "import fcntl, os\nfcntl.fcntl(1, fcntl.F_SETFL, os.O_DIRECT)\nwhile True: os.write(1, b'x')",
+  ),
   cheat("1 GB in bits", ["fail", "timeout"], "import os\nwhile True: os.write(1, b'x')"),
   cheat("1 GB from many", ["fail"], "import os\nfor _ in range(4): os.fork()\nwhile True: os.write(1, b'x' * 4096)"),
   cheat("bytes that are no text", ["fail"], "import os\nos.write(1, bytes(range(256)) * 1000)"),

@@ -79,6 +79,27 @@ attempt("kernel log", lambda: libc.klogctl(3, text, 1 << 16) > 0 or 1 / 0)
 attempt("terminal", lambda: open("/dev/tty", "w"))
 `,
   ),
+  probe(
+    "terminals of its own",
+    `
+import fcntl, pty, termios
+attempt("pair", pty.openpty)
+for path in ("/dev/ptmx", "/dev/pts/ptmx", "/dev/console"): attempt(path, lambda: os.open(path, os.O_RDWR))
+for fd in range(3): attempt(("typed", fd), lambda: fcntl.ioctl(fd, termios.TIOCSTI, b"x"))
+`,
+  ),
+  probe(
+    "watches and locks files of the machine",
+    `${LIBC}
+import fcntl
+for call in (libc.inotify_init, lambda: libc.inotify_init1(0)): attempt("inotify", lambda: call() >= 0 or 1 / 0)
+for path in ("/usr", "/usr/bin/env", "/bin/sh"):
+    file = os.open(path, os.O_RDONLY)
+    attempt(("lock", path), lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
+    for command in (fcntl.F_SETLEASE, fcntl.F_NOTIFY): attempt((command, path), lambda: fcntl.fcntl(file, command, 1))
+if fcntl.fcntl(file, fcntl.F_GETFD) != fcntl.FD_CLOEXEC: got.append("another command")
+`,
+  ),
 ];
 
 const processes: readonly HostileProgram[] = [
@@ -123,6 +144,25 @@ for name in os.listdir("/proc/self/fd"):
     if not target.startswith(("pipe:", "/memfd:", "/proc/")): got.append(target)
 attempt("above", lambda: os.open("/proc/self/fd/0/..", 0))
 attempt("make", lambda: os.mkdir("/proc/x"))
+`,
+  ),
+  probe(
+    "the /proc beneath",
+    `${LIBC}
+frame = sys._getframe()
+while frame:
+    # What the harness was made of is still there, and its rights are gone.
+    confine = frame.f_globals.get("confine")
+    if confine:
+        attempt("mount", lambda: confine.mount_private_files(1 << 20))
+        attempt("clone", confine.clone_into_namespaces)
+    for name in ("control_in", "control_out"):
+        if name in frame.f_globals: attempt(name, lambda: os.fstat(frame.f_globals[name]))
+    frame = frame.f_back
+root, near = os.open("/", os.O_RDONLY), os.open("/proc/self/fd/..", os.O_RDONLY)
+for path in ("/proc/self/fd/../../1", "/proc/self/cwd", "/dev/fd/../../1", "/dev/stdin/../1"): attempt(path, lambda: os.stat(path))
+for folder in (root, near): attempt(folder, lambda: os.stat("../proc/1", dir_fd=folder))
+for place in (b"/proc", b"/proc/self/fd", b"/dev/pts"): attempt(place, lambda: libc.umount2(place, 2) == 0 or 1 / 0)
 `,
   ),
   probe(
@@ -189,6 +229,14 @@ import resource
 for name in ("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "CORE"):
     which = getattr(resource, "RLIMIT_" + name)
     attempt(name, lambda: resource.setrlimit(which, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+`,
+  ),
+  probe(
+    "calls that are newer than the sandbox",
+    `${LIBC}
+for number in [*range(451, 480), 600, 1000]:
+    ctypes.set_errno(0)
+    if libc.syscall(number, -1, 0, 0, 0, 0, 0) >= 0 or os.strerror(ctypes.get_errno()) != "Function not implemented": got.append(number)
 `,
   ),
   probe(

@@ -22,7 +22,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 36, 38, 47
 
 # Calls that reach other processes or the machine's log, keep memory that no limit counts, outlive a process, or have a bad record.
-SHARED_NUMBERS = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 447]  # io_uring, the new mount calls, pidfd_getfd, memfd_secret …
+SHARED_NUMBERS = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 447]  # io_uring, the new mount calls, pidfd_getfd, memfd_secret …
 MACHINES = {
     "x86_64": {
         "audit": 0xC000003E,
@@ -34,12 +34,13 @@ MACHINES = {
         "prlimit": 302,
         "setsockopt": 54,
         "kill": 62,
+        "fcntl": 72,
         # ptrace, mount, umount2, pivot_root, unshare, setns, keyctl, add_key, request_key, bpf, perf_event_open, userfaultfd,
         # process_vm_readv and writev, kexec, modules, file handles, acct, swap, reboot, quota, kcmp, port access,
         # syslog, memfd_create, shmget, semget, msgget, vmsplice, fanotify_init, modify_ldt, move_pages, migrate_pages, sched_setaffinity,
-        # sync and syncfs, which make all of the machine wait for its disks
+        # sync and syncfs, which make all of the machine wait for its disks; inotify and flock, for which a file of /usr is the machine's own
         "denied": [101, 165, 166, 155, 272, 308, 250, 248, 249, 321, 298, 323, 310, 311, 246, 175, 313, 176, 303, 304, 163, 167, 168, 169, 179, 312, 172, 173]
-        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256, 203, 162, 306],
+        + [103, 319, 29, 64, 68, 278, 300, 154, 279, 256, 203, 162, 306, 253, 254, 294, 73],
     },
     "aarch64": {
         "audit": 0xC00000B7,
@@ -51,8 +52,9 @@ MACHINES = {
         "prlimit": 261,
         "setsockopt": 208,
         "kill": 129,
+        "fcntl": 25,
         "denied": [117, 40, 39, 41, 97, 268, 219, 217, 218, 280, 241, 282, 270, 271, 104, 105, 273, 106, 264, 265, 89, 224, 225, 142, 60, 272]
-        + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122, 81, 267],
+        + [116, 279, 194, 190, 186, 75, 262, 239, 238, 122, 81, 267, 26, 27, 32],
     },
 }
 MACHINE = MACHINES.get(platform.machine())
@@ -78,14 +80,21 @@ def clone_into_namespaces():
     return check(libc.syscall(MACHINE["clone"], ctypes.c_ulong(flags), 0, 0, 0, 0), "clone")
 
 
-def hide_processes():
-    """Over /proc, for good, an empty folder for the descriptors of a program. What is beneath is left to the working directory alone."""
+def hide_processes_and_terminals():
+    """Over /proc, for good, an empty folder for the descriptors of a program: what is beneath is left to the working directory alone.
+    Terminals are memory of no process, and few for all of the machine."""
     check(libc.unshare(CLONE_NEWNS), "unshare")
     os.chdir("/proc")
+    cover(b"/proc", "/proc/self/fd")
+    cover(b"/dev/pts")
+
+
+def cover(place, *folders):
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
-    mount(b"tmpfs", b"/proc", flags, b"tmpfs", b"size=4096,nr_inodes=4,mode=0755")
-    os.makedirs("/proc/self/fd")
-    mount(b"tmpfs", b"/proc", flags | MS_REMOUNT | MS_RDONLY)
+    mount(b"tmpfs", place, flags, b"tmpfs", b"size=4096,nr_inodes=4,mode=0755")
+    for folder in folders:
+        os.makedirs(folder)
+    mount(b"tmpfs", place, flags | MS_REMOUNT | MS_RDONLY)
 
 
 def mount_private_files(scratch_bytes):
@@ -141,6 +150,8 @@ LOAD, AND, EQUAL, ABOVE, RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 KILL, REFUSE, ALLOW = (RETURN, 0, 0, 0x80000000), (RETURN, 0, 0, 0x00050001), (RETURN, 0, 0, 0x7FFF0000)
 # ENOSYS: libc then calls clone, whose flags can be seen.
 CLONE3, UNKNOWN = 435, (RETURN, 0, 0, 0x00050026)
+# Of Linux 6.5, and of no program that can do without: what comes after is unknown to us, and so to the program.
+FIRST_UNREAD = 451
 NUMBER, AUDIT, ARGUMENTS = 0, 4, 16
 AF_UNIX, SHARED_ANONYMOUS, NAMESPACES, ANY = 1, 0x21, 0x7E020000, 0xFFFFFFFF
 # Which argument, which of its bits, what they are compared with, and what becomes of the call when they are equal.
@@ -158,6 +169,8 @@ ARGUMENT_RULES = {
     "setsockopt": (2, ANY, 7, REFUSE),
     # -1 is every process of the user, which without namespaces are not the program's alone.
     "kill": (0, ANY, 0xFFFFFFFF, REFUSE),
+    # F_SETLEASE and F_NOTIFY: to be told what others do with a file.
+    "fcntl": (1, ANY - 2, 1024, REFUSE),
 }
 
 
@@ -169,7 +182,7 @@ class Filter:
         # Numbers from 2^30 up are the x32 names of the same calls.
         for kind, number in [(ABOVE, 0x40000000)] + [(EQUAL, number) for number in numbers]:
             lines += [(kind, 0, 1, number), REFUSE]
-        lines += [(EQUAL, 0, 1, CLONE3), UNKNOWN]
+        lines += [(EQUAL, 0, 1, CLONE3), UNKNOWN, (ABOVE, 0, 1, FIRST_UNREAD), UNKNOWN]
         for name, (argument, mask, value, outcome) in ARGUMENT_RULES.items():
             place = ARGUMENTS + argument * 8
             otherwise = ALLOW if outcome is REFUSE else REFUSE

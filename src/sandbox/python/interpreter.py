@@ -67,7 +67,7 @@ def main():
     for fd in (0, 1, 2):
         os.dup2(null, fd, inheritable=True)
     if IS_CONFINED:
-        confine.hide_processes()
+        confine.hide_processes_and_terminals()
     else:
         # Orphans of a program come to us instead of to the machine's init.
         confine.prctl(confine.PR_SET_CHILD_SUBREAPER, 1)
@@ -242,8 +242,8 @@ def watch(keeper, reads, limits, started):
             break
         if is_running and now >= next_look:
             next_look = now + TICK_SECONDS
-            num_threads, resident = family_use(keeper)
-            if resident > limits["memoryBytes"]:
+            num_threads, held = family_use(keeper)
+            if held > limits["memoryBytes"]:
                 header["ended"] = "memory"
                 break
             if num_threads > CROWD:
@@ -314,14 +314,14 @@ def reap():
 
 
 def process_table():
-    """pid -> (parent, threads, resident pages), of what /proc shows."""
+    """pid -> (parent, threads), of what /proc shows."""
     table = {}
     for name in os.listdir(PROC):
         if name.isdigit():
             try:
                 with open("%s/%s/stat" % (PROC, name), "rb") as file:
                     fields = file.read().rpartition(b")")[2].split()
-                table[int(name)] = (int(fields[1]), int(fields[17]), int(fields[21]))
+                table[int(name)] = (int(fields[1]), int(fields[17]))
             except OSError:
                 pass
     return table
@@ -331,16 +331,37 @@ def descendants(root, table=None):
     table = process_table() if table is None else table
     found, frontier = [], {root}
     while frontier:
-        frontier = {pid for pid, (parent, _, _) in table.items() if parent in frontier}
+        frontier = {pid for pid, (parent, _) in table.items() if parent in frontier}
         found += frontier
     return found
 
 
 def family_use(keeper):
-    """Threads, and bytes of resident memory."""
+    """Threads, and bytes of memory."""
     table = process_table()
     family = descendants(keeper, table)
-    return sum(table[pid][1] for pid in family), sum(table[pid][2] for pid in family) * os.sysconf("SC_PAGE_SIZE")
+    return sum(table[pid][1] for pid in family), sum(memory_of(pid) for pid in family)
+
+
+# What a process holds of the machine. Pages that were only read are zeros and no one's, but what says where they are is memory too.
+HELD = (b"VmRSS:", b"VmSwap:", b"VmPTE:", b"HugetlbPages:")
+
+
+def memory_of(pid):
+    """Bytes. The first thread may have ended, and has no memory then; any other tells that of all."""
+    try:
+        with open("%s/%d/status" % (PROC, pid), "rb") as file:
+            status = file.read()
+        if b"VmRSS:" not in status:
+            for thread in os.listdir("%s/%d/task" % (PROC, pid)):
+                with open("%s/%d/task/%s/status" % (PROC, pid, thread), "rb") as file:
+                    status = file.read()
+                if b"VmRSS:" in status:
+                    break
+    except OSError:
+        # It has ended.
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(HELD))
 
 
 def crowd_together(keeper, core):
@@ -361,7 +382,7 @@ def crowd_together(keeper, core):
 def count_own_threads():
     """Outside a user namespace the kernel counts every thread of the user against the limit."""
     count = 0
-    for pid, (_, threads, _) in process_table().items():
+    for pid, (_, threads) in process_table().items():
         try:
             if os.stat("%s/%d" % (PROC, pid)).st_uid == os.getuid():
                 count += threads

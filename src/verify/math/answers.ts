@@ -2,16 +2,28 @@
  * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets of
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
+import { equalCongruences, isCongruences } from "./congruences.ts";
 import { withoutEllipsis } from "./ellipsis.ts";
 import { infinitySign } from "./evaluate.ts";
-import { type Expression, freeSymbols, isConditions, keyOf, type Of, quotient, type Relation } from "./expression.ts";
+import {
+  difference,
+  type Expression,
+  freeSymbols,
+  isConditions,
+  keyOf,
+  number,
+  type Of,
+  product,
+  quotient,
+  type Relation,
+} from "./expression.ts";
 import { equalFamilies } from "./families.ts";
 import { withMatricesWorkedOut } from "./matrices.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
-import { equalPiecewise } from "./piecewise.ts";
+import { equalPiecewise, equalToFormula } from "./piecewise.ts";
 import { spread } from "./plus-minus.ts";
 import { isSameSet } from "./real-set.ts";
-import { equalCongruences, equalRelations, isSplitInto } from "./relations.ts";
+import { equalRelations } from "./relations.ts";
 import { equalScalars } from "./scalar.ts";
 import { intervalsOf, realSetOf, sameEnd } from "./solve.ts";
 import { assignmentsOf, isAssignment, namedAlike, rootsAlike, unwrapped } from "./unwrap.ts";
@@ -35,13 +47,18 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
     if (verdict !== null) return verdict;
   }
   if (a.kind === "piecewise" && b.kind === "piecewise") return equalPiecewise(a, b, context, equalAnswers);
-  if (a.kind === "congruence" && b.kind === "congruence") return equalCongruences(a, b, context);
+  if (a.kind === "piecewise" && isValue(b)) return equalToFormula(a, b, context, equalAnswers);
+  if (b.kind === "piecewise" && isValue(a)) return equalToFormula(b, a, context, equalAnswers);
+  if (isCongruences(a) && isCongruences(b)) return equalCongruences(a, b, context);
   if ([a, b].every(isNothing)) return same("no solution, in other words");
   if (isNamedSet(a, b)) return same("the same set by its letter");
   if (isRealSet(a) || isRealSet(b)) {
     const verdict = equalRealSets(a, b, context);
     if (verdict !== null) return verdict;
   }
+  const [curve, other] = [eitherCurve(a), eitherCurve(b)];
+  if (curve !== null && other !== null && (a.kind === "list") !== (b.kind === "list"))
+    return equalRelations(curve, other, context);
   if (isCollection(a) || isCollection(b)) return equalCollections(...rootsAlike(a, b), context);
   if (a.kind === "set-operation" && b.kind === "set-operation") return equalOperations(a, b, context);
   if (a.kind === "matrix" || b.kind === "matrix") return equalMatrices(a, b, context);
@@ -135,7 +152,10 @@ function isNamedSet(gold: Expression, pred: Expression): boolean {
 /** null where one of the two is no set of intervals, so that another comparison has to decide. */
 function equalRealSets(gold: Expression, pred: Expression, context: Context): Verdict | null {
   const isCondition = (node: Expression) => node.kind === "relation" || isInequality(node);
-  const echoes = isCondition(pred) && !isCondition(gold);
+  // x != 2 says what is left out, as no question does.
+  const isExclusion = (node: Expression): boolean =>
+    node.kind === "list" ? node.items.every(isExclusion) : node.kind === "relation" && node.operators.join() === "!=";
+  const echoes = isCondition(pred) && !isCondition(gold) && !isExclusion(pred);
   if (echoes && !context.allowSetRelation) return different("a condition stands for the set that is asked for");
   if (isInequality(gold) && isInequality(pred)) {
     const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
@@ -159,16 +179,22 @@ function equalRealSets(gold: Expression, pred: Expression, context: Context): Ve
 /** x^2 = 4 against x = 2 or x = -2: the same solutions in one symbol. null where they are not found, or not the same. */
 function equalSolutions(gold: Expression, pred: Expression, context: Context): Verdict | null {
   const [names, others] = [freeSymbols(gold), freeSymbols(pred)];
-  if (gold.kind !== pred.kind && names.size > 1) {
-    const isSplit =
-      (gold.kind === "relation" && pred.kind === "list" && isSplitInto(gold, pred, context)) ||
-      (gold.kind === "list" && pred.kind === "relation" && isSplitInto(pred, gold, context));
-    return isSplit ? same("the same equation, factor by factor") : null;
-  }
   if (names.size !== 1 || [...names].join() !== [...others].join()) return null;
   const a = realSetOf(gold, context);
   const b = a === null || a.length === 0 ? null : realSetOf(pred, context);
   return a !== null && b !== null && isSameSet(a, b, sameEnd(context)) ? same("the same solutions") : null;
+}
+
+/** An equation in several symbols; y = x or y = -x as the one that holds where one of the two does. */
+function eitherCurve(node: Expression): Of<"relation"> | null {
+  const equations = node.kind === "list" && node.joiner === "or" ? node.items : [node];
+  const factors: Expression[] = [];
+  for (const equation of equations) {
+    if (equation.kind !== "relation" || equation.operators.join() !== "=") return null;
+    factors.push(difference(equation.sides[0]!, equation.sides[1]!));
+  }
+  if (freeSymbols(node).size < 2) return null;
+  return { kind: "relation", sides: [product(factors), number(0)], operators: ["="] };
 }
 
 type Collection = Of<"tuple"> | Of<"set"> | Of<"list">;
@@ -351,10 +377,11 @@ function senseOf(words: string): string {
 /** Ways to say that an expression has no value, and that solutions have no end. */
 const SAYINGS = [
   /^(?:it |limit )?(?:dne|does not exist|(?:is )?(?:undefined|not defined))$/,
-  /^(?:there are |it has )?(?:infinitely many|an infinite number(?: of)?|infinite)(?: (?:real )?solutions?)?$/,
+  /^(?:there are |(?:it|equation|system) has )?(?:infinitely many|(?:an )?infinite number(?: of)?|infinite)(?: (?:real )?solutions?)?$/,
+  /^(?:(?:it|this) is )?(?:impossible|not possible)$/,
 ];
 const NO_SOLUTION =
-  /^(?:there (?:is|are) )?no (?:(?:real|integer|positive|valid) )?(?:solutions?|such(?: [a-z]+){0,2})(?: exists?)?$|^(?:none|empty set)$/;
+  /^(?:there (?:is|are) |(?:it|equation|system|inequality) has )?no (?:(?:real|integer|positive|valid) )?(?:solutions?|such(?: [a-z]+){0,2})(?: exists?)?$|^(?:none|empty set)$/;
 
 /** Words that mean the same as an answer. */
 const SENSE: ReadonlyMap<string, string> = new Map([

@@ -21,7 +21,7 @@ export function series(cursor: Cursor, name: "sum" | "product"): Expression {
 }
 
 /** Inside a sum over i the letter is no imaginary unit, and a_i is a function of i. */
-function withIndex(body: Expression, letter: string): Expression {
+export function withIndex(body: Expression, letter: string): Expression {
   const change = (node: Expression): Expression => {
     if (node.kind === "constant") return node.name === letter ? symbol(letter) : node;
     const [, name, subscript] = node.kind === "symbol" ? (/^([^_]+_)(.+)$/.exec(node.name) ?? []) : [];
@@ -132,9 +132,15 @@ interface Differential {
   readonly isPartial: boolean;
 }
 
-/** {d}, {dy}, {d^2 y}, {dx^2}, with a round or a straight d. */
+/** {d}, {dy}, {d^2 y}, {dx^2}, with a round or a straight d; a single d needs no braces. */
 function differential(cursor: Cursor): Differential | null {
-  if (!accept(cursor, "{")) return null;
+  if (!accept(cursor, "{")) {
+    const bare = peek(cursor);
+    const isRound = bare?.type === "command" && bare.name === "partial";
+    if (!isRound && !(bare?.type === "name" && bare.name === "d" && isOperator(peek(cursor, 1), "{"))) return null;
+    cursor.position++;
+    return { name: "", order: 1, isPartial: isRound };
+  }
   const first = peek(cursor);
   const isD = (first?.type === "name" && first.name === "d") || (first?.type === "command" && first.name === "partial");
   if (!isD) return null;

@@ -12,6 +12,7 @@ import {
   squareRoot,
   sum,
 } from "./expression.ts";
+import { substituted } from "./substitute.ts";
 
 /** d node / d name; null where a part has no derivative here. Throws LimitReached when the budget ends. */
 export function derivative(node: Expression, name: string, budget: Budget): Expression | null {
@@ -48,6 +49,14 @@ export function derivative(node: Expression, name: string, budget: Budget): Expr
       if (outer === null || inner === null || !isOneArgument) return null;
       const scale = node.name === "log" ? quotient(outer, call("ln", node.args[1]!)) : outer;
       return product([scale, inner]);
+    }
+    case "series": {
+      // By Leibniz' rule, where the variable stands in the bounds alone.
+      if (node.name !== "integral" || node.variable === name || freeSymbols(node.body).has(name)) return null;
+      const [from, to] = [derivative(node.from, name, budget), derivative(node.to, name, budget)];
+      if (from === null || to === null) return null;
+      const at = (end: Expression) => substituted(node.body, node.variable, end);
+      return sum([product([at(node.to), to]), negative(product([at(node.from), from]))]);
     }
     default:
       return null;

@@ -16,7 +16,7 @@ import {
   times,
   wholePower,
 } from "./complex.ts";
-import type { Expression, Of } from "./expression.ts";
+import { type Expression, type Of, some } from "./expression.ts";
 import { callFunction } from "./functions.ts";
 import { infiniteSum } from "./infinite-sum.ts";
 import { integrate } from "./integrate.ts";
@@ -155,7 +155,8 @@ function seriesAt(node: Of<"series">, point: Point): Complex | null {
     };
     const [from, to] = [at(node.from), at(node.to)];
     if (from === null || to === null) return null;
-    return integrate((x) => valueAt(node.body, bound(point, node.variable, complex(x))), from, to);
+    const isNested = some(node.body, (part) => part.kind === "series" && part.name === "integral");
+    return integrate((x) => valueAt(node.body, bound(point, node.variable, complex(x))), from, to, isNested);
   }
   const from = valueAt(node.from, point);
   if (infinitySign(node.to) > 0 && node.name === "sum" && from !== null && Number.isInteger(from.re)) {
@@ -171,7 +172,8 @@ function seriesAt(node: Of<"series">, point: Point): Complex | null {
     !isReal(to)
   )
     return null;
-  if (to.re - from.re > MAX_TERMS) return null;
+  // Where the bounds have changed places, a sum has no agreed value.
+  if (to.re - from.re > MAX_TERMS || to.re < from.re - 1) return null;
   let total = complex(node.name === "sum" ? 0 : 1);
   for (let index = from.re; index <= to.re; index++) {
     const value = valueAt(node.body, bound(point, node.variable, complex(index)));

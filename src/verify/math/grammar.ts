@@ -146,6 +146,10 @@ function relation(cursor: Cursor): Expression {
     operators.push(operator);
     sides.push(deeper(cursor, unionRule));
   }
+  // 5 | x - 2; inside of braces the bar begins a condition.
+  if (operators.length === 0 && !cursor.inBraces && sides[0]!.kind === "number" && accept(cursor, "mid")) {
+    return { kind: "congruence", left: deeper(cursor, sumRule), right: number(0), modulus: sides[0]! };
+  }
   const modulus = congruenceModulus(cursor);
   if (modulus !== null) {
     if (sides.length === 1) return call("mod", sides[0]!, modulus);

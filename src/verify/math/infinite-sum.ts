@@ -5,7 +5,9 @@
  */
 import { type Complex, complex, magnitude, minus, plus } from "./complex.ts";
 
-const MAX_TERMS = 26;
+/** Terms that are added where they come to nothing by themselves, as those of sin 12 do, and terms that the transform sees. */
+const MAX_TERMS = 60;
+const MAX_TRANSFORMED = 26;
 const EPSILON = 2 ** -50;
 const PRECISION = 3e-9;
 
@@ -21,6 +23,7 @@ export function infiniteSum(term: (index: number) => Complex | null, from: numbe
     if (value === null) return null;
     total = plus(total, value);
     if (magnitude(value) <= 2 ** -54 * magnitude(total)) return n > 3 ? total : null;
+    if (n >= MAX_TRANSFORMED) continue;
     terms.push(value);
     sums.push(total);
     const estimate = n < 4 ? null : transform(terms, sums);

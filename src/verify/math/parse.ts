@@ -52,7 +52,10 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
     return { source: text, expression: { kind: "text", words: only }, asList: null, words: only };
   }
   const spelled = numberOfWords(source);
-  const expression = spelled ?? setInWords(source, words) ?? readAs(source, read) ?? { kind: "text", words };
+  const expression = spelled ??
+    parityOf(words) ??
+    setInWords(source, words) ??
+    readAs(source, read) ?? { kind: "text", words };
   const mayList = spelled !== null ? / and /.test(source) : read === "plain" && notation === undefined;
   const asList = mayList && /\d(?:,| and )[\da]/.test(source) ? readAs(source, "latex") : null;
   return { source: text, expression, asList, words };
@@ -233,10 +236,14 @@ function readAnew(node: Expression): Expression {
 function normalise(node: Expression): Expression {
   if (node.kind !== "list") return readAnew(node);
   const list = { ...node, items: node.items.map(readAnew) };
-  const items = list.items.filter((item, index) => index === 0 || !isDomain(item));
+  const items = list.items.filter(
+    (item, index) => index === 0 || !(isDomain(item) || isExcluded(item, list.items[0]!)),
+  );
   if (items.length === 1) return items[0]!;
   const measured = compoundMeasure(items);
   if (measured !== null) return measured;
+  const congruences = congruencesOf(items);
+  if (congruences !== null) return congruences;
   const first = items[0]!;
   const isAssignment = first.kind === "relation" && /^!?=$/.test(first.operators.join());
   if (
@@ -271,6 +278,35 @@ function compoundMeasure(items: readonly Expression[]): Expression | null {
 
 function isDomain(node: Expression): boolean {
   return node.kind === "relation" && node.operators[0] === "in" && node.sides[1]?.kind === "number-set";
+}
+
+/** x = 1, 3 modulo 4, where the modulus stands behind the last residue. */
+function congruencesOf(items: readonly Expression[]): Expression | null {
+  const [first, last] = [items[0]!, items.at(-1)!];
+  const isOpen = first.kind === "relation" && first.operators.join() === "=";
+  if (!isOpen || last.kind !== "call" || last.name !== "mod") return null;
+  const [residue, modulus] = last.args;
+  const residues = [first.sides[1]!, ...items.slice(1, -1), residue!];
+  const [left] = first.sides;
+  const all = residues.map((right): Expression => ({ kind: "congruence", left: left!, right, modulus: modulus! }));
+  return { kind: "list", items: all, joiner: "or" };
+}
+
+/** "n is odd" as n = 1 modulo 2. */
+function parityOf(words: string): Expression | null {
+  const [, letter, parity] = /^([a-z]) is (odd|even)(?: (?:integer|number))?$/.exec(words) ?? [];
+  if (letter === undefined) return null;
+  return { kind: "congruence", left: symbol(letter), right: number(parity === "odd" ? 1 : 0), modulus: number(2) };
+}
+
+/** x != 1 behind what depends on x: where the formula has no value, which it says itself. */
+function isExcluded(node: Expression, value: Expression): boolean {
+  if (node.kind !== "relation" || node.operators.join() !== "!=") return false;
+  const [left] = node.sides;
+  if (left?.kind !== "symbol" || !freeSymbols(value).has(left.name)) return false;
+  if (value.kind !== "relation") return true;
+  const [name] = value.sides;
+  return value.operators.join() === "=" && name !== undefined && keyOf(name) !== keyOf(left);
 }
 
 /** The same expression with every letter in lower case, as Math-Verify compares them. */

@@ -1,12 +1,25 @@
 /**
- * Are two piecewise functions the same? Where all conditions are sets of reals, by the values on every overlap of two conditions,
- * so that x >= 0 and x > 0 may both own the zero of |x|. Else branch by branch: equal values under equal conditions.
+ * Are two piecewise functions the same, or a piecewise function and one formula? Where all conditions are sets of reals, by the values on
+ * every overlap of two conditions, so that x >= 0 and x > 0 may both own the zero of |x|. On an overlap the values are compared under a
+ * change of variable that runs through it: x = e^u for x > 0. Else branch by branch: equal values under equal conditions.
  */
 import { spend } from "./budget.ts";
-import { type Branch, type Expression, freeSymbols, type Of } from "./expression.ts";
+import {
+  type Branch,
+  difference,
+  type Expression,
+  freeSymbols,
+  number,
+  type Of,
+  power,
+  product,
+  quotient,
+  sum,
+  symbol,
+} from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
-import { complement, intersection, isSameSet, type RealSet, union } from "./real-set.ts";
-import { realSetOf, sameEnd } from "./solve.ts";
+import { complement, intersection, isSameSet, order, type RealSet, union } from "./real-set.ts";
+import { type Ends, realSetOf, sameEnd } from "./solve.ts";
 import { substituted } from "./substitute.ts";
 
 type Equal = (gold: Expression, pred: Expression, context: Context) => Verdict;
@@ -16,6 +29,33 @@ export function equalPiecewise(gold: Of<"piecewise">, pred: Of<"piecewise">, con
   const [a, b] = [domainsOf(gold, context), domainsOf(pred, context)];
   const isDecided = a !== null && b !== null && a.name === b.name;
   return isDecided ? equalOnOverlaps(gold, pred, a, b, context, equal) : equalBranches(gold, pred, context, equal);
+}
+
+/** One formula is the function where it gives the value of every case, and the cases leave no number out. */
+export function equalToFormula(cases: Of<"piecewise">, formula: Expression, context: Context, equal: Equal): Verdict {
+  const parities = cases.branches.map(({ condition }) => parityOf(condition));
+  if (parities.every((parity) => parity !== null)) {
+    const isWhole = new Set(parities.map(({ rest }) => rest)).size === 2;
+    const isSame = cases.branches.every(({ value }, index) => {
+      const { name, rest } = parities[index]!;
+      const at = (node: Expression) => substituted(node, name, sum([product([number(2), symbol(name)]), number(rest)]));
+      return equal(at(value), at(formula), context).equal;
+    });
+    return isWhole && isSame ? same("equal for even and odd numbers") : different("a case differs from the formula");
+  }
+  const domains = domainsOf(cases, context);
+  const isWhole = domains !== null && complement(union(domains.sets.flat(), sameEnd(context))).length === 0;
+  if (domains === null || !isWhole) return different("cases that leave something out are no formula");
+  const isSame = cases.branches.every(({ value }, index) =>
+    domains.sets[index]!.every(({ low, high }) => equalWithin(value, formula, domains.name, low, high, context, equal)),
+  );
+  return isSame ? same("equal in every case") : different("a case differs from the formula");
+}
+
+/** "n even" and "n odd": the letter, and what it leaves after division by 2. */
+function parityOf(condition: Expression): { readonly name: string; readonly rest: number } | null {
+  const [, name, parity] = condition.kind === "text" ? (/^([a-zA-Z]) (even|odd)$/.exec(condition.words) ?? []) : [];
+  return name === undefined ? null : { name, rest: parity === "odd" ? 1 : 0 };
 }
 
 interface Domains {
@@ -59,14 +99,36 @@ function equalOnOverlaps(
     for (const [j, second] of pred.branches.entries()) {
       spend(context.budget, 40);
       for (const { low, high } of intersection(a.sets[i]!, b.sets[j]!, isSame)) {
-        // At a single point the values count, on an interval the functions.
-        const point = low === high ? low.exact : null;
-        const at = (value: Expression) => (point === null ? value : substituted(value, a.name, point));
-        if (!equal(at(first.value), at(second.value), context).equal) return different(`case ${i + 1} differs`);
+        if (!equalWithin(first.value, second.value, a.name, low, high, context, equal))
+          return different(`case ${i + 1} differs`);
       }
     }
   }
   return same("equal in every case");
+}
+
+/** Between two ends, or at the one point that both are. */
+function equalWithin(
+  gold: Expression,
+  pred: Expression,
+  name: string,
+  low: Ends,
+  high: Ends,
+  context: Context,
+  equal: Equal,
+): boolean {
+  const isPoint = low.exact !== null && order(low, high, sameEnd(context)) === 0;
+  if (!isPoint && equal(gold, pred, context).equal) return true;
+  const inside = isPoint ? low.exact : runningThrough(low.exact, high.exact, symbol(name));
+  const at = (value: Expression) => (inside === null ? value : substituted(value, name, inside));
+  return equal(at(gold), at(pred), context).equal;
+}
+
+/** An expression in u whose values are those between the ends, null for all numbers; an end that is null is infinite. */
+function runningThrough(low: Expression | null, high: Expression | null, u: Expression): Expression | null {
+  const growth = power({ kind: "constant", name: "e" }, u);
+  if (low === null) return high === null ? null : difference(high, growth);
+  return high === null ? sum([low, growth]) : sum([low, quotient(difference(high, low), sum([number(1), growth]))]);
 }
 
 function equalBranches(gold: Of<"piecewise">, pred: Of<"piecewise">, context: Context, equal: Equal): Verdict {

@@ -24,7 +24,9 @@ export function spread(node: Expression): Expression {
   const items = Array.from({ length: numReadings }, (_, index) =>
     reading(node, isLinked ? (index === 0 ? 0 : -1) : index),
   );
-  return { kind: "list", items, joiner: "or" };
+  // x is neither 1 nor -1.
+  const isExcluded = node.kind === "relation" && node.operators.join() === "!=";
+  return { kind: "list", items, joiner: isExcluded ? "and" : "or" };
 }
 
 function countSigns(node: Expression): number {

@@ -57,7 +57,7 @@ export function planOf(a: Expression, b: Expression, random: Random): Plan {
     stepped,
     hasBranches,
     hasDivisors,
-    numRequired: isHard ? 24 * scales.length : whole.size > 0 ? REQUIRED_WHOLE : REQUIRED,
+    numRequired: isHard ? 24 * scales.length : names.some((name) => whole.has(name)) ? REQUIRED_WHOLE : REQUIRED,
     numAttempts: isHard ? 60 * scales.length : 24,
     landmarks: sizes.filter((size) => size >= 1 && size <= MAX_LANDMARK),
     scales,
@@ -72,7 +72,7 @@ const MAX_SCALES = 3;
 const LARGEST_SCALE = 1e12;
 
 /** The sizes of the numbers in an expression, and of all parts without symbols. */
-function sizesOf(node: Expression): readonly number[] {
+export function sizesOf(node: Expression): readonly number[] {
   const parts = node.kind === "number" ? [] : childrenOf(node).flatMap(sizesOf);
   if (node.kind === "call" || node.kind === "series" || freeSymbols(node).size > 0) return parts;
   try {

@@ -1,11 +1,13 @@
 /**
  * Do two relations say the same? Inequalities in one symbol by their solutions; all others link by link: the same sign, and
  * differences of the two sides that are multiples of each other (2x + 4y = 6 and x + 2y = 3), positive ones for inequalities.
- * Equations may also be solved for a symbol that both have to the first power (xy = 1 and y = 1/x).
+ * Equations may also be solved for a symbol that both have to the first power (xy = 1 and y = 1/x), or have the same zeros (curves.ts);
+ * and what holds for all n may be said of n + 1.
  */
+import { withIndex } from "./big-operators.ts";
 import { complex, isReal } from "./complex.ts";
+import { haveSameZeros } from "./curves.ts";
 import { evaluate } from "./evaluate.ts";
-import { exactValue } from "./exact.ts";
 import {
   difference,
   type Expression,
@@ -16,12 +18,12 @@ import {
   product,
   quotient,
   type Relation,
+  some,
   sum,
   symbol,
 } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { fractionIn } from "./polynomial.ts";
-import { divide, isInteger } from "./rational.ts";
 import { isSameSet } from "./real-set.ts";
 import { equalScalars } from "./scalar.ts";
 import { realSetOf, sameEnd } from "./solve.ts";
@@ -46,15 +48,50 @@ export function equalRelations(gold: Of<"relation">, pred: Of<"relation">, conte
     if (isTelling && isInequality) return different("different solutions");
   }
   if (gold.sides.length > 2 && !isInequality) return equalChains(gold.sides, pred.sides, context);
+  for (const shifted of shiftsOf(gold, pred)) {
+    if (haveEqualLinks(...shifted, context)) return same("the same relation");
+  }
+  return different("different relations");
+}
+
+const MAX_SHIFT = 2;
+
+/** The two as they are; then, where they hold for all values of an index, a_n = 2 a_(n-1) as a_(n+1) = 2 a_n. */
+function* shiftsOf(gold: Of<"relation">, pred: Of<"relation">): Generator<readonly [Of<"relation">, Of<"relation">]> {
+  yield [gold, pred];
+  const letters = indicesOf(gold).filter((letter) => indicesOf(pred).includes(letter));
+  for (const letter of letters) {
+    const [first, second] = [withIndex(gold, letter), withIndex(pred, letter)];
+    for (let shift = -MAX_SHIFT; shift <= MAX_SHIFT; shift++) {
+      const moved = substituted(second, letter, sum([symbol(letter), number(shift)]));
+      if (shift !== 0 && first.kind === "relation" && moved.kind === "relation") yield [first, moved];
+    }
+  }
+}
+
+/** The letters of subscripts that are sums, as in a_{n+1}, and of f(n + 1). */
+function indicesOf(node: Expression): readonly string[] {
+  const found = new Set<string>();
+  some(node, (part) => {
+    const subscript =
+      part.kind === "symbol" ? /_(?:.*[^A-Za-z])?([i-n])(?:[^A-Za-z].*)?$/.exec(part.name)?.[1] : undefined;
+    if (subscript !== undefined) found.add(subscript);
+    if (part.kind === "call" && !part.known) for (const arg of part.args) freeSymbols(arg, found);
+    return false;
+  });
+  return [...found];
+}
+
+function haveEqualLinks(gold: Of<"relation">, pred: Of<"relation">, context: Context): boolean {
   const [links, others] = [linksOf(gold), linksOf(pred)];
-  if (links.length !== others.length) return different("relations of different length");
+  if (links.length !== others.length) return false;
   const left = [...others];
   for (const link of links) {
     const found = left.findIndex((candidate) => equalLinks(link, candidate, context));
-    if (found === -1) return different("different relations");
+    if (found === -1) return false;
     left.splice(found, 1);
   }
-  return same("the same relation");
+  return true;
 }
 
 /** a = b = c and c = a = b: the sides of a chain of equations have no order. */
@@ -66,17 +103,6 @@ function equalChains(gold: readonly Expression[], pred: readonly Expression[], c
     left.splice(found, 1);
   }
   return left.length === 0 ? same("the same chain") : different("chains of different length");
-}
-
-/** a b = 0 against a = 0 or b = 0: the difference of the sides is, up to a constant, the product of the alternatives' differences. */
-export function isSplitInto(equation: Of<"relation">, alternatives: Of<"list">, context: Context): boolean {
-  const isEquation = (node: Expression): node is Of<"relation"> =>
-    node.kind === "relation" && node.operators.join() === "=";
-  if (!isEquation(equation) || alternatives.joiner !== "or" || !alternatives.items.every(isEquation)) return false;
-  const whole = product(alternatives.items.map(({ sides }) => difference(sides[0]!, sides[1]!)));
-  const names = freeSymbols(equation);
-  const isAboutAll = [...freeSymbols(whole)].every((name) => names.has(name));
-  return isAboutAll && ratioSign(difference(equation.sides[0]!, equation.sides[1]!), whole, context) !== 0;
 }
 
 const FLIPPED: Readonly<Partial<Record<Relation, Relation>>> = { ">": "<", ">=": "<=" };
@@ -101,7 +127,10 @@ function equalLinks(a: Link, b: Link, context: Context): boolean {
       const isSymmetric = equal(a.left, b.left) && equal(a.right, b.right);
       if (isSymmetric || (equal(a.left, b.right) && equal(a.right, b.left))) return true;
       const [x, y] = [difference(a.left, a.right), difference(b.left, b.right)];
-      return ratioSign(x, y, context) !== 0 || isSolvedAlike(x, y, context);
+      if (ratioSign(x, y, context) !== 0 || isSolvedAlike(x, y, context)) return true;
+      // Two values of one symbol have been compared.
+      const isOneSymbol = a.left.kind === "symbol" && b.left.kind === "symbol" && a.left.name === b.left.name;
+      return a.operator === "=" && !isOneSymbol && haveSameZeros(x, y, context);
     }
     case "<":
     case "<=":
@@ -176,15 +205,4 @@ function linearIn(node: Expression, name: string, context: Context): Linear | nu
   const slope = difference(substituted(node, name, number(1)), constant);
   const isLinear = equalScalars(node, sum([constant, product([slope, symbol(name)])]), context).equal;
   return isLinear && !equalScalars(slope, number(0), context).equal ? { slope, constant } : null;
-}
-
-/** x = 3 and x = 10 modulo 7: the same modulus up to sign, and a difference that it divides. */
-export function equalCongruences(gold: Of<"congruence">, pred: Of<"congruence">, context: Context): Verdict {
-  if (!equalScalars(gold.modulus, pred.modulus, context).equal) return different("different moduli");
-  if (!equalScalars(gold.left, pred.left, context).equal) return different("different left sides");
-  const modulus = exactValue(gold.modulus, context.budget);
-  const apart = exactValue(difference(gold.right, pred.right), context.budget);
-  if (modulus === null || apart === null || modulus.numerator === 0n)
-    return equalScalars(gold.right, pred.right, context);
-  return isInteger(divide(apart, modulus)) ? same("the same residue") : different("different residues");
 }

@@ -173,13 +173,14 @@ function equalDecimals(
   context: Context,
 ): Verdict {
   const isWhole = (node: Expression, exact: Rational | null) => exact !== null && isInteger(exact) && !isDecimal(node);
-  if (isWhole(a, exactA) || isWhole(b, exactB)) return different("a whole number has no rounding");
+  const hasWhole = isWhole(a, exactA) || isWhole(b, exactB);
   const left = exactA ?? numericValue(a, context);
   const right = exactB ?? numericValue(b, context);
   if (left === null || right === null) return different("one side has no value as a number");
   const size = Math.max(Math.abs(toNumber(left)), Math.abs(toNumber(right)));
   const significant = size > 0 && size < 1e-4 ? Math.min(300, 2 - Math.floor(Math.log10(size))) : 0;
-  const decimals = Math.max(context.floatRounding, significant);
+  // A whole number is not rounded: what differs from it in nine decimals is a slip of the machine.
+  const decimals = Math.max(hasWhole ? 9 : context.floatRounding, significant);
   const isClose = compare(roundTo(left, decimals), roundTo(right, decimals)) === 0;
   return isClose ? same(`the same to ${decimals} decimals`) : different(`different within ${decimals} decimals`);
 }

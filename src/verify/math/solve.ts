@@ -74,7 +74,12 @@ function restricted(
     const other = realSetOf(whole, context);
     return other === null ? null : intersection(set, other, sameEnd(context));
   }
-  if (whole.name !== "Z" && whole.name !== "N") return null;
+  return amongWhole(set, whole, context);
+}
+
+/** The whole numbers of the set, where they are few. */
+function amongWhole(set: RealSet<Expression> | null, whole: Expression, context: Context): RealSet<Expression> | null {
+  if (set === null || whole.kind !== "number-set" || (whole.name !== "Z" && whole.name !== "N")) return null;
   const points: Expression[] = [];
   for (const { low, high, lowClosed, highClosed } of set) {
     if (!(high.at - low.at <= MAX_POINTS)) return null;
@@ -137,6 +142,11 @@ function listOf(node: Of<"list">, context: Context): RealSet<Expression> | null 
 }
 
 function operationOf(node: Of<"set-operation">, context: Context): RealSet<Expression> | null {
+  const whole = node.sides.find((side) => side.kind === "number-set" && side.name !== "R");
+  const [other, ...others] = node.sides.filter((side) => side !== whole);
+  if (node.name === "intersection" && whole !== undefined && other !== undefined && others.length === 0) {
+    return amongWhole(realSetOf(other, context), whole, context);
+  }
   const sets: RealSet<Expression>[] = [];
   for (const side of node.sides) {
     const set = realSetOf(side, context);

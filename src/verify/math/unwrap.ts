@@ -142,9 +142,10 @@ function isUnder(node: Expression): boolean {
   return isLetter(node.base) || (node.base.kind === "product" && isNameOfLetters(node.base));
 }
 
-/** P(X = 1), which the grammar reads as a product with a relation. */
+/** P(X = 1) and P(A \cap B), which the grammar reads as a product with a relation or with a set. */
 function isEvent({ factors }: Of<"product">): boolean {
-  return factors.length === 2 && factors[0]!.kind === "symbol" && factors[1]!.kind === "relation";
+  const [name, event] = factors;
+  return factors.length === 2 && name!.kind === "symbol" && /^(?:relation|set-operation)$/.test(event!.kind);
 }
 
 /** rank(A), det(A): numbers that belong to a matrix with a name. */

@@ -55,9 +55,13 @@ export class WorkerProcess {
       // What a reward prints is for people: its stdout is our stderr. On its own stderr come V8's last words.
       stdio: ["ignore", 2, "pipe", "pipe", this.#recordFd],
     });
-    const [, , stderr, channel] = this.#child.stdio;
-    if (!(stderr instanceof Readable) || !(channel instanceof Duplex))
-      throw new Error("A worker came without its pipes.");
+    this.#ended = this.#watchEnd();
+    // Where descriptors have run out, Node makes none of them and says why later.
+    const [, , stderr, channel] = this.#child.stdio ?? [];
+    if (!(stderr instanceof Readable) || !(channel instanceof Duplex)) {
+      closeSync(this.#recordFd);
+      throw new Error("the system gave no pipes to a process. Raise the limit of open files with: ulimit -n 4096");
+    }
     stderr.setEncoding("utf8").on("data", (text: string) => this.#hear(text));
     // Both pipes are sockets, which their types do not say.
     this.#channel = channel as Socket;
@@ -69,20 +73,6 @@ export class WorkerProcess {
       (reply) => this.#receive(reply as WorkerReply),
       () => this.kill("it wrote to the descriptors of its worker"),
     );
-    this.#ended = new Promise((resolve) => {
-      this.#child.on("error", (error) => {
-        this.#endWith(error.message);
-        // Of a process that could not start, nothing else comes.
-        if (this.#child.pid === undefined) resolve();
-      });
-      this.#child.on("exit", (code, signal) => {
-        this.#hasExited = true;
-        this.#killGroup();
-        resolve();
-        const closed = new Promise<void>((done) => this.#child.on("close", () => done()));
-        void Promise.race([closed, sleep(LAST_WORDS_MS)]).then(() => this.#endWith(this.#obituary(code, signal)));
-      });
-    });
     sendFrame(this.#channel, { requests, memoryMb } satisfies WorkerSetup);
     this.#holdEventLoop(false);
   }
@@ -124,6 +114,23 @@ export class WorkerProcess {
     this.#channel.destroy();
     if (!this.#isClosed) closeSync(this.#recordFd);
     this.#isClosed = true;
+  }
+
+  async #watchEnd(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#child.on("error", (error) => {
+        this.#endWith(error.message);
+        // Of a process that could not start, nothing else comes.
+        if (this.#child.pid === undefined) resolve();
+      });
+      this.#child.on("exit", (code, signal) => {
+        this.#hasExited = true;
+        this.#killGroup();
+        resolve();
+        const closed = new Promise<void>((done) => this.#child.on("close", () => done()));
+        void Promise.race([closed, sleep(LAST_WORDS_MS)]).then(() => this.#endWith(this.#obituary(code, signal)));
+      });
+    });
   }
 
   #receive(reply: WorkerReply): void {

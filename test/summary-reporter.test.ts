@@ -18,7 +18,7 @@ const files = {
     'describe("a hook", () => { it("right", () => {}); afterAll(() => { throw new Error("in a hook"); }); });',
   "stray.test.ts":
     'it("stray", () => { setTimeout(() => { throw new Error("too late"); }, 1); return new Promise((done) => setTimeout(done, 200)); });',
-  "slow.test.ts": 'it("slow", () => new Promise((done) => setTimeout(done, 900)), 1500);',
+  "slow.test.ts": 'it("slow", () => new Promise((done) => setTimeout(done, 3100)), 6000);',
 };
 
 it("the last lines name every file that did not end as it should, and why", () => {

@@ -27,7 +27,8 @@ const keptStderrCharacters = 2048;
 export function startRun(runPath: string, recipe: Recipe, onNews: (news: News) => void): RunProcess {
   const script = join(packageRoot, "dist", "src", "compare", "run-child.js");
   if (!existsSync(script)) throw new RecipeError(`Expected ${script}, but Grouper is not built. Type: npm run build`);
-  const child = fork(script, { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  // A group of its own: Ctrl-C in a terminal must not end it before it has learnt to ignore signals.
+  const child = fork(script, { detached: true, execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
   let stderr = "";
   let end: RunEnd | null = null;
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

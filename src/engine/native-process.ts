@@ -44,6 +44,8 @@ export class NativeProcess {
     this.#options = options;
     const { script, addon, numThreads } = options;
     this.#child = fork(script, [addon], {
+      // A group of its own: Ctrl-C in a terminal must not end it before it has learnt to ignore signals.
+      detached: true,
       serialization: "advanced",
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],

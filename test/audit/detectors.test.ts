@@ -11,6 +11,7 @@ import { sampleOf } from "../../src/audit/sample.ts";
 import { mainScript } from "../../src/audit/script.ts";
 import { createRandom } from "../../src/random.ts";
 import { audit } from "../../src/recipe/audit-schema.ts";
+import { cpuMs } from "../cpu-time.ts";
 
 const PROMPT = "How many apples does she have in the end, if three more are given to her?";
 const honest = (answer: string) =>
@@ -413,9 +414,9 @@ describe("what detectors read", () => {
 
   it("hostile texts cost little", () => {
     const texts = ["\\boxed{", "<answer>", "```", "{", "open(", "</think>", " or "].map((part) => part.repeat(20_000));
-    const start = performance.now();
+    const start = cpuMs();
     for (const response of texts)
       auditStep(noAudit, stepOf(1, [completion(1, 0, { response }), completion(1, 1)]), options);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(cpuMs() - start).toBeLessThan(5_000);
   });
 });

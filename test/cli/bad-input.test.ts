@@ -140,17 +140,13 @@ export default defineReward({
     ["nan", /NaN/],
     ["hang", /"moody" was killed: it took longer than 300 ms/],
     ["exit", /"moody" ended its worker/],
-  ])(
-    "always (%s): the run stops with the reason and the number",
-    async (way, reason) => {
-      const set = way === "hang" ? ["--set", "stages.rl.rollout.promptsPerStep=1"] : [];
-      const ended = await grouper(["train", withMoody(way, 1e9), "--name", `always-${way}`, ...set]);
-      expectSentence(ended, /Rewards failed on (\d+) of \1 completions of this step, more than the 5 % allowed\./);
-      expect(ended.stderr).toMatch(reason);
-      expect(existsSync(join(runs, `always-${way}`))).toBe(false);
-    },
-    60_000,
-  );
+  ])("always (%s): the run stops with the reason and the number", async (way, reason) => {
+    const set = way === "hang" ? ["--set", "stages.rl.rollout.promptsPerStep=1"] : [];
+    const ended = await grouper(["train", withMoody(way, 1e9), "--name", `always-${way}`, ...set]);
+    expectSentence(ended, /Rewards failed on (\d+) of \1 completions of this step, more than the 5 % allowed\./);
+    expect(ended.stderr).toMatch(reason);
+    expect(existsSync(join(runs, `always-${way}`))).toBe(false);
+  });
 
   it("once: it is counted and left out, and the run goes on", async () => {
     const { code, stderr } = await grouper(["train", withMoody("throw", 1), "--name", "once"]);
@@ -172,7 +168,7 @@ export default defineReward({
     writeFileSync(reward, text);
     expect((await grouper(["train", "--resume", join(runs, "late")])).code).toBe(0);
     expect(metricsOf(join(runs, "late")).map((line) => line["step"])).toEqual([1, 2, 3, 4]);
-  }, 60_000);
+  });
 });
 
 describe("policy servers that cannot be used", () => {
@@ -261,7 +257,6 @@ describe("disks that take no more", () => {
       expect(whole.code).toBe(0);
       expect(metricsOf(run)).toEqual(metricsOf(join(runs, "roomy")));
     },
-    60_000,
   );
 
   it.skipIf(!canMount)(`a read-only disk is refused before anything is opened${why}`, async () => {

@@ -70,7 +70,7 @@ describe.skipIf(!hasNativeEngine)("grouper compare", () => {
   let whole: Ended;
   beforeAll(async () => {
     whole = await grouper(compare("whole", 2, "--json"));
-  }, 120_000);
+  });
 
   it("runs every recipe with every seed, judges, and leaves a page", () => {
     expect(whole.stderr).not.toContain('"event":"error"');
@@ -147,7 +147,7 @@ describe.skipIf(!hasNativeEngine)("grouper compare", () => {
     expect(done.code).toBe(0);
     expect(scoresOf(done)).toEqual(scoresOf(whole));
     expect(weightsOf(studyDir("stopped"))).toEqual(weightsOf(studyDir("whole")));
-  }, 120_000);
+  });
 
   it("killed takes its runs with it, and goes on", async () => {
     writeFileSync(join(work, "slow"), "");
@@ -162,7 +162,7 @@ describe.skipIf(!hasNativeEngine)("grouper compare", () => {
     const done = await grouper(compare("killed", 1, "--json"));
     expect(done.code).toBe(0);
     expect(weightsOf(studyDir("killed"))).toEqual(weightsOf(studyDir("whole")));
-  }, 120_000);
+  });
 
   it("names a run whose process was killed, leaves its pair out, exits with 1, and tries it again", async () => {
     writeFileSync(join(work, "slow"), "");
@@ -182,7 +182,7 @@ describe.skipIf(!hasNativeEngine)("grouper compare", () => {
     const again = await grouper(compare("failing", 1, "--json"));
     expect(again.code).toBe(0);
     expect(scoresOf(again)).toEqual(scoresOf(whole));
-  }, 120_000);
+  });
 
   it("refuses a recipe that has changed since the study began", async () => {
     const { code, stderr } = await grouper(compare("whole", 2, "--set", "stages.rl.steps=7"));

@@ -18,7 +18,7 @@ beforeAll(async () => {
   ]);
   const { code, stderr } = await grouper(["train", recipe, ...set]);
   expect([code, code === 0 ? "" : stderr]).toEqual([0, ""]);
-}, 120_000);
+});
 
 /** The JSON of each command: what scripts may rely on. */
 const numbers = z.record(z.string(), z.number());
@@ -190,7 +190,7 @@ describe("replay", () => {
         for (const cosine of row) expect(Math.abs(cosine!)).toBeLessThanOrEqual(1 + 1e-6);
       }
     }
-  }, 60_000);
+  });
 
   it("takes a range of steps, and prints tables", async () => {
     const { code, stdout, stderr } = await grouper(["replay", run, "--objective", "dapo,drgrpo", "--step", "1-3"]);

@@ -26,10 +26,10 @@ export interface Running {
   printed(): string;
 }
 
-/** Killed after `timeoutMs`, two minutes unless told: a test that hangs says what was printed until then. */
+/** Killed after `timeoutMs`, four minutes unless told: a test that hangs says what was printed until then. */
 export function start(
   args: readonly string[],
-  { cwd = root, env = {}, timeoutMs = 120_000 }: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+  { cwd = root, env = {}, timeoutMs = 240_000 }: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Running {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd,

@@ -91,5 +91,5 @@ describe("a run with a judge", () => {
     const [ended, expected] = [await traceOf(runOf("spent")), await traceOf(runOf("key"))];
     expect(ended.checkpoint).toBe(expected.checkpoint);
     expect(ended.rollouts).toEqual(expected.rollouts);
-  }, 120_000);
+  });
 });

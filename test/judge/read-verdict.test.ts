@@ -5,6 +5,7 @@ import { escapeJudged } from "../../src/judge/escape.ts";
 import { fillTemplate } from "../../src/judge/protocol.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type ProtocolName } from "../../src/judge/protocols.ts";
 import { readKey } from "../../src/judge/read-verdict.ts";
+import { cpuMs } from "../cpu-time.ts";
 
 const TABLE: Readonly<Record<ProtocolName, readonly (readonly [string, string | null])[]>> = {
   "open-r1": [
@@ -141,13 +142,13 @@ it("no reply makes a protocol throw or wait", () => {
     "\0",
     "\ud800",
   ];
-  const start = performance.now();
+  const start = cpuMs();
   for (const name of PROTOCOL_NAMES) {
     for (const piece of pieces) {
       for (const reply of [piece.repeat(100_000), `Verdict: ${piece.repeat(100_000)}x`]) PROTOCOLS[name].read(reply);
     }
   }
-  expect(performance.now() - start).toBeLessThan(5000);
+  expect(cpuMs() - start).toBeLessThan(5000);
   const text = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string()), { maxLength: 30 });
   fc.assert(
     fc.property(text, (chosen) => {
@@ -160,9 +161,9 @@ it("no reply makes a protocol throw or wait", () => {
 });
 
 it("150,000 open braces take no time", () => {
-  const start = performance.now();
+  const start = cpuMs();
   expect(readKey(`${"{".repeat(150_000)}{"correct": true}`, "correct")).toBeUndefined();
-  expect(performance.now() - start).toBeLessThan(1000);
+  expect(cpuMs() - start).toBeLessThan(1000);
 });
 
 /** The protocols whose verdicts have a shape of their own; a bare YES on a last line cannot be escaped without changing answers. */

@@ -1,6 +1,7 @@
 /** What says nothing, in whatever words, and what is an answer, however short. */
 import { describe, expect, it } from "vitest";
 import { EMPTY_ANSWERS, hasSubstance } from "../../src/judge/substance.ts";
+import { cpuMs } from "../cpu-time.ts";
 
 describe("hasSubstance", () => {
   it.each([
@@ -93,9 +94,9 @@ describe("hasSubstance", () => {
   });
 
   it("takes linear time", () => {
-    const start = performance.now();
+    const start = cpuMs();
     for (const piece of ["let ", "i ", "解", "$", "\u200b", "a", "."])
       hasSubstance(piece.repeat(200_000), "5", piece.repeat(20));
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(cpuMs() - start).toBeLessThan(3000);
   });
 });

@@ -196,7 +196,6 @@ describe("a reward that can be hacked", () => {
       const last = metrics.at(-1)!;
       expect(last["audit/shadow/strict/failed"]).toBe(0);
     },
-    60_000,
   );
 });
 
@@ -240,7 +239,7 @@ describe("an honest run", () => {
     expect(notes.filter((note) => note.startsWith("Audit"))).toEqual([]);
     expect(existsSync(join(path, "audit.jsonl"))).toBe(false);
     expect(rewards.at(-1)).toBeGreaterThan(rewards[0]! + 0.2);
-  }, 60_000);
+  });
 });
 
 describe("the audit and the run", () => {
@@ -275,7 +274,7 @@ describe("the audit and the run", () => {
     expect(alarm).toMatchObject({ step: 1, alarm: "shadow-failure/throws" });
     expect(alarm!.message).toMatch(/failed on 2 of 2 completions.*threw Error: No such verifier\./);
     expect(failing.notes.some((note) => note.includes("No such verifier."))).toBe(true);
-  }, 120_000);
+  });
 
   it("held-out rewards that take longer than a step may are failures, and the next step does not wait for them", async () => {
     const slow = {
@@ -287,7 +286,7 @@ describe("the audit and the run", () => {
     );
     expect(metrics.map((line) => line["audit/shadow/slow/failed"])).toEqual([8, 8, 8]);
     expect(alarms[0]!.message).toMatch(/took longer than 0\.2 s\.$/);
-  }, 60_000);
+  });
 
   let trainedWhole: ReturnType<typeof trained> | undefined;
   const neverStopped = () => {
@@ -309,7 +308,7 @@ describe("the audit and the run", () => {
       expect(metricsOf(path)).toEqual(whole.metrics);
       expect(readFileSync(join(path, "audit.jsonl"), "utf8")).toBe(text);
     }
-  }, 120_000);
+  });
 
   it("killed after an alarm, the alarm is told again, once", async () => {
     const path = join(work, "killed");
@@ -326,7 +325,7 @@ describe("the audit and the run", () => {
     expect(Math.max(...before)).toBeGreaterThan(16);
     await run(short(watching), path, { resume: true });
     expect(alarmsOf(path)).toEqual((await neverStopped()).alarms);
-  }, 120_000);
+  });
 
   it("a held-out reward that compares siblings is refused before the first step", async () => {
     const grouped = { file: reward("grouped", "scoreGroup: (inputs) => inputs.map(() => 0)") };

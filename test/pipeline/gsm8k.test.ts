@@ -64,5 +64,5 @@ it.skipIf(!has)(
     expect(rollouts[0]!.prompt.startsWith("<|im_start|>system\nPlease reason step by step")).toBe(true);
     expect(rollouts[0]!.prompt.endsWith("<|im_end|>\n<|im_start|>assistant\n")).toBe(true);
   },
-  120_000,
+  300_000,
 );

@@ -8,6 +8,7 @@ import mimo from "../../rewards/mimo.ts";
 import type { RewardInput, SampleReward } from "../../src/reward/reward.ts";
 import { closeSharedSandboxes } from "../../src/sandbox/shared.ts";
 import { lastCodeBlock } from "../../src/verify/code.ts";
+import { cpuMs } from "../cpu-time.ts";
 import { canConfine } from "../sandbox/machine.ts";
 
 afterAll(closeSharedSandboxes);
@@ -233,9 +234,9 @@ describe("the last block of code", () => {
   for (const [name, text, found] of rows) it(name, () => expect(lastCodeBlock(text, "python")).toBe(found));
 
   it("is found in time linear in the text", () => {
-    const started = performance.now();
+    const started = cpuMs();
     expect(lastCodeBlock("```python\n".repeat(200_000), "python")).toBeNull();
     expect(lastCodeBlock("`".repeat(2_000_000), "python")).toBeNull();
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(cpuMs() - started).toBeLessThan(5000);
   });
 });

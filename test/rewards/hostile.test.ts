@@ -17,6 +17,7 @@ import sweRl from "../../rewards/swe-rl.ts";
 import tagCount from "../../rewards/tag-count.ts";
 import translation from "../../rewards/translation.ts";
 import type { RewardScore, SampleReward } from "../../src/reward/reward.ts";
+import { cpuMs } from "../cpu-time.ts";
 import { inputOf, score } from "./input.ts";
 
 const fields = {
@@ -98,17 +99,16 @@ describe("hostile texts", () => {
       let numScored = 0;
       for (const piece of PIECES) {
         for (const shape of SHAPES) {
-          const start = performance.now();
+          const start = cpuMs();
           const value = numberOf(run(shape(piece.repeat(Math.ceil(200_000 / piece.length)))));
           expect(value, piece).toBeGreaterThanOrEqual(low);
           expect(value, piece).toBeLessThanOrEqual(high);
-          expect(performance.now() - start, piece).toBeLessThan(2000);
+          expect(cpuMs() - start, piece).toBeLessThan(2000);
           numScored++;
         }
       }
       expect(numScored).toBe(PIECES.length * SHAPES.length);
     },
-    120_000,
   );
 
   it.each(rewards)("%s: nothing, white space and stray code points are scored", (_, run, low, high) => {

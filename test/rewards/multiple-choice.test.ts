@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import multipleChoice from "../../rewards/multiple-choice.ts";
 import { choiceText, readChoice } from "../../src/verify/choice.ts";
+import { cpuMs } from "../cpu-time.ts";
 import { inputOf, score } from "./input.ts";
 
 const CHOICES = ["5", "6", "vitamin C", "a dog"];
@@ -114,11 +115,11 @@ describe("multiple-choice", () => {
   });
 
   it("no text takes long", () => {
-    const start = performance.now();
+    const start = cpuMs();
     for (const piece of ["answer is ", "A) ", "\\text{", "\\boxed{", "\n", "answer    "]) {
       choiceText(piece.repeat(100_000), "auto");
       of(piece.repeat(100_000), "A");
     }
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(cpuMs() - start).toBeLessThan(3000);
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import sweRl from "../../rewards/swe-rl.ts";
 import { applyEdits, parseEdits } from "../../src/verify/search-replace.ts";
+import { cpuMs } from "../cpu-time.ts";
 import { inputOf, score } from "./input.ts";
 
 const BEFORE = "def f(x):\n    return x\n\ndef g(x):\n    return x\n";
@@ -65,7 +66,7 @@ describe("swe-rl", () => {
   });
 
   it("hostile patches end in time", () => {
-    const start = performance.now();
+    const start = cpuMs();
     const lines = Array.from({ length: 3000 }, (_, index) => (index % 2 === 0 ? "ab" : "ba")).join("\n");
     const big = { code_context: { "a.py": "x\n" }, oracle_new_content: { "a.py": lines } };
     expect(of(response(edit("x", lines.split("\n").reverse().join("\n"))), { fields: big })).toBeLessThan(1);
@@ -77,7 +78,7 @@ describe("swe-rl", () => {
         fields: { ...fields, code_context: { "a.py": "\n".repeat(50_000) } },
       }),
     ).toBe(-1);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(cpuMs() - start).toBeLessThan(5000);
   });
 });
 

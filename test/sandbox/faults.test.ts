@@ -60,7 +60,7 @@ describe.skipIf(!canConfine)("a machine", () => {
 
 describe.skipIf(!canConfine)("a command that is killed", () => {
   for (const signal of ["SIGINT", "SIGKILL"] as const) {
-    it(`by ${signal} leaves no process, and its results to the next one`, { timeout: 60_000 }, async () => {
+    it(`by ${signal} leaves no process, and its results to the next one`, async () => {
       const marker = `9${process.pid}.${signal.length}`;
       const sleeper = {
         program: `import os\nos.execv("/usr/bin/sleep", ["sleep", "${marker}"])`,
@@ -89,7 +89,7 @@ describe.skipIf(!canConfine)("a command that is killed", () => {
 });
 
 describe.skipIf(!canConfine)("an interpreter that is killed under a program", () => {
-  it("is replaced, the program runs again, and the other lane goes on", { timeout: 60_000 }, async () => {
+  it("is replaced, the program runs again, and the other lane goes on", async () => {
     await using sandbox = openSandbox({ parallel: 2 });
     const seconds = `2.${process.pid}`;
     const asleep = {

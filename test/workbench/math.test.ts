@@ -74,7 +74,7 @@ const cases: readonly Case[] = [
 ];
 
 describe.skipIf(!isThere)("the rewards of the recipes, mutated (skipped without the data)", () => {
-  it.each(cases)("%s", { timeout: 60_000 }, async (name, file, specs, give) => {
+  it.each(cases)("%s", async (name, file, specs, give) => {
     const questions =
       file === "gsm8k" ? readQuestions("gsm8k_train.jsonl", readGsm8k) : readQuestions("math_train.jsonl", readMath);
     // Every right answer has a wrong one beside it, so that there is a score to lose.

@@ -16,7 +16,7 @@ beforeAll(async () => {
   const rl = tinyStages.find(({ type }) => type === "rl")!;
   const { eval: _, ...rest } = rl as typeof rl & { eval?: unknown };
   await run(tinyRecipe({ stages: [{ ...rest, steps: 3 } as RecipeInput["stages"][number]] }), path);
-}, 60_000);
+});
 
 function write(name: string, text: string): string {
   const file = join(work, name);

@@ -40,7 +40,8 @@ export interface Launch {
 }
 
 const NOBODY = 65_534;
-const ENV = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", PYTHONHASHSEED: "0", MALLOC_ARENA_MAX: "2" };
+/** Of the interpreter alone. LD_BIND_NOW: what libraries call is looked up once, and not in every program's process. */
+const ENV = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8", PYTHONHASHSEED: "0", MALLOC_ARENA_MAX: "2", LD_BIND_NOW: "1" };
 const SOURCES = ["confine", "program", "interpreter"];
 
 /** Reads its own modules from standard input, so that no file of ours has to be visible to the user it runs as. */

@@ -13,6 +13,8 @@ import sys
 # PyDLL keeps the interpreter's lock through a call: a cloned child must go on with it.
 libc = ctypes.PyDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
+# Looked up now, and not in every process anew.
+libc.fork, libc.mount, libc.prctl
 NUM_CORES = os.cpu_count() or 1
 NO_CAPABILITIES = struct.pack("=Ii", 0x20080522, 0)
 
@@ -72,6 +74,11 @@ def check(result, what):
 def prctl(option, *values):
     words = [ctypes.c_ulong(value) for value in values] + [ctypes.c_ulong(0)] * (4 - len(values))
     return check(libc.prctl(option, *words), "prctl %d" % option)
+
+
+def fork():
+    """os.fork, but for what Python then does about other threads, of which we have none: it takes as long as the fork."""
+    return check(libc.fork(), "fork")
 
 
 def clone_into_namespaces():

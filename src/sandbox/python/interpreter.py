@@ -19,6 +19,7 @@ import signal
 import struct
 import sys
 import tempfile
+import threading
 import time
 
 import confine
@@ -142,7 +143,7 @@ def run(request, source, standard_input):
     pipes = [os.pipe() for _ in range(4)]  # stdout, stderr, result, status
     folder = None if IS_CONFINED else tempfile.mkdtemp(prefix="grouper-program-")
     started = time.monotonic()
-    keeper = confine.clone_into_namespaces() if IS_CONFINED else os.fork()
+    keeper = confine.clone_into_namespaces() if IS_CONFINED else confine.fork()
     if keeper == 0:
         keep(request, source, standard_input, [write for _, write in pipes], folder)
     for _, write in pipes:
@@ -162,7 +163,7 @@ def keep(request, source, standard_input, outputs, folder):
     try:
         if not IS_CONFINED:
             confine.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL)
-        child = os.fork()
+        child = confine.fork()
         if child == 0:
             begin(request, source, standard_input, outputs, folder)
         os.closerange(3, status)
@@ -186,6 +187,9 @@ def begin(request, source, standard_input, outputs, folder):
     try:
         # They are address space, of which the program has only so much.
         del buffers[:]
+        # What os.fork would have seen to.
+        random.seed()
+        threading.main_thread()._set_native_id()
         limits = request["limits"]
         is_python = request["language"] == "python"
         os.setsid()

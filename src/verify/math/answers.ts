@@ -40,7 +40,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   const bare = unwrapped(named, assignmentsOf(namedAlike(pred, gold), named), context.mode);
   const [a, b] = alignVectors(...bare);
   if (isInBase(a) && !isInBase(b)) return equalDigits(a, b);
-  if (keyOf(gold) === keyOf(pred)) return same("the same expression");
+  if (keyOf(gold) === keyOf(pred) || keyOf(a) === keyOf(b)) return same("the same expression");
   if (a.kind === "relation" && b.kind === "relation") return equalRelations(a, b, context);
   if (isConditions(a) && isConditions(b)) {
     const verdict = equalSolutions(a, b, context);

@@ -13,6 +13,7 @@
 import { atom } from "./atoms.ts";
 import { isConnective } from "./conditions.ts";
 import { accept, at, type Cursor, deeper, fail, isOperator, peek } from "./cursor.ts";
+import { closedProduct, closedSum } from "./ellipsis.ts";
 import {
   call,
   type Expression,
@@ -203,7 +204,7 @@ function sumRule(cursor: Cursor): Expression {
     else break;
     if (!at(cursor, "+", "-", "+-", "-+")) break;
   }
-  return terms.length === 1 ? terms[0]! : withCommonUnit(terms);
+  return terms.length === 1 ? terms[0]! : (closedSum(terms) ?? withCommonUnit(terms));
 }
 
 /** 3 m + 4 m and 5 + 3 m are sums with the unit of the last term. */
@@ -236,7 +237,7 @@ function productRule(cursor: Cursor): Expression {
     // Remainders of remainders nest.
     if (++count > MAX_FACTORS) fail("factors");
   }
-  return withUnit(cursor, product(factors));
+  return withUnit(cursor, closedProduct(factors) ?? product(factors));
 }
 
 /** Unknown, but of the other sign with the factors exchanged. */

@@ -341,7 +341,8 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
 
 function functionOf(word: string): string | null {
   const name = FUNCTION_ALIASES.get(word) ?? word;
-  return FUNCTIONS.has(name) && !COMMAND_ONLY.has(word) && !COMMAND_ONLY.has(name) && word.length > 1 ? name : null;
+  const isLetters = COMMAND_ONLY.has(word) || (COMMAND_ONLY.has(name) && word.length < 4);
+  return FUNCTIONS.has(name) && !isLetters && word.length > 1 ? name : null;
 }
 
 function lettersOf(run: string): TokenBody[] {
@@ -372,6 +373,9 @@ function readText(content: string, isUpright: boolean): TokenBody[] {
   if (/^(?:,|;|and|or|, ?and|, ?or|&)$/.test(words)) {
     return [{ type: "operator", text: words.replace(/^, ?(?=[a-z])/, "").replace("&", "and") }];
   }
+  // \text{ and all primes}: the word at the edge joins two values.
+  const joined = /^(and|or) (.+)$/.exec(words);
+  if (joined !== null) return [{ type: "operator", text: joined[1]! }, ...readText(joined[2]!, isUpright)];
   const meaning = PLAIN_WORDS.get(bare.toLowerCase());
   if (meaning !== undefined) return [meaning];
   if (/^[A-Za-z]$/.test(bare)) {

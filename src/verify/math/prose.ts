@@ -29,8 +29,8 @@ function isFunction(word: string): boolean {
 /** What may follow a value and add nothing to it: "5 when x is large". */
 const REMARKS: ReadonlySet<string> = new Set("if where for when with since because provided".split(" "));
 
-/** Words of a script without blanks before a digit or sign; "and" and "or" (\u548c \u4e0e \u6216) join values. */
-const EAST_ASIAN_WORDS = /(?![\u548c\u4e0e\u6216])[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}][\s\S]*?[\d\\=^]/u;
+/** Words of a script without blanks before a digit or sign; "and" and "or" (\u548c \u4e0e \u4e14 \u6216) join values. */
+const EAST_ASIAN_WORDS = /(?![\u548c\u4e0e\u6216\u4e14])[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}][\s\S]*?[\d\\=^]/u;
 
 /** Two numbers and what stands between them. */
 const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d\S{0,40}$/;

@@ -21,8 +21,8 @@ const FOREIGN =
 const EAST_ASIAN =
   "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J]{1,6}(?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
-/** A heading on a line of its own, or with a dash or arrow behind it: "## Answer", "**Final Answer** - 5". */
-const HEADING = String.raw`(?<=^|\n)[#*_ ]{0,8}(?:final )?answer[*_ ]{0,4}(?:(?=\n)|\s?(?:->|=>|\u2192|\u21d2|[-\u2013\u2014](?=\s)))`;
+/** A heading on a line of its own, perhaps with the only mark of a list on the next one, or with a dash or arrow behind it: "## Answer", "**Final Answer** - 5". */
+const HEADING = String.raw`(?<=^|\n)[#*_ ]{0,8}(?:final )?answer[*_ ]{0,4}(?:\n{1,2}[-*+\u2022](?=\s[^\n]{0,200}(?:$|\n(?!\n?[-*+\u2022]\s)))|(?=\n)|\s?(?:->|=>|\u2192|\u21d2|[-\u2013\u2014](?=\s)))`;
 const ENGLISH = String.raw`${HEADING}|<(?:final_answer|solution)>|<\|answer\|>|final[ _]answer[^\n]{0,100}?(?:\bis\b|:)|answers?\**\s?(?::|\uff1a|=)|\bans\**\s?[:.]|\[answer\]|\banswers?\b[^\n]{0,60}?(?:\b(?:is|are|be|equals)\b|[:=])|\b(?:correct|right|best) (?:option|choice)\b[^\n]{0,30}?(?:\bis\b|:)|(?<=^|\n)\s{0,4}A:|####`;
 const PHRASE = new RegExp(ENGLISH, "gi");
 /** Slower, and hence only for texts that may need it. */

@@ -117,7 +117,7 @@ const EXCEPT = /,? (?:except(?: for)?|other than|excluding)$/;
 
 /** The mathematics of the text, or null where it is words or nothing that the grammar knows. */
 function readAs(source: string, notation: Notation): Expression | null {
-  const whole = digitsInBase(source) ?? attempt(source, notation);
+  const whole = digitsInBase(source) ?? attempt(withoutStrayBrace(source), notation);
   if (whole !== null) return whole;
   // The last side of a chain may be readable where the working before it is not: it stays the end of a chain.
   const parts = source.split("=");
@@ -126,6 +126,13 @@ function readAs(source: string, notation: Notation): Expression | null {
   if (last === null) return null;
   const working = parts.slice(1).map(() => symbol("working"));
   return { kind: "relation", sides: [...working, last], operators: working.map(() => "=") };
+}
+
+/** \end{pmatrix}}: a last brace that closes nothing, as careless cutting leaves it. */
+function withoutStrayBrace(source: string): string {
+  if (!source.endsWith("}") || source.endsWith("\\}")) return source;
+  const braces = source.match(/(?<!\\)[{}]/g) ?? [];
+  return braces.filter((brace) => brace === "}").length === braces.length / 2 + 0.5 ? source.slice(0, -1) : source;
 }
 
 function digitsInBase(source: string): Expression | null {

@@ -5,9 +5,9 @@
  *
  * Source: the rule-based reward of DeepSeek-R1-Zero (DeepSeek-AI 2025, arXiv 2501.12948, §2.2.2). Other papers are its parameters:
  *   DAPO (arXiv 2503.14476)       right 1, wrong -1, unparseable -1
- *   TinyZero countdown            method countdown, from answer-tag, right 1, wrong 0.1, unparseable 0
- *   Logic-RL (arXiv 2502.14768)   method knights-knaves, from answer-tag, right 2, wrong -1.5, unparseable -2, requireFormat r1
  *   Open-Reasoner-Zero            requireStop true
+ * The methods countdown and knights-knaves say right or wrong; the totals of TinyZero and of Logic-RL are rewards/countdown.ts and
+ * rewards/logic-rl.ts.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
 import { searchedText } from "../src/verify/extract.ts";

@@ -8,6 +8,7 @@ import type { Reporter } from "./progress.ts";
 import type { Recipe, Stage } from "./recipe/schema.ts";
 import { createRunDirectory, type FinishedStage, type RunDirectory, resumeRunDirectory } from "./run-directory.ts";
 import { runEvalStage } from "./stages/eval.ts";
+import { checkStage } from "./stages/preflight.ts";
 import { runRlStage } from "./stages/rl.ts";
 import { openCheckpoint } from "./stages/save.ts";
 import { runSftStage } from "./stages/sft.ts";
@@ -37,6 +38,9 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   try {
     if (!resume) await run.writeJson("recipe.json", { recipe, ...provenance });
     const wasComplete = run.progress.complete;
+    // The first of them finds out by itself.
+    const [, ...later] = recipe.stages.filter((stage) => !isFinished(run, stage));
+    for (const stage of later) await checkStage(stage);
     const interrupted = await runStages(options, run);
     return { runPath, interrupted, wasComplete, finished: run.progress.finished };
   } catch (error) {
@@ -49,7 +53,7 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
 async function runStages({ recipe, reporter, stopRequested }: PipelineOptions, run: RunDirectory): Promise<boolean> {
   for (const [i, stage] of recipe.stages.entries()) {
     const name = stageName(stage);
-    if (run.progress.finished.some((done) => done.name === name)) continue;
+    if (isFinished(run, stage)) continue;
     if (stopRequested()) return true;
     reporter.stage({ name, type: stage.type, index: i + 1, count: recipe.stages.length });
     const result = await runStage({
@@ -66,6 +70,10 @@ async function runStages({ recipe, reporter, stopRequested }: PipelineOptions, r
     await finish(run, stage, result, i === recipe.stages.length - 1);
   }
   return false;
+}
+
+function isFinished(run: RunDirectory, stage: Stage): boolean {
+  return run.progress.finished.some((done) => done.name === stageName(stage));
 }
 
 /** A stage's name: its own, or its type. */

@@ -1,7 +1,6 @@
 /** `grouper check`: everything that can be known of a recipe without training: errors, warnings, the resolved recipe and its plan. */
 import { existsSync } from "node:fs";
 import YAML from "yaml";
-import { openShadowRewards } from "../audit/shadow-rewards.ts";
 import { type Dataset, openDataset } from "../dataset/dataset.ts";
 import { createPromptSource } from "../dataset/prompt-source.ts";
 import { promptsOf } from "../dataset/prompts.ts";
@@ -11,8 +10,8 @@ import { stageName } from "../pipeline.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import { longestContext, type Plan, planOf } from "../recipe/plan.ts";
 import type { DataSpec, EvalStage, Recipe, RlStage, Stage } from "../recipe/schema.ts";
-import { Closers } from "../stages/closers.ts";
-import { demandFit, openScorer, openTokenizer } from "../stages/open.ts";
+import { demandFit, openTokenizer } from "../stages/open.ts";
+import { checkRewards } from "../stages/preflight.ts";
 import { supervised } from "../stages/sft.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Prompt } from "../types.ts";
@@ -73,15 +72,6 @@ async function checkModel({ model }: Recipe, notes: string[]): Promise<CheckedMo
   if (folder !== null) demandFit(tokenizer, folder.config.vocabSize);
   const maxPositions = folder?.config.maxPositionEmbeddings ?? model.init?.maxPositionEmbeddings;
   return { tokenizer, maxPositions: maxPositions ?? Number.POSITIVE_INFINITY };
-}
-
-async function checkRewards(stage: Stage): Promise<void> {
-  if (stage.type === "sft") return;
-  await using closers = new Closers();
-  await openScorer(stage.rewards, closers);
-  if (stage.type !== "rl") return;
-  if (stage.eval?.rewards !== undefined) await openScorer(stage.eval.rewards, closers);
-  if (stage.audit.enabled && stage.audit.shadow.length > 0) closers.use(await openShadowRewards(stage.audit));
 }
 
 /** Prompts whose length is looked at. */

@@ -12,6 +12,12 @@ export function refuseRepeated(args: Readonly<Record<string, unknown>>): void {
   }
 }
 
+/** The command that shows how a command line is meant: grouper reward test --help. */
+export function helpOf([command = "", second = ""]: readonly string[]): string {
+  if (command === "reward") return `grouper reward ${second in rewardOptions ? `${second} ` : ""}--help`;
+  return command in options ? `grouper ${command} --help` : "grouper --help";
+}
+
 /** What yargs says, in our words, with the command or option that was meant. */
 export function complaint(message: string): string {
   const [command = "", second] = process.argv.slice(2);
@@ -20,7 +26,7 @@ export function complaint(message: string): string {
   const missing = /^Missing required arguments?: (\S+)/.exec(message)?.[1];
   if (missing !== undefined) return `Expected --${missing} with a value.`;
   if (message.startsWith("Not enough non-option arguments"))
-    return `Expected ${POSITIONALS[command] ?? "an argument"}.`;
+    return `Expected ${POSITIONALS[command === "reward" ? `reward ${second}` : command] ?? "an argument"}.`;
 
   const unknown = /^Unknown (?:arguments?|commands?): ([^,]+)/.exec(message)?.[1];
   if (unknown === undefined) return message.split("\n")[0]!;
@@ -29,7 +35,7 @@ export function complaint(message: string): string {
   if (command === "reward" && unknown === second)
     return `There is no command reward ${unknown}.${meantBy(unknown, Object.keys(rewardOptions), "")}`;
   if (!process.argv.some((arg) => arg.startsWith("-") && arg.replace(/^-+|=.*$/gs, "") === unknown)) {
-    return `Expected nothing after the ${command} command's own arguments, got ${JSON.stringify(unknown)}.`;
+    return `Expected nothing after the own arguments of grouper ${command === "reward" ? `reward ${second}` : command}, got ${JSON.stringify(unknown)}.`;
   }
   const known = optionsOf(command, second);
   const of = known === undefined ? "" : ` of grouper ${command === "reward" ? `reward ${second}` : command}`;
@@ -50,8 +56,9 @@ const POSITIONALS: Readonly<Record<string, string>> = {
   serve: "a model folder: grouper serve FOLDER",
   import: "a config: grouper import FILE",
   replay: "a run: grouper replay RUN --objective dapo,grpo",
-  reward: "a reward: grouper reward test REWARD --data FILE",
-  verify: "a gold answer and a response: grouper verify GOLD PREDICTION",
+  "reward diff": "two rewards: grouper reward diff OLD NEW --data FILE",
+  "reward replay": "a run: grouper reward replay RUN",
+  verify: "a gold answer and a response: grouper verify GOLD RESPONSE",
 };
 
 function meantBy(typed: string, candidates: readonly string[], dashes: string): string {

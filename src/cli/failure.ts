@@ -8,8 +8,9 @@ export interface CommandFailure {
   readonly text: string;
 }
 
-export function describeFailure(error: unknown): CommandFailure {
-  if (error instanceof UsageError) return { exitCode: 2, text: `${error.message}\nTry: grouper --help` };
+/** `help` is what shows how the command is used. */
+export function describeFailure(error: unknown, help = "grouper --help"): CommandFailure {
+  if (error instanceof UsageError) return { exitCode: 2, text: `${error.message}\nTry: ${help}` };
   // A recipe's error may begin with the name of a file, which is said as it is written.
   if (error instanceof RecipeError) return { exitCode: 1, text: error.message };
   if (error instanceof ServerError || error instanceof EngineError) {

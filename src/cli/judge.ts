@@ -9,6 +9,7 @@ import { judgeParams } from "../judge/params.ts";
 import { type ComparedRow, describeTable } from "../judge/table.ts";
 import { answerParams } from "../verify/judge.ts";
 import { auditJudge, type Confusion, type JudgeAudit } from "../workbench/judge-audit.ts";
+import { cell, counted, ending } from "./table.ts";
 
 export interface JudgeArguments {
   readonly data: readonly string[];
@@ -69,11 +70,11 @@ function mappingOf(option: string, text: string | undefined): Record<string, unk
 function describe(audit: JudgeAudit): string {
   const { numRows, keptByRule, rescued, dropped, problems, notAsked, numFailed, failures, table, labelled } = audit;
   const lines = [
-    `${numRows} rows: ${keptByRule} kept by the rule, ${rescued} rescued, ${dropped} dropped; ${notAsked} not asked about, ${numFailed} without an answer`,
+    `${counted(numRows, "row")}: ${keptByRule} kept by the rule, ${rescued} rescued, ${dropped} dropped; ${notAsked} not asked about, ${numFailed} without an answer`,
     ...(problems === null
       ? []
       : [
-          `${problems.all} problems: ${problems.kept} with a kept answer, ${problems.rescued} with a rescued one alone`,
+          `${counted(problems.all, "problem")}: ${problems.kept} with a kept answer, ${problems.rescued} with a rescued one alone`,
         ]),
     "",
     describeTable(table),
@@ -82,6 +83,7 @@ function describe(audit: JudgeAudit): string {
     ...(audit.secondCost === undefined ? [] : [costLine("second judge", audit.secondCost)]),
     ...(audit.unproven === undefined ? [] : [`No control after the last replies: ${audit.unproven}`]),
     ...failures.map((failure) => `  ${failure}`),
+    ...audit.unknown.map(({ where, reply }) => `  ${where}: unknown by the reply ${cell(ending(reply, 160), 200)}`),
   ];
   if (labelled !== undefined) {
     lines.push(

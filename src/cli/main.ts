@@ -7,8 +7,9 @@
 import yargs, { type Argv } from "yargs";
 import { UsageError } from "../errors.ts";
 import { packageVersion } from "../paths.ts";
-import { complaint, refuseRepeated } from "./complaints.ts";
+import { complaint, helpOf, refuseRepeated } from "./complaints.ts";
 import { describeFailure } from "./failure.ts";
+import { withAnswers } from "./negative-answers.ts";
 import { rewardNumbers, share, wholeNumber } from "./numbers.ts";
 import { options, recipe, rewardNames, rewardOptions } from "./options.ts";
 import type { Output } from "./reporters.ts";
@@ -140,6 +141,16 @@ const parser = yargs()
   .command("reward", "Try rewards before a run depends on them, or after", (y: Argv) =>
     y
       .command(
+        "list [name]",
+        "The shipped rewards, or all about one: definition, source, parameters",
+        (inner: Argv) =>
+          inner.positional("name", { type: "string", describe: "A shipped reward" }).options(rewardOptions.list),
+        async (args) => {
+          const { runRewardList } = await import("./reward-list.ts");
+          exitCode = await runRewardList(args, page.columns, print);
+        },
+      )
+      .command(
         "test [reward..]",
         "Run rewards over saved completions; right answers must score most, and junk less",
         (inner: Argv) => inner.positional("reward", rewardNames).options(rewardOptions.test),
@@ -193,7 +204,7 @@ const parser = yargs()
           exitCode = await runRewardReplay(args, print);
         },
       )
-      .demandCommand(1, "Expected a command after reward: test, bench, fuzz, diff or replay."),
+      .demandCommand(1, "Expected a command after reward: list, test, bench, fuzz, diff or replay."),
   )
   .command(
     "verify <gold> <prediction>",
@@ -213,7 +224,12 @@ const parser = yargs()
     "Try whether programs can get out here; or run files of them",
     (y: Argv) =>
       y
-        .positional("files", { type: "string", array: true, default: [], describe: "Programs with tests, one a row" })
+        .positional("files", {
+          type: "string",
+          array: true,
+          default: [],
+          describe: 'JSON Lines: {"completion": …, "tests": [{"input": …, "output": …}]}; or "program"',
+        })
         .options(options.sandbox),
     async (args) => {
       const parallel = wholeNumber("parallel", args.parallel, { min: 1, max: 1024 })!;
@@ -239,7 +255,7 @@ const parser = yargs()
     exitCode = runTasks(args, print);
   })
   .middleware(refuseRepeated, true)
-  .demandCommand(1, "Expected a command.")
+  .demandCommand(1, "Expected a command, such as train, reward, verify or check.")
   .strict()
   .fail((message, error) => {
     // yargs throws its own complaints, as of an option without a value, under this name.
@@ -252,9 +268,9 @@ const parser = yargs()
   .version(packageVersion());
 
 try {
-  await parser.parseAsync(process.argv.slice(2));
+  await parser.parseAsync(withAnswers(process.argv.slice(2)));
 } catch (error) {
-  const failure = describeFailure(error);
+  const failure = describeFailure(error, helpOf(process.argv.slice(2)));
   exitCode = failure.exitCode;
   const asJson = process.argv.includes("--json");
   process.stderr.write(

@@ -22,9 +22,10 @@ export function share(name: string, typed: string | undefined): number | undefin
   throw new UsageError(`Expected a share above 0 and up to 1 for --${name}, got ${JSON.stringify(typed)}.`);
 }
 
-/** The counts that the commands over saved completions share. */
-export function rewardNumbers(args: { readonly limit: string | undefined; readonly maxTokens: string | undefined }) {
+/** The numbers that the commands over saved completions share. */
+export function rewardNumbers(args: Readonly<Record<"limit" | "maxTokens" | "deadline", string | undefined>>) {
   return {
+    deadline: wholeNumber("deadline", args.deadline, { min: 1, max: 3600 }),
     limit: wholeNumber("limit", args.limit, { min: 1 }),
     maxTokens: wholeNumber("max-tokens", args.maxTokens, { min: 1 }),
   };

@@ -89,7 +89,8 @@ export const options = {
   verify: {
     json,
     explain: { type: "boolean", default: false, describe: "Say step by step why" },
-    mode: { ...text("lenient or strict"), default: "lenient" },
+    mode: text("lenient or strict; default: lenient"),
+    policy: text("Another's grader: hendrycks, prm800k, dapo, orz, deepscaler, qwen-math, gsm8k or gsm8k-flexible"),
   },
   sandbox: {
     json,
@@ -113,6 +114,7 @@ const completions = {
   },
   limit: text("Rows to read"),
   "max-tokens": text("Generation limit that length rewards see"),
+  deadline: text("Seconds that one call of a reward may take; default: 10, or the recipe's"),
 } as const;
 const ofRecipe = {
   recipe: text("Recipe whose rewards are tried, with their weights; and its questions where no data are named"),
@@ -126,6 +128,7 @@ const strict = (what: string) => ({ type: "boolean", default: false, describe: `
 
 /** The options of each command after `reward`. */
 export const rewardOptions = {
+  list: { json },
   test: {
     ...completions,
     ...ofRecipe,

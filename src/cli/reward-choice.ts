@@ -18,6 +18,8 @@ export interface RewardChoice {
   readonly stage: string | undefined;
   readonly limit: number | undefined;
   readonly maxTokens: number | undefined;
+  /** Seconds. */
+  readonly deadline: number | undefined;
   readonly json: boolean;
 }
 
@@ -37,7 +39,7 @@ const MAX_QUESTIONS = 256;
 /** Throws UsageError where there is no reward, or nothing to try it on; RecipeError for a recipe that has faults. */
 export async function rewardsToTry(
   command: "test" | "bench" | "fuzz",
-  { reward = [], data = [], recipe: path, stage, limit, maxTokens }: RewardChoice,
+  { reward = [], data = [], recipe: path, stage, limit, maxTokens, deadline }: RewardChoice,
 ): Promise<ChosenRewards> {
   if (path === undefined && stage !== undefined) throw new UsageError("Expected --recipe beside --stage.");
   const recipe = path === undefined ? undefined : recipeRewards(path, stage);
@@ -48,12 +50,13 @@ export async function rewardsToTry(
   }
   // A recipe has questions; times are those of completions.
   if (data.length === 0 && (recipe === undefined || command === "bench"))
-    throw new UsageError("Expected --data with a value.");
+    throw new UsageError("Expected --data with a file of completions.");
   return {
     specs: reward.length === 0 && recipe !== undefined ? recipe.specs : rewardSpecsOf(reward),
     files: data,
     ...(data.length === 0 && recipe !== undefined ? { rows: await recipe.readQuestions(limit ?? MAX_QUESTIONS) } : {}),
     ...(recipe === undefined ? {} : { threads: recipe.threads, deadlineMs: recipe.deadlineMs }),
+    ...(deadline === undefined ? {} : { deadlineMs: 1000 * deadline }),
     ...(limit === undefined ? {} : { limit }),
     ...(maxTokens === undefined && recipe === undefined ? {} : { maxTokens: maxTokens ?? recipe!.maxTokens }),
   };

@@ -11,17 +11,20 @@ export interface RewardDiffArguments {
   readonly data: readonly string[] | undefined;
   readonly limit: number | undefined;
   readonly maxTokens: number | undefined;
+  /** Seconds. */
+  readonly deadline: number | undefined;
   /** Exit code 1 where any completion gets another outcome. */
   readonly strict: boolean;
   readonly json: boolean;
 }
 
 export async function runRewardDiff(args: RewardDiffArguments, print: (text: string) => void): Promise<number> {
-  if (args.data === undefined) throw new UsageError("Expected --data with a value.");
+  if (args.data === undefined) throw new UsageError("Expected --data with a file of completions.");
   const report = await diffRewards({
     old: rewardSpecOf(args.old),
     new: rewardSpecOf(args.new),
     files: args.data,
+    ...(args.deadline === undefined ? {} : { deadlineMs: 1000 * args.deadline }),
     ...(args.limit === undefined ? {} : { limit: args.limit }),
     ...(args.maxTokens === undefined ? {} : { maxTokens: args.maxTokens }),
   });

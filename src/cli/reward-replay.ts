@@ -38,9 +38,10 @@ function rangeOf(text: string | undefined): { from: number; to: number } | undef
 }
 
 function describe(report: RewardReplay): string {
-  const { examples, alarms } = report;
+  const { failures, examples, alarms } = report;
   const lines = [
     ...(report.isOwn ? describeOwn(report) : describeOthers(report)),
+    ...failures.map((failure) => `  failed: ${failure}`),
     ...examples.flatMap(({ step, group, index, completion, answer, logged, replayed }) => [
       `  step ${step}, group ${group}, completion ${index}: logged ${totalText(logged)}, replayed ${totalText(replayed)}${answer === null ? "" : `, answer ${cell(answer, 40)}`}`,
       `    ${shown(completion)}`,

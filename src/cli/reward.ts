@@ -2,7 +2,7 @@
 import type { GoldReport } from "../workbench/golds.ts";
 import { type RewardReport, type RewardTestReport, testRewards } from "../workbench/test.ts";
 import { type RewardChoice, rewardsToTry } from "./reward-choice.ts";
-import { cell, ending, shortNumber } from "./table.ts";
+import { cell, counted, ending, shortNumber } from "./table.ts";
 
 export interface RewardTestArguments extends RewardChoice {
   /** How a right answer is given, with {answer} in it. */
@@ -37,10 +37,10 @@ function describe({
     return `${["These rows have no completions: golds and junk alone were tried.", ...describeGolds(golds)].join("\n")}\n`;
   }
   const lines = [
-    `${numCompletions} completions; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`,
+    `${counted(numCompletions, "completion")}; mean total ${meanTotal?.toFixed(4) ?? "none"}; ${numExcluded} excluded`,
   ];
   if (numEstimatedLengths > 0)
-    lines.push(`${numEstimatedLengths} rows have no numTokens; a token was taken to be 4 characters`);
+    lines.push(`${counted(numEstimatedLengths, "row")} without numTokens; a token was taken to be 4 characters`);
   return `${[...lines, ...rewards.flatMap(describeReward), ...describeGolds(golds)].join("\n")}\n`;
 }
 

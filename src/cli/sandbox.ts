@@ -6,6 +6,7 @@ import { type HostileResult, hostilePrograms, runHostile } from "../sandbox/host
 import { ISOLATIONS, type Isolation } from "../sandbox/launch.ts";
 import { openSandbox } from "../sandbox/sandbox.ts";
 import type { Output } from "./reporters.ts";
+import { counted } from "./table.ts";
 
 export interface SandboxArguments {
   readonly files: readonly string[];
@@ -17,7 +18,7 @@ export interface SandboxArguments {
   readonly json: boolean;
 }
 
-/** Exit code 0 when every hostile program is held, or every row was run; else 1. */
+/** Exit code 0 when every hostile program is held, or the sandbox failed at no row and some could be used; else 1. */
 export async function runSandbox(
   args: SandboxArguments,
   { write, isTty }: Output,
@@ -37,7 +38,8 @@ export async function runSandbox(
   }
   if (args.output === undefined) throw new UsageError("Expected --output with the file for the results.");
   using _ = sayHowToGoOn(write);
-  const summary = await runBatch(await rowsOf(args.files), {
+  const { rows, places } = await rowsOf(args.files);
+  const summary = await runBatch(rows, {
     output: args.output,
     isolation,
     parallel: args.parallel,
@@ -46,8 +48,9 @@ export async function runSandbox(
       if (isTty) write(`\r${numDone} of ${numRows} programs${numDone === numRows ? "\n" : ""}`);
     },
   });
-  print(args.json ? `${JSON.stringify(summary)}\n` : describeBatch(summary, args.output));
-  return summary.numByStatus.infrastructure === 0 ? 0 : 1;
+  print(args.json ? `${JSON.stringify(summary)}\n` : describeBatch(summary, args.output, places));
+  const { infrastructure, unusable } = summary.numByStatus;
+  return infrastructure === 0 && unusable < summary.numRows ? 0 : 1;
 }
 
 /** Every result is kept at once, so a stop needs no more than a word, and the end of this process ends all programs. */
@@ -82,15 +85,20 @@ async function testSandbox(
   return escaped.length === 0 ? 0 : 1;
 }
 
-async function rowsOf(files: readonly string[]): Promise<BatchRow[]> {
+/** `places`: file and line of each. Throws RecipeError where there is no row, or one that cannot be read. */
+async function rowsOf(files: readonly string[]): Promise<{ rows: BatchRow[]; places: string[] }> {
   const rows: BatchRow[] = [];
+  const places: string[] = [];
   for (const file of files) {
     for await (const read of readRows(file)) {
-      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}`);
+      if ("fault" in read) throw new RecipeError(`${read.where}: ${read.fault}.`);
       rows.push(read.row);
+      places.push(read.where);
     }
   }
-  return rows;
+  if (rows.length === 0)
+    throw new RecipeError(`Expected rows with a program or a completion in ${files.join(", ")}, got none.`);
+  return { rows, places };
 }
 
 function describeTest(
@@ -104,12 +112,18 @@ function describeTest(
   return `${[...lines, "", `${isolation}: ${results.length - escaped.length} of ${results.length} hostile programs are held.`].join("\n")}\n`;
 }
 
-function describeBatch({ numRows, numKept, numByStatus, numTests, numPassed }: BatchSummary, output: string): string {
-  const lines = [`${numRows} programs, ${numKept} of them taken over; ${numPassed} of ${numTests} tests passed`];
-  if (numByStatus.unusable > 0)
-    lines.push(`${numByStatus.unusable} rows without a program or with tests that cannot be read`);
+function describeBatch(summary: BatchSummary, output: string, places: readonly string[]): string {
+  const { numRows, numKept, numByStatus, numTests, numPassed, unusable } = summary;
+  const kept = numKept === 0 ? "" : `, ${numKept} of them taken over from ${output}`;
+  const lines = [`${counted(numRows, "row")}${kept}; ${numPassed} of ${counted(numTests, "test")} passed`];
+  if (numByStatus.unusable > 0) {
+    lines.push(`${counted(numByStatus.unusable, "row")} without a program, or with tests that cannot be read:`);
+    lines.push(...unusable.map(({ row, error }) => `  ${places[row]}: ${error}`));
+  }
   if (numByStatus.infrastructure > 0) {
-    lines.push(`${numByStatus.infrastructure} programs that the sandbox failed at; the same command tries them again`);
+    lines.push(
+      `${counted(numByStatus.infrastructure, "program")} that the sandbox failed at; the same command tries again`,
+    );
   }
   return `${[...lines, `results: ${output}`].join("\n")}\n`;
 }

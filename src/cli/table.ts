@@ -38,6 +38,11 @@ export function shortNumber(value: number): string {
   return size < 1e-3 || size >= 1e5 ? value.toExponential(2) : value.toPrecision(4);
 }
 
+/** 1 row, 2 rows */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** 12.3 %, 0.050 % */
 export function percentOf(share: number): string {
   return `${share === 0 || share >= 0.01 ? (100 * share).toFixed(1) : (100 * share).toPrecision(2)} %`;

@@ -21,12 +21,21 @@ const MAX_JSON_FILE_BYTES = 512 * 1024 * 1024;
 
 /** Throws RecipeError when the file is missing, of another kind, or damaged. */
 export async function* readRows(path: string): AsyncGenerator<ReadRow> {
-  const found = await stat(path).catch(() => null);
-  if (found?.isFile() !== true) throw new RecipeError(`Expected a data file at ${path}, but there is none.`);
+  await demandFile(path);
   if (/\.(jsonl|ndjson)(\.gz)?$/.test(path)) yield* readJsonLines(path);
   else if (/\.json(\.gz)?$/.test(path)) yield* readJson(path);
   else if (path.endsWith(".parquet")) yield* readParquet(path);
   else throw new RecipeError(`Expected a data file that ends in .jsonl, .json, .parquet or .jsonl.gz, got ${path}.`);
+}
+
+/** Throws RecipeError where no file is. */
+export async function demandFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) throw new RecipeError(`Expected a data file at ${path}, but there is none.`);
+  if (!found.isFile())
+    throw new RecipeError(
+      `Expected a data file at ${path}, but it is ${found.isDirectory() ? "a folder" : "no file"}.`,
+    );
 }
 
 async function* readJsonLines(path: string): AsyncGenerator<ReadRow> {
@@ -35,7 +44,7 @@ async function* readJsonLines(path: string): AsyncGenerator<ReadRow> {
     number++;
     const where = `${path}:${number}`;
     const text = textOf(line);
-    if (text === null) yield { where, fault: "not UTF-8" };
+    if (text === null) yield { where, fault: "not UTF-8; convert the file, e.g. with iconv -t UTF-8" };
     else if (text.trim() !== "") yield { where, ...parseRow(text) };
   }
 }
@@ -128,7 +137,7 @@ function parseRow(line: string): { readonly row: Row } | { readonly fault: strin
     const value: unknown = JSON.parse(line);
     return isRow(value) ? { row: value } : { fault: "expected a JSON object" };
   } catch (error) {
-    return { fault: `not JSON (${messageOf(error)})` };
+    return { fault: `not JSON (${messageOf(error).replaceAll(/\p{Cc}+/gu, " ")})` };
   }
 }
 
@@ -141,7 +150,7 @@ async function* readParquet(path: string): AsyncGenerator<ReadRow> {
   try {
     rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors });
   } catch (error) {
-    throw new RecipeError(`Could not read ${path} as Parquet: ${messageOf(error)}`, { cause: error });
+    throw new RecipeError(`Could not read ${path} as Parquet: ${messageOf(error)}.`, { cause: error });
   }
   for (const [i, row] of rows.entries()) yield { where: `${path} row ${i + 1}`, row: plain(row) as Row };
 }

@@ -62,7 +62,7 @@ function expectation(issue: Issue, schema: z.core.$ZodType | null): string {
       return amount(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum);
     default:
       // Messages of the schema's own checks begin with this word.
-      return issue.message.replace(/^expected /, "");
+      return issue.message.replace(/^expected /i, "");
   }
 }
 

@@ -19,6 +19,8 @@ export interface Source {
 
 const MAX_BYTES = 1 << 20;
 const MAX_ALIASES = 100;
+/** Of another kind of file every line would be one. */
+const MAX_FAULTS = 5;
 const FORBIDDEN_KEYS: ReadonlySet<unknown> = new Set(["__proto__", "constructor", "prototype"]);
 
 export function isForbiddenKey(key: unknown): boolean {
@@ -32,14 +34,18 @@ export function readSource(path: string): Source {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new RecipeError(`Expected a recipe at ${path}, but it cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw new RecipeError(`Expected a recipe at ${path}, but ${whyUnread(error)}.`, { cause: error });
   }
   return parseSource(bytes.toString("utf8"), { label: basename(file), dir: dirname(file) });
 }
 
-/** Throws RecipeError with every syntax error of the text. */
+function whyUnread(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "there is none";
+  return code === "EISDIR" ? "it is a folder" : `it cannot be read: ${messageOf(error)}`;
+}
+
+/** Throws RecipeError with the first syntax errors of the text. */
 export function parseSource(text: string, { label, dir }: { readonly label: string; readonly dir: string }): Source {
   if (Buffer.byteLength(text) > MAX_BYTES) throw new RecipeError(`${label} is larger than 1 MiB: this is no recipe.`);
   const lines = new LineCounter();
@@ -60,6 +66,8 @@ export function parseSource(text: string, { label, dir }: { readonly label: stri
   const faults = [...document.errors, ...document.warnings].map(
     ({ pos, message }) => `${at(pos[0])} ${message.replace(/\s+/g, " ")}`,
   );
+  if (faults.length > MAX_FAULTS)
+    faults.splice(MAX_FAULTS - 1, faults.length, `and ${faults.length - MAX_FAULTS + 1} more: is it a recipe?`);
   if (faults.length > 0) throw new RecipeError(`${label} is not valid YAML:\n  ${faults.join("\n  ")}`);
   const badKeys = quietly(label, () => forbiddenKeys(document)).map(
     ({ offset, text: key }) => `${at(offset)} ${key} cannot be a key`,

@@ -2,15 +2,18 @@
  * Loads reward files inside a worker: shipped ones as compiled modules, a user's .ts, .js or .mjs file through jiti, without a
  * build step. `grouper/reward`, `grouper/sandbox` and `zod` mean this installation's own, wherever the user's file lies.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
 import * as zod from "zod";
-import { messageOf } from "../errors.ts";
+import { messageOf, RecipeError } from "../errors.ts";
+import { packageRoot } from "../paths.ts";
 import { nearest } from "../recipe/nearest.ts";
+import { problemsOf } from "../recipe/problems.ts";
 import * as sandboxModule from "../sandbox/score.ts";
+import { describeValue } from "./describe-value.ts";
 import type { LoadRequest } from "./protocol.ts";
 import type { RewardDefinition } from "./reward.ts";
 import * as rewardModule from "./reward.ts";
@@ -22,69 +25,84 @@ export interface LoadedReward {
   readonly params: unknown;
 }
 
-/** dist/rewards beside dist/src/reward: this file runs compiled. */
-const SHIPPED_REWARDS = fileURLToPath(new URL("../../rewards/", import.meta.url));
+/** Compiled: a thread cannot run TypeScript on Node 20. */
+const SHIPPED_REWARDS = join(packageRoot, "dist", "rewards");
 
-/** Throws an Error whose message is for the user. */
+/** Throws RecipeError for a reward that cannot be had, or not with these parameters. */
 export async function loadReward({ label, source, params }: LoadRequest): Promise<LoadedReward> {
-  const loaded = "name" in source ? await importShipped(source.name) : await importUserFile(source.file);
-  const definition = checkDefinition(loaded, "name" in source ? `rewards/${source.name}` : source.file);
+  const definition = "name" in source ? await importShipped(source.name) : await importUserFile(source.file);
   const parsed = parseParams(label, definition, params);
   await prepare(label, definition, parsed);
   return { label, definition, params: parsed };
 }
 
-async function importShipped(name: string): Promise<unknown> {
-  const file = join(SHIPPED_REWARDS, `${name}.js`);
-  if (!/^[a-z][a-z0-9-]*$/.test(name) || !existsSync(file)) {
-    const files = readdirSync(SHIPPED_REWARDS).filter((entry) => entry.endsWith(".js"));
-    const known = files.map((entry) => basename(entry, ".js"));
-    const meant = nearest(name, known);
-    throw new Error(
-      `Expected the name of a shipped reward, got "${name}". There are: ${known.join(", ")}; or name your own file with \`file\`.` +
-        (meant === null ? "" : ` Did you mean ${meant}?`),
-    );
-  }
-  return ((await import(file)) as { default?: unknown }).default;
+/** Names of the shipped rewards, in order. */
+export function shippedRewards(): string[] {
+  const files = readdirSync(SHIPPED_REWARDS).filter((entry) => entry.endsWith(".js"));
+  return files.map((entry) => basename(entry, ".js")).sort();
 }
 
-async function importUserFile(file: string): Promise<unknown> {
-  if (!existsSync(file)) throw new Error(`Expected a reward file at ${file}, but there is none.`);
+/** Throws RecipeError for a name that is none of them. */
+export async function importShipped(name: string): Promise<RewardDefinition> {
+  const known = shippedRewards();
+  if (!known.includes(name)) {
+    const meant = nearest(name, known);
+    throw new RecipeError(
+      `Expected the name of a shipped reward, got "${name}".${meant === null ? "" : ` Did you mean ${meant}?`} ` +
+        `There are: ${known.join(", ")}; your own goes by its file, such as ./${/^[\w-]+$/.test(name) ? name : "mine"}.ts.`,
+    );
+  }
+  const loaded: unknown = await import(pathToFileURL(join(SHIPPED_REWARDS, `${name}.js`)).href);
+  return checkDefinition(loaded, `rewards/${name}`);
+}
+
+async function importUserFile(file: string): Promise<RewardDefinition> {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) throw new RecipeError(`Expected a reward file at ${file}, but there is none.`);
+  if (!found.isFile()) throw new RecipeError(`Expected a reward file at ${file}, but it is a folder.`);
+  if (!/\.[cm]?[jt]s$/.test(file))
+    throw new RecipeError(`Expected a reward file that ends in .ts, .js or .mjs, got ${file}.`);
   const jiti = createJiti(import.meta.url, {
     fsCache: join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "grouper", "jiti"),
     interopDefault: false,
     virtualModules: { "grouper/reward": rewardModule, "grouper/sandbox": sandboxModule, zod, "zod/v4": zod },
   });
+  let loaded: unknown;
   try {
-    return ((await jiti.import(file)) as { default?: unknown }).default;
+    loaded = await jiti.import(file);
   } catch (error) {
-    const reason = messageOf(error).replaceAll(/\s+/g, " ");
-    throw new Error(`The reward file ${file} could not be loaded: ${reason}`, { cause: error });
+    // Of a module that is not there Node also lists who asked for it: files of ours.
+    const [reason] = messageOf(error).split(/\s*Require stack:/);
+    throw new RecipeError(`The reward file ${file} could not be loaded: ${reason!.replaceAll(/\s+/g, " ")}`, {
+      cause: error,
+    });
   }
+  return checkDefinition(loaded, file);
 }
 
 async function prepare(label: string, definition: RewardDefinition, params: unknown): Promise<void> {
   try {
     await definition.prepare?.(params);
   } catch (error) {
-    throw new Error(`Reward "${label}" cannot work on this machine: ${messageOf(error)}`, { cause: error });
+    throw new RecipeError(`Reward "${label}" cannot work on this machine: ${messageOf(error)}`, { cause: error });
   }
 }
 
-function checkDefinition(value: unknown, where: string): RewardDefinition {
+function checkDefinition(loaded: unknown, where: string): RewardDefinition {
+  const value = (loaded as { default?: unknown } | null)?.default;
   const definition = (value ?? {}) as Partial<Record<"score" | "scoreGroup" | "params", unknown>>;
   const isOneKind = (typeof definition.score === "function") !== (typeof definition.scoreGroup === "function");
   if (!isOneKind) {
-    throw new Error(
+    throw new RecipeError(
       `Expected ${where} to export default defineReward({ description, score }) or ({ description, scoreGroup }), ` +
-        `got ${value === undefined ? "no default export" : "something else"}.`,
+        `got ${value === undefined ? "no default export" : describeValue(value)}.`,
     );
   }
   if (
     definition.params !== undefined &&
     typeof (definition.params as { safeParse?: unknown }).safeParse !== "function"
   ) {
-    throw new Error(
+    throw new RecipeError(
       `Expected the params of ${where} to be a zod schema, such as z.object({ limit: z.number().default(10) }).`,
     );
   }
@@ -96,18 +114,17 @@ function parseParams(label: string, { params: schema }: RewardDefinition, params
   if (schema === undefined) {
     const keys = Object.keys(params);
     if (keys.length === 0) return {};
-    throw new Error(`Reward "${label}" takes no params, got ${keys.join(", ")}.`);
+    throw new RecipeError(`Reward "${label}" takes no params, got ${keys.join(", ")}.`);
   }
   const parsed = schema.safeParse(params);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const key = ["params", ...issue.path.map(String)].join(".");
-    const value = issue.path.reduce<unknown>(
-      (at, part) => (at as Record<PropertyKey, unknown> | undefined)?.[part],
-      params,
-    );
-    const came = issue.code === "unrecognized_keys" ? "" : `, got ${JSON.stringify(value) ?? "nothing"}`;
-    return `${key}: ${issue.message}${came}`;
-  });
-  throw new Error(`Reward "${label}": ${problems.join("; ")}.`);
+  // A schema of another library has no more than messages.
+  const { issues } = parsed.error;
+  const isOurs = Object.hasOwn(schema, "_zod");
+  const problems: readonly { path: readonly PropertyKey[]; message: string }[] = isOurs
+    ? problemsOf(issues, schema, params)
+    : issues;
+  const lines = problems.map(({ path, message }) => `${["params", ...path.map(String)].join(".")}: ${message}`);
+  const text = lines.join("; ");
+  throw new RecipeError(`Reward "${label}": ${text}${text.endsWith("?") ? "" : "."}`);
 }

@@ -30,6 +30,8 @@ export interface RewardPoolOptions {
   readonly threads?: number;
   /** Time that one call of one reward may take, in milliseconds. Default 10,000. */
   readonly deadlineMs?: number;
+  /** Calls of one reward that may be killed at the deadline, where none has come back yet, before `score` throws. Default: any number. */
+  readonly giveUpAfter?: number;
   /** JavaScript heap of one worker, in MB; memory beside it is not limited. Default 512. */
   readonly memoryMb?: number;
   /** Time that a worker may take to start and load the reward files. Default 60,000. */
@@ -132,6 +134,10 @@ export class RewardPool implements AsyncDisposable {
   private readonly watchdog: Watchdog;
   private readonly workers: Workers;
   private readonly queue: Task[] = [];
+  private readonly giveUpAfter: number;
+  /** [rewards] calls that came back, and calls that were killed at the deadline. */
+  private readonly numReturned: number[];
+  private readonly numOverdue: number[];
   private numKilled = 0;
   private numEnded = 0;
   private closed = false;
@@ -140,7 +146,10 @@ export class RewardPool implements AsyncDisposable {
     this.labels = requests.map(({ label }) => label);
     this.numThreads = options.threads ?? 2;
     this.numSpares = Math.ceil(this.numThreads / 2);
-    const { deadlineMs = 10_000, startDeadlineMs = 60_000 } = options;
+    this.numReturned = this.labels.map(() => 0);
+    this.numOverdue = this.labels.map(() => 0);
+    const { deadlineMs = 10_000, startDeadlineMs = 60_000, giveUpAfter = Number.POSITIVE_INFINITY } = options;
+    this.giveUpAfter = giveUpAfter;
     this.watchdog = new Watchdog(deadlineMs, startDeadlineMs, () => this.dispatch());
     const named = requests.flatMap(({ params }) => namedVariables(params));
     const visible = [...SAFE_ENV, ...(options.env ?? []), ...named].filter((name) => process.env[name] !== undefined);
@@ -160,7 +169,7 @@ export class RewardPool implements AsyncDisposable {
 
   /**
    * [groups][G] Every completion gets an outcome of every reward; failures of rewards are outcomes.
-   * Throws only when workers cannot be had: a reward file that no longer loads, or a closed pool.
+   * Throws only when workers cannot be had, as of a reward file that no longer loads or a closed pool, and past giveUpAfter.
    */
   async score(groups: readonly CompletionGroup[]): Promise<ScoredCompletion[][]> {
     if (this.closed) throw new Error("The reward pool is closed.");
@@ -241,6 +250,7 @@ export class RewardPool implements AsyncDisposable {
     for (const { outcomes, elapsedMs } of running.record.readResults()) {
       const unit = units[numSettled];
       if (unit === undefined || outcomes.length !== numOutcomes(unit, call.groups)) break;
+      this.numReturned[unit.reward]!++;
       this.settle(call, unit, outcomes, elapsedMs);
       numSettled++;
     }
@@ -257,6 +267,7 @@ export class RewardPool implements AsyncDisposable {
         ? this.verdictOn(guilty, running, reason)
         : undefined;
     if (error !== undefined) {
+      if (running.killedFor !== undefined) this.giveUpOn(guilty, error);
       const failed = Array.from({ length: numOutcomes(guilty, call.groups) }, () => ({
         status: "failed" as const,
         error,
@@ -274,6 +285,15 @@ export class RewardPool implements AsyncDisposable {
     if (killedFor !== undefined) return `Reward "${label}" was killed: it took longer than ${deadlineMs} ms.`;
     unit.numCrashes++;
     return unit.numCrashes < MAX_CRASHES ? undefined : `Reward "${label}" ended its worker: ${reason}`;
+  }
+
+  /** Throws where the reward has never come back. */
+  private giveUpOn({ reward }: Unit, error: string): void {
+    const numOverdue = ++this.numOverdue[reward]!;
+    if (this.numReturned[reward]! > 0 || numOverdue < this.giveUpAfter) return;
+    throw new RecipeError(
+      `${error} So did all of its first ${numOverdue} calls: it hangs, or needs a longer deadline.`,
+    );
   }
 
   private settle(call: Call, unit: Unit, outcomes: readonly RewardOutcome[], elapsedMs: number): void {

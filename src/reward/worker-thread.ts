@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { workerData } from "node:worker_threads";
 import { messageOf } from "../errors.ts";
 import type { RewardOutcome } from "../types.ts";
+import { describeValue } from "./describe-value.ts";
 import { type LoadedReward, loadReward } from "./load.ts";
 import {
   type LoadRequest,
@@ -122,6 +123,10 @@ function outcomeOf(label: string, value: unknown): RewardOutcome {
     const { score, parts } = value as Exclude<RewardScore, number | null>;
     const isPlain = typeof parts === "object" && parts !== null && Object.values(parts).every(Number.isFinite);
     if (Number.isFinite(score) && isPlain) return { status: "scored", score, parts: { ...parts } };
+    const odd = Object.entries(parts ?? {}).find(([, part]) => !Number.isFinite(part));
+    const what =
+      odd === undefined ? `the score ${describeValue(score)}` : `the part ${odd[0]}: ${describeValue(odd[1])}`;
+    return { status: "failed", error: `Reward "${label}" returned ${what}, expected finite numbers.` };
   }
   const error = `Reward "${label}" returned ${describeValue(value)}, expected a finite number, null or { score, parts }.`;
   return { status: "failed", error };
@@ -140,15 +145,4 @@ function describeError(error: unknown): string {
   } catch {
     return "something that throws when it is looked at";
   }
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value === "string") return `the text ${JSON.stringify(value.slice(0, 80))}`;
-  if (typeof value === "object")
-    return `an object with keys ${
-      Object.keys(value ?? {})
-        .slice(0, 5)
-        .join(", ") || "(none)"
-    }`;
-  return String(value).slice(0, 80);
 }

@@ -49,9 +49,12 @@ export interface BatchSummary {
   readonly numByStatus: Readonly<Record<BatchResult["status"], number>>;
   readonly numTests: number;
   readonly numPassed: number;
+  /** The first rows that could not be used, and why; five at most. */
+  readonly unusable: readonly { readonly row: number; readonly error: string }[];
 }
 
 const NUM_TRIES = 3;
+const MAX_SHOWN = 5;
 
 /** Throws a RecipeError where the machine lacks what the sandbox needs. */
 export async function runBatch(rows: readonly BatchRow[], options: BatchOptions): Promise<BatchSummary> {
@@ -80,7 +83,12 @@ export async function runBatch(rows: readonly BatchRow[], options: BatchOptions)
       );
       const line: BatchLine = { row, fingerprint: fingerprints[row]!, ...result };
       lines.set(row, line);
-      await appendFile(partial, `${JSON.stringify(line)}\n`);
+      await appendFile(partial, `${JSON.stringify(line)}\n`).catch((error: unknown) => {
+        throw new RecipeError(
+          `Expected to write results to ${partial}, but: ${messageOf(error)}. Name another output.`,
+          { cause: error },
+        );
+      });
       onProgress?.(lines.size, rows.length);
     }
   };
@@ -118,8 +126,8 @@ async function runRow(row: BatchRow, execute: Execute): Promise<BatchResult> {
       : typeof completion === "string"
         ? lastCodeBlock(afterThinking(completion), language)
         : null;
-  if (source === null) return { status: "unusable", error: "There is no program in the row." };
-  if (typeof input !== "string") return { status: "unusable", error: "Expected input to be a text." };
+  if (source === null) return { status: "unusable", error: missingProgram(row, language) };
+  if (typeof input !== "string") return { status: "unusable", error: 'expected "input" to be text' };
   let failure = "";
   for (let tries = 0; tries < NUM_TRIES; tries++) {
     try {
@@ -130,6 +138,12 @@ async function runRow(row: BatchRow, execute: Execute): Promise<BatchResult> {
     }
   }
   return { status: "infrastructure", error: failure };
+}
+
+function missingProgram({ completion }: BatchRow, language: Language): string {
+  return typeof completion === "string"
+    ? `the completion has no closed block of ${language} after its thinking`
+    : 'expected "program" or "completion" to be text';
 }
 
 function testedOf({ compiles, tests }: Awaited<ReturnType<typeof judgeProgram>>): BatchResult {
@@ -148,22 +162,35 @@ function fingerprintOf(row: BatchRow, limits: Limits, totalMs: number): string {
 async function readLines(path: string): Promise<BatchLine[]> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
-    throw error;
+    throw new RecipeError(
+      `Expected a file for the results at ${path}, but: ${messageOf(error)}. Name another output.`,
+      { cause: error },
+    );
   });
   if (bytes === null) return [];
   const lines: BatchLine[] = [];
   let start = 0;
   for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
     const line = lineOf(bytes.toString("utf8", start, end));
-    if (line === null) {
-      const place = `${path}:${lines.length + 1}`;
-      throw new RecipeError(`Expected results of this command at ${place}, got another text. Name another output.`);
-    }
+    if (line === null) throw foreign(path, lines.length + 1);
     lines.push(line);
     start = end + 1;
   }
-  if (start < bytes.length) await truncate(path, start);
+  if (start < bytes.length) {
+    const rest = bytes.toString("utf8", start);
+    if (!rest.startsWith(LINE_START) && !LINE_START.startsWith(rest)) throw foreign(path, lines.length + 1);
+    await truncate(path, start);
+  }
   return lines;
+}
+
+/** How every line of ours begins: what else ends a file is somebody's text, and stays. */
+const LINE_START = '{"row":';
+
+function foreign(path: string, number: number): RecipeError {
+  return new RecipeError(
+    `Expected results of this command at ${path}:${number}, got another text. Name another output.`,
+  );
 }
 
 function lineOf(text: string): BatchLine | null {
@@ -186,5 +213,6 @@ function summaryOf(lines: readonly BatchLine[], numKept: number): BatchSummary {
     numTests += line.tests.length;
     numPassed += line.passed;
   }
-  return { numRows: lines.length, numKept, numByStatus, numTests, numPassed };
+  const unusable = lines.flatMap((line) => (line.status === "unusable" ? [{ row: line.row, error: line.error }] : []));
+  return { numRows: lines.length, numKept, numByStatus, numTests, numPassed, unusable: unusable.slice(0, MAX_SHOWN) };
 }

@@ -29,7 +29,7 @@ interface Expression {
 
 export const countdown = defineTask({
   name: "countdown",
-  description: "Reach a target with all given numbers and + - * /; verify with accuracy, method countdown.",
+  description: "Reach a target with all given numbers and + - * /; verify with the reward countdown.",
   params,
   generate(random, { numNumbers, maxNumber, maxTarget, operators, style, demonstrationSkill }) {
     const nums = Array.from({ length: numNumbers }, () => between(random, 1, maxNumber));

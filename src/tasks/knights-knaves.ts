@@ -49,7 +49,7 @@ interface Statement {
 
 export const knightsKnaves = defineTask({
   name: "knights-knaves",
-  description: "Knights-and-knaves puzzles with one solution; verify with accuracy, method knights-knaves.",
+  description: "Knights-and-knaves puzzles with one solution; verify with the reward logic-rl.",
   params,
   generate(random, { people, style, demonstrationSkill }) {
     const letters = [..."ABCDEFGH"].slice(0, people);

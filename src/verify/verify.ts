@@ -20,7 +20,7 @@ import { type FindOptions, PLACES, quote, type Tell } from "./math/find-options.
 import type { Parsed } from "./math/parse.ts";
 import { type Answer, type Gold, readGold } from "./math/read.ts";
 import { workLeft } from "./math/work.ts";
-import { POLICIES, type PolicyName } from "./policies/policies.ts";
+import { POLICIES, POLICY_NAMES, type PolicyName } from "./policies/policies.ts";
 import type { Verification } from "./policies/policy.ts";
 
 export type { PolicyName } from "./policies/policies.ts";
@@ -31,7 +31,10 @@ export interface VerifyOptions extends FindOptions {
   readonly policy?: PolicyName;
 }
 
-/** Several golds are alternatives: any of them will do. Never throws; a gold that cannot be read equals nothing. */
+/**
+ * Several golds are alternatives: any of them will do. No text makes it throw, and a gold that cannot be read equals nothing; a TypeError says
+ * what else was given in the place of texts, or which option is none.
+ */
 export function verify(
   gold: string | readonly string[],
   prediction: string,
@@ -76,6 +79,7 @@ function verifyInSteps(
   options: VerifyOptions,
   tell: Tell,
 ): Verification {
+  checkArguments(gold, prediction, options);
   if (options.policy !== undefined) return verifyByPolicy(gold, prediction, options.policy, tell);
   const golds = readGolds(gold);
   if (golds.length === 0) return { equal: false, extracted: null, reason: "the gold answer cannot be read" };
@@ -94,6 +98,23 @@ function verifyInSteps(
     reason ||= verdict.reason;
   }
   return { equal: false, extracted: candidate.text, reason };
+}
+
+/** For callers without types: a wrong mode would judge silently as another. */
+function checkArguments(gold: unknown, prediction: unknown, { mode, policy }: VerifyOptions): void {
+  const isText = (value: unknown) => typeof value === "string";
+  if (!isText(gold) && !(Array.isArray(gold) && gold.every(isText)))
+    throw new TypeError(`Expected the gold answer of verify to be a text or a list of texts, got ${kindOf(gold)}.`);
+  if (!isText(prediction))
+    throw new TypeError(`Expected the response of verify to be a text, got ${kindOf(prediction)}.`);
+  if (mode !== undefined && mode !== "lenient" && mode !== "strict")
+    throw new TypeError(`Expected mode lenient or strict, got ${JSON.stringify(mode)}.`);
+  if (policy !== undefined && !POLICY_NAMES.some((name) => name === policy))
+    throw new TypeError(`Expected policy ${POLICY_NAMES.join(", ")}; got ${JSON.stringify(policy)}.`);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "a list of other things" : typeof value;
 }
 
 function verifyByPolicy(

@@ -1,4 +1,5 @@
 /** Answers as texts: shapes in which a response may give one, places where a completion gives it, and answers that are wrong. */
+import { RecipeError } from "../errors.ts";
 import { afterHash, lastNumber } from "../verify/extract.ts";
 import { verify } from "../verify/verify.ts";
 
@@ -24,8 +25,10 @@ export const ANSWER_SHAPES: readonly AnswerShape[] = [
   { name: "bare", render: (answer) => answer },
 ];
 
-/** The shape of a template with {answer} in it. */
+/** The shape of a template; throws RecipeError for one without {answer} in it. */
 export function shapeOf(template: string): AnswerShape {
+  if (!template.includes("{answer}"))
+    throw new RecipeError(`Expected {answer} in the shape of a right answer, got ${JSON.stringify(template)}.`);
   return { name: "given", render: (answer) => template.replaceAll("{answer}", () => answer) };
 }
 

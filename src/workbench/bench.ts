@@ -6,7 +6,7 @@ import { openRewardPool } from "../reward/pool.ts";
 import { type RewardSpec, rewardLabel } from "../reward/reward.ts";
 import type { CompletionGroup, ScoredCompletion } from "../reward/units.ts";
 import { completionGroupOf, estimateTokens, groupRows, readCompletions } from "./completions.ts";
-import { type CallTimes, callTimesOf } from "./times.ts";
+import { type CallTimes, callTimesOf, PATIENCE } from "./times.ts";
 
 export interface BenchOptions {
   readonly specs: readonly RewardSpec[];
@@ -67,7 +67,7 @@ export async function benchRewards(options: BenchOptions): Promise<BenchReport> 
   const labels = specs.map(rewardLabel);
   const rows = groupRows(await readCompletions(files, limit));
   const groups = rows.map((members) => completionGroupOf(members, maxTokens, estimateTokens));
-  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
+  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs, giveUpAfter: PATIENCE });
   // The first pass compiles: its times are those of no later step.
   await pool.score(groups);
   const samples: Sample[][] = labels.map(() => []);

@@ -81,8 +81,7 @@ function savedRow(row: Readonly<Record<string, unknown>>, where: string): SavedR
     prompt = row["question"] ?? row["problem"] ?? "",
     prefill = "",
     answer = null,
-    // Rollout logs have the tokens themselves.
-    numTokens = Array.isArray(row["tokenIds"]) ? row["tokenIds"].length : undefined,
+    numTokens = numTokensOf(row["tokenIds"]),
     finishReason = "stop",
     group,
     ...fields
@@ -107,6 +106,12 @@ function savedRow(row: Readonly<Record<string, unknown>>, where: string): SavedR
     numTokens: numTokens as number | undefined,
     finishReason,
   };
+}
+
+/** Rollout logs have the tokens themselves, as base64 of an Int32Array; others may have them as a list. */
+function numTokensOf(tokenIds: unknown): number | undefined {
+  if (Array.isArray(tokenIds)) return tokenIds.length;
+  return typeof tokenIds === "string" ? Buffer.byteLength(tokenIds, "base64") / 4 : undefined;
 }
 
 /** Rows in batches to score together: a group is never cut in two, so a batch may be longer than asked. */

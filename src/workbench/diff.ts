@@ -5,7 +5,7 @@ import type { RewardSpec } from "../reward/reward.ts";
 import type { RewardOutcome } from "../types.ts";
 import { isDifferent, isReordered, type WholePair } from "./agreement.ts";
 import { completionGroupOf, estimateTokens, groupRows, readCompletions } from "./completions.ts";
-import { type CallTimes, callTimesOf } from "./times.ts";
+import { type CallTimes, callTimesOf, PATIENCE } from "./times.ts";
 
 export interface DiffOptions {
   readonly old: RewardSpec;
@@ -56,7 +56,7 @@ export async function diffRewards(options: DiffOptions): Promise<DiffReport> {
     { ...options.old, as: "old" },
     { ...options.new, as: "new" },
   ];
-  await using pool = await openRewardPool({ rewards, threads, deadlineMs });
+  await using pool = await openRewardPool({ rewards, threads, deadlineMs, giveUpAfter: PATIENCE });
   const scored = await pool.score(rows.map((members) => completionGroupOf(members, maxTokens, estimateTokens)));
   const all = rows.map((members, g) =>
     members.map(({ where, text, group }, i): DiffExample => {

@@ -23,6 +23,7 @@ import {
 } from "./completions.ts";
 import { bestShape, goldRowOf, rotated } from "./golds.ts";
 import { type Expectation, MUTATIONS, type Mutation } from "./mutations.ts";
+import { PATIENCE } from "./times.ts";
 
 export interface FuzzOptions {
   readonly specs: readonly RewardSpec[];
@@ -91,7 +92,7 @@ const TOLERANCE = 1e-9;
 /** Throws a RecipeError when all completions of the files earn the same: there is nothing to lose. */
 export async function fuzzRewards(options: FuzzOptions): Promise<FuzzReport> {
   const { specs, files, answerColumn, limit = 200, maxTokens = 4096, threads = 2, deadlineMs = 10_000 } = options;
-  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
+  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs, giveUpAfter: PATIENCE });
   const saved = (options.rows ?? (await readSavedRows(files, limit))).slice(0, limit);
   const { completions, shape } = saved.every(isCompletion)
     ? { completions: saved, shape: null }

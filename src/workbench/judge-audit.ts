@@ -57,6 +57,8 @@ export interface JudgeAudit {
   readonly numFailed: number;
   /** The first five. */
   readonly failures: readonly string[];
+  /** The first replies that left it unknown, where a wrong protocol shows; two at most. */
+  readonly unknown: readonly { readonly where: string; readonly reply: string }[];
   /** Of the rows that were asked about. */
   readonly table: RuleJudgeTable;
   readonly labelled?: { readonly rule: Confusion; readonly judge: Confusion; readonly rescue: Confusion } | undefined;
@@ -171,6 +173,9 @@ function reportOf(rows: readonly Row[], { numSamples = 10, seed = 0, label }: Au
     notAsked: rows.filter(({ decision, failure }) => decision?.judge === null && failure === null).length,
     numFailed: failures.length,
     failures: failures.slice(0, 5),
+    unknown: compared
+      .flatMap(({ where, judge, reply }) => (judge === "unknown" && reply !== null ? [{ where, reply }] : []))
+      .slice(0, 2),
     table: compareRuleAndJudge(compared, { numSamples, seed }),
     labelled: label === undefined ? undefined : labelled(rows, label),
   };

@@ -31,6 +31,7 @@ import {
   type ScorePair,
 } from "./agreement.ts";
 import { rewardSpecsOf } from "./recipe-rewards.ts";
+import { PATIENCE } from "./times.ts";
 
 export interface ReplayRewardsOptions {
   /** Run folder. */
@@ -82,6 +83,8 @@ export interface RewardReplay {
   readonly numReordered: number;
   /** Replayed outcomes that failed, of any reward. */
   readonly numFailed: number;
+  /** Why, each reason once; three at most. */
+  readonly failures: readonly string[];
   /**
    * Five at most. Of its own rewards: those that lost or gained a total, then those whose totals differ most. Of others: completions that only
    * the run pays, then those that only the replay pays, one of each group.
@@ -91,6 +94,7 @@ export interface RewardReplay {
 }
 
 const MAX_EXAMPLES = 5;
+const MAX_FAILURES = 3;
 /** So many of the examples may be those that only the run pays. */
 const MAX_PAID_BY_RUN = 3;
 
@@ -103,19 +107,22 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
   const specs = options.specs ?? own;
   const prompts = await promptsById(run, stage);
   const { threads = stage.rewards.threads, deadlineMs = 1000 * stage.rewards.deadlineSeconds } = options;
-  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
+  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs, giveUpAfter: PATIENCE });
   const completions: ReplayedCompletion[] = [];
   const audited: AuditedStep[] = [];
   const primary = primaryReward(stage);
   const isOwn = options.specs === undefined;
+  const failures = new Set<string>();
   let numFailed = 0;
   for (const step of steps) {
     const { log, options: trained } = await readStep(run, stage, step);
     const rescored = await scoreLog(pool, log, prompts, trained.maxCompletionTokens, run.path);
     const totals = rescored.map(({ outcomes }) => totalOf(outcomes, specs));
-    numFailed += rescored
-      .flatMap(({ outcomes }) => Object.values(outcomes))
-      .filter((o) => o.status === "failed").length;
+    for (const outcome of rescored.flatMap(({ outcomes }) => Object.values(outcomes))) {
+      if (outcome.status !== "failed") continue;
+      numFailed++;
+      if (failures.size < MAX_FAILURES) failures.add(outcome.error);
+    }
     completions.push(...log.map((rollout, i) => replayedOf(step, rollout, totals[i]!)));
     const shadows = totals.map((total) => (isOwn ? {} : { [specs.map(rewardLabel).join("+")]: outcomeOf(total) }));
     audited.push(
@@ -138,6 +145,7 @@ export async function replayRewards(options: ReplayRewardsOptions): Promise<Rewa
     numGroups: groups.length,
     numReordered: groups.filter(isReordered).length,
     numFailed,
+    failures: [...failures],
     examples: isOwn ? furthest(completions) : disputed(completions, payerOf),
     alarms: auditSteps(audited, { ...stage.audit, primary }),
   };
@@ -147,7 +155,7 @@ function within(range: ReplayRewardsOptions["steps"], logged: readonly number[])
   const found = logged.filter((step) => range === undefined || (step >= range.from && step <= range.to));
   if (found.length > 0) return found;
   throw new RecipeError(
-    `Expected steps that the run has rollouts of (${logged[0]} to ${logged.at(-1)}), got ${range?.from} to ${range?.to}.`,
+    `Expected steps that the run has rollouts of (${logged[0]} to ${logged.at(-1)}), got ${range?.from === range?.to ? range?.from : `${range?.from} to ${range?.to}`}.`,
   );
 }
 

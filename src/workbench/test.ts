@@ -19,7 +19,7 @@ import {
   savedRows,
 } from "./completions.ts";
 import { checkGolds, type GoldReport, type GoldRow, goldRowOf } from "./golds.ts";
-import { type CallTimes, callTimesOf } from "./times.ts";
+import { type CallTimes, callTimesOf, PATIENCE } from "./times.ts";
 
 export interface TestRewardsOptions {
   readonly specs: readonly RewardSpec[];
@@ -86,8 +86,10 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
   const golds = new Map<string, GoldRow>();
   let numCompletions = 0;
   let numEstimatedLengths = 0;
-  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs });
+  let first: SavedRow | undefined;
+  await using pool = await openRewardPool({ rewards: specs, threads, deadlineMs, giveUpAfter: PATIENCE });
   for await (const rows of batchesOf(options.rows ?? savedRows(files, limit))) {
+    first ??= rows[0];
     for (const [row] of groupRows(rows)) {
       const goldRow = golds.size < MAX_GOLDS ? goldRowOf(row!, answerColumn) : null;
       if (goldRow !== null) golds.set(row!.groupKey, goldRow);
@@ -108,7 +110,13 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
     }
   }
   if (numCompletions === 0 && golds.size === 0)
-    throw new RecipeError(`Expected rows with a completion or an answer in ${files.join(", ") || "a file"}, got none.`);
+    throw new RecipeError(
+      `Expected rows with a "completion" or an "${answerColumn ?? "answer"}" in ${files.join(", ") || "the data"}, got ${columnsOf(first)}.`,
+    );
+  if (answerColumn !== undefined && golds.size === 0)
+    throw new RecipeError(
+      `Expected answers in column "${answerColumn}", but no row of ${files.join(", ") || "the data"} has it.`,
+    );
   return {
     numCompletions,
     numEstimatedLengths,
@@ -118,6 +126,13 @@ export async function testRewards(options: TestRewardsOptions): Promise<RewardTe
     golds: golds.size === 0 ? null : await checkGolds(pool, specs, [...golds.values()], { shape, maxTokens }),
     pool: pool.stats,
   };
+}
+
+/** What a row without an answer has, for who gave it another name. */
+function columnsOf(row: SavedRow | undefined): string {
+  if (row === undefined) return "no rows";
+  const names = Object.keys(row.group.fields);
+  return names.length === 0 ? "rows without them" : `rows of other columns: ${names.slice(0, 8).join(", ")}`;
 }
 
 /** Collects one reward's outcomes. */

@@ -1,4 +1,9 @@
-/** How long calls took, in milliseconds. */
+/** How long calls of rewards take. */
+
+/** A reward of which the first calls all pass their deadline is not waited for any longer. */
+export const PATIENCE = 4;
+
+/** In milliseconds. */
 export interface CallTimes {
   readonly p50: number;
   readonly p95: number;

@@ -1,5 +1,5 @@
 /** `grouper reward` as a script uses it: recipes, questions without completions, names, exit codes. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -57,10 +57,37 @@ describe("reward test", () => {
 
   it("says what was meant by a mistyped name, and takes what has a slash for a file", async () => {
     const typo = await grouper(["reward", "test", "acuracy", "--data", completions]);
-    expect(typo.stderr).toMatch(/got "acuracy"\. There are: accuracy, .* Did you mean accuracy\?$/m);
+    expect(typo.stderr).toMatch(/got "acuracy"\. Did you mean accuracy\? There are: accuracy, .*/m);
     const file = await grouper(["reward", "test", "./shout", "--data", completions]);
     expect(file.stderr).toMatch(/^Expected a reward file at .*shout, but there is none\.$/m);
     expect([typo.code, file.code]).toEqual([1, 1]);
+  });
+});
+
+describe("reward list", () => {
+  it("says every shipped reward in a sentence, and of one its definition and parameters", async () => {
+    const all = await grouper(["reward", "list"]);
+    expect([all.code, all.stderr]).toEqual([0, ""]);
+    expect(all.stdout).toMatch(/^countdown +1 for the target, 0\.1 for an answer that misses it/m);
+    const one = await grouper(["reward", "list", "countdown"]);
+    expect(one.stdout).toMatch(
+      /^Countdown: does the expression reach the target.*\n\n {2}r = right \| wrong \| missing/,
+    );
+    expect(one.stdout).toMatch(/^ {2}wrong: number; default 0\.1\. An answer that misses the target/m);
+    const judge = await grouper(["reward", "list", "judge"]);
+    expect(judge.stdout).toMatch(/^ {2}url: string; required\. OpenAI base URL/m);
+    const every = JSON.parse((await grouper(["reward", "list", "--json"])).stdout) as { name: string }[];
+    expect(every.map(({ name }) => name)).toEqual(
+      readdirSync(join(root, "rewards"))
+        .map((file) => file.replace(/\.ts$/, ""))
+        .sort(),
+    );
+  });
+
+  it("refuses a name that is none", async () => {
+    const { code, stdout, stderr } = await grouper(["reward", "list", "acuracy"]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^Expected the name of a shipped reward, got "acuracy"\. Did you mean accuracy\?/);
   });
 });
 
@@ -97,8 +124,8 @@ describe("what is missing", () => {
       ["reward", "test", "--data", completions],
       /Expected a reward: grouper reward test REWARD --data FILE; or .* --recipe/,
     ],
-    [["reward", "bench", "--recipe", quickstart], /Expected --data with a value\./],
-    [["reward", "fuzz", "accuracy"], /Expected --data with a value\./],
+    [["reward", "bench", "--recipe", quickstart], /Expected --data with a file of completions\./],
+    [["reward", "fuzz", "accuracy"], /Expected --data with a file of completions\./],
     [["reward", "test", "accuracy", "--data", completions, "--stage", "rl"], /Expected --recipe beside --stage\./],
   ])("%j is a usage error", async (args, message) => {
     const { code, stdout, stderr } = await grouper(args);

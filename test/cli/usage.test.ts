@@ -12,7 +12,7 @@ const recipe = writeRecipe(work, tinyRecipe());
 
 describe("a wrong command line: exit code 2, and what was meant", () => {
   const cases: [string, string[], RegExp][] = [
-    ["no command", [], /^Expected a command\.\nTry: grouper --help\n$/],
+    ["no command", [], /^Expected a command, such as .*\.\nTry: grouper --help\n$/],
     ["a mistyped command", ["trian"], /There is no command trian\. Did you mean train\?/],
     ["a word that is no command", ["frobnicate"], /There are: train, eval, compare, [a-z, ]*tasks, reward\./],
     [
@@ -42,7 +42,13 @@ describe("a wrong command line: exit code 2, and what was meant", () => {
       ["reward", "fuzz", "accuracy", "--data", "x", "--strickt"],
       /There is no option --strickt of grouper reward fuzz\. Did you mean --strict\?/,
     ],
-    ["rewards without data", ["reward", "test", "accuracy"], /Expected --data with a value\./],
+    ["a reward to compare with", ["reward", "diff", "accuracy"], /Expected two rewards: grouper reward diff OLD NEW/],
+    [
+      "no run",
+      ["reward", "replay"],
+      /Expected a run: grouper reward replay RUN\.\nTry: grouper reward replay --help\n$/,
+    ],
+    ["rewards without data", ["reward", "test", "accuracy"], /Expected --data with a file of completions\./],
     ["no recipe", ["train"], /Expected a recipe, e\.g\. grouper train recipes\/quickstart\.yaml, or --resume RUN\./],
     ["no model to serve", ["serve"], /Expected a model folder: grouper serve FOLDER\./],
     [
@@ -75,7 +81,16 @@ describe("a wrong recipe: exit code 1, and where", () => {
   it("a recipe that is not there", async () => {
     const { code, stdout, stderr } = await grouper(["train", join(work, "absent.yaml")]);
     expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(/^Expected a recipe at .*absent\.yaml.*\n$/);
+    expect(stderr).toMatch(/^Expected a recipe at .*absent\.yaml, but there is none\.\n$/);
+  });
+
+  it("a folder, and a file of another kind, of which not every line is told", async () => {
+    expect((await grouper(["check", work])).stderr).toBe(`Expected a recipe at ${work}, but it is a folder.\n`);
+    const path = join(work, "rows.jsonl");
+    writeFileSync(path, '{"a": 1}\n'.repeat(20));
+    const { code, stderr } = await grouper(["check", path]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^rows\.jsonl is not valid YAML:\n(.*\n){4} {2}and \d+ more: is it a recipe\?\n$/);
   });
 
   it("wrong keys are all named at once, with line, column and the nearest key", async () => {
@@ -155,7 +170,7 @@ describe("check", () => {
     [
       "an unknown reward",
       "stages.rl.rewards.functions.1.name=formatt",
-      /Expected the name of a shipped reward, got "formatt"\. There are: accuracy/,
+      /Expected the name of a shipped reward, got "formatt"\. Did you mean format\? There are: accuracy/,
     ],
     [
       "wrong params of a reward",

@@ -80,6 +80,7 @@ describe("datasets", () => {
     await expect(openDataset(spec(join(dir, "none.jsonl")))).rejects.toThrow(
       /Expected a data file at .*none.jsonl, but there is none/,
     );
+    await expect(openDataset(spec(dir))).rejects.toThrow(/Expected a data file at .*, but it is a folder\./);
     await expect(openDataset(spec(await write("e.csv", "a,b")))).rejects.toThrow(
       /ends in .jsonl, .json, .parquet or .jsonl.gz, got .*e.csv/,
     );

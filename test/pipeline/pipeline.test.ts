@@ -16,6 +16,23 @@ beforeAll(async () => {
   whole = await run(tinyRecipe(), join(work, "whole"));
 });
 
+describe("what a later stage lacks", () => {
+  const [sft, rl] = tinyRecipe().stages;
+  it.each([
+    ["a reward that does not load", { rewards: { functions: ["acuracy"] } }, /"acuracy"\. Did you mean accuracy\?/],
+    [
+      "a file that is not there",
+      { data: { type: "file", path: "/nowhere/train.jsonl" } },
+      /at \/nowhere\/train\.jsonl/,
+    ],
+  ])("%s is said before the first one trains, and nothing is left", async (name, change, message) => {
+    const dir = join(work, name.replaceAll(" ", "-"));
+    const recipe = tinyRecipe({ stages: [sft!, { ...rl, ...change } as never] });
+    await expect(run(recipe, dir)).rejects.toThrow(message);
+    expect(existsSync(dir)).toBe(false);
+  });
+});
+
 describe("a recipe of two stages", () => {
   it("runs to its end and leaves a loadable model, metrics and every rollout", async () => {
     expect(whole.interrupted).toBe(false);

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import countdown from "../../rewards/countdown.ts";
+import logicRl from "../../rewards/logic-rl.ts";
 import { createObjective } from "../../src/objectives/create.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { planOf } from "../../src/recipe/plan.ts";
@@ -254,15 +256,18 @@ describe("numbers of the papers", () => {
   });
 
   it("Logic-RL's reward (arXiv 2502.14768): format 1 or -1, answer 2, -1.5, -2", () => {
-    const [accuracy, format] = rlOf(load("knights-knaves")).rewards.functions;
-    expect(accuracy).toMatchObject({ name: "accuracy", weight: 1, params: { right: 2, wrong: -1.5, unparseable: -2 } });
-    expect(format).toMatchObject({ name: "format", weight: 1, params: { right: 1, wrong: -1 } });
+    expect(rlOf(load("knights-knaves")).rewards.functions).toEqual([
+      { name: "logic-rl", weight: 1, params: { style: "r1" } },
+    ]);
+    expect(logicRl.params!.parse({})).toMatchObject({
+      ...{ right: 2, wrong: -1.5, unparseable: -2 },
+      ...{ goodFormat: 1, badFormat: -1 },
+    });
   });
 
   it("TinyZero's reward: 1, 0.1, 0", () => {
-    expect(rlOf(load("countdown")).rewards.functions[0]).toMatchObject({
-      params: { method: "countdown", right: 1, wrong: 0.1, unparseable: 0 },
-    });
+    expect(rlOf(load("countdown")).rewards.functions[0]).toBe("countdown");
+    expect(countdown.params!.parse({})).toMatchObject({ from: "answer-tag", right: 1, wrong: 0.1, missing: 0 });
   });
 });
 

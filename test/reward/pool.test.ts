@@ -75,7 +75,7 @@ describe("a reward that misbehaves", () => {
     ["string", /returned the text "1", expected a finite number/],
     ["boolean", /returned true, expected/],
     ["undefined", /returned undefined, expected/],
-    ["bad parts", /returned an object with keys score, parts, expected/],
+    ["bad parts", /returned the part a: NaN, expected finite numbers/],
     ["abort", /threw TypeError: process\.abort\(\) is not supported in workers/],
     ["unhandled", /left an error uncaught: Error: nobody awaits me/],
     ["timer", /left an error uncaught: Error: too late/],
@@ -255,7 +255,7 @@ describe("a pool that cannot open says why", () => {
     [
       "unknown name",
       () => ({ name: "acuracy", weight: 1 }),
-      /Expected the name of a shipped reward, got "acuracy"\. There are: accuracy, .*format/,
+      /Expected the name of a shipped reward, got "acuracy"\. Did you mean accuracy\? There are: accuracy, .*format/,
     ],
     ["name with a path", () => ({ name: "../src/cli", weight: 1 }), /Expected the name of a shipped reward/],
     [
@@ -279,7 +279,17 @@ describe("a pool that cannot open says why", () => {
       () => rewardFile("empty.ts", "export const a = 1;"),
       /to export default defineReward\(.*got no default export/,
     ],
-    ["no function", () => rewardFile("object.ts", "export default { description: 'x' };"), /got something else/],
+    ["a folder", () => ({ file: folder, weight: 1 }), /Expected a reward file at .*, but it is a folder/],
+    [
+      "another language",
+      () => rewardFile("reward.py", "def reward(): return 1"),
+      /Expected a reward file that ends in \.ts, \.js or \.mjs, got .*reward\.py/,
+    ],
+    [
+      "no function",
+      () => rewardFile("object.ts", "export default { description: 'x' };"),
+      /got an object with keys description\./,
+    ],
     [
       "exits at load",
       () => rewardFile("exits.ts", "process.exit(0);"),
@@ -293,12 +303,12 @@ describe("a pool that cannot open says why", () => {
     [
       "wrong value",
       () => ({ name: "accuracy", weight: 1, params: { method: "nummeric" } }),
-      /Reward "accuracy": params\.method: .*"numeric".*got "nummeric"/,
+      /Reward "accuracy": params\.method: .*, numeric, .*got "nummeric"; did you mean numeric\?$/,
     ],
     [
       "wrong key",
       () => ({ name: "format", weight: 1, params: { stile: "r1" } }),
-      /Reward "format": params: Unrecognized key: "stile"/,
+      /Reward "format": params\.stile: unknown key stile; did you mean style\?$/,
     ],
     [
       "wrong type",

@@ -83,7 +83,7 @@ describe.skipIf(!canConfine)("a command that is killed", () => {
       await waitFor(() => processesOf(`sleep\0${marker}`).length === 0);
       expect(existsSync(output)).toBe(false);
       const again = spawnSync(process.execPath, args, { encoding: "utf8" });
-      expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining("4 programs, 3 of them taken over") });
+      expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining("4 rows, 3 of them taken over") });
     });
   }
 });

@@ -387,6 +387,30 @@ describe.skipIf(!canConfine)("a batch", () => {
     expect(linesOf(cut)[7]).toEqual(linesOf(whole)[7]);
   });
 
+  it("leaves a file alone that is not its own, also one of half a line", async () => {
+    for (const text of ["my notes", '{"mine": 1}\n', '{"row"']) {
+      const output = join(folder, "notes.jsonl");
+      writeFileSync(output, text);
+      const running = runBatch(rows.slice(0, 1), { output, limits });
+      if (text === '{"row"') {
+        // What a crash leaves of a line of ours.
+        await expect(running).resolves.toMatchObject({ numRows: 1 });
+        continue;
+      }
+      await expect(running).rejects.toThrow(/Expected results of this command at .*notes\.jsonl:1, got another text/);
+      expect(readFileSync(output, "utf8")).toBe(text);
+    }
+  });
+
+  it("refuses an output that cannot be written, in a sentence", async () => {
+    for (const output of [folder, join(folder, "absent", "out.jsonl")]) {
+      await expect(runBatch(rows.slice(0, 1), { output, limits })).rejects.toMatchObject({
+        name: "RecipeError",
+        message: expect.stringMatching(/Name another output\.$/),
+      });
+    }
+  });
+
   it("runs a changed row again, and says what is no program", async () => {
     const output = join(folder, "changed.jsonl");
     await runBatch(rows.slice(0, 3), { output, limits });

@@ -9,6 +9,23 @@ function check(rows: readonly Row[], options: VerifyOptions = {}) {
   });
 }
 
+describe("what is no text or no option", () => {
+  it.each([
+    [[1, "1"], "Expected the gold answer of verify to be a text or a list of texts, got number."],
+    [
+      [["1", null], "1"],
+      "Expected the gold answer of verify to be a text or a list of texts, got a list of other things.",
+    ],
+    [["1"], "Expected the response of verify to be a text, got undefined."],
+    [["1", "1", { mode: "Strict" }], 'Expected mode lenient or strict, got "Strict".'],
+    [["1", "1", { policy: "math-verify" }], /^Expected policy hendrycks, .*; got "math-verify"\.$/],
+  ])("%j is a TypeError", (args, message) => {
+    const untyped = verify as unknown as (...args: unknown[]) => unknown;
+    expect(() => untyped(...args)).toThrow(TypeError);
+    expect(() => untyped(...args)).toThrow(message);
+  });
+});
+
 describe("lenient", () => {
   check([
     ["$2$", "$\\boxed{1}$ ahh no it is $\\boxed{2}$", true],

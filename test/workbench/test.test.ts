@@ -87,7 +87,7 @@ describe("testRewards", () => {
     writeFileSync(
       log,
       gzipSync(
-        '\uFEFF{"completion": "2\u2028", "answer": "2", "tokenIds": [5]}\n{"completion": "3", "answer": "2", "tokenIds": [6]}\n',
+        '\uFEFF{"completion": "2\u2028", "answer": "2", "tokenIds": "BQAAAA=="}\n{"completion": "3", "answer": "2", "tokenIds": [6]}\n',
       ),
     );
     const report = await testRewards({
@@ -97,6 +97,37 @@ describe("testRewards", () => {
     });
     expect(report.rewards[0]).toMatchObject({ numScored: 2, mean: 0.5 });
     expect(report.numEstimatedLengths).toBe(0);
+  });
+
+  it("counts the tokens that a rollout log has in base64", async () => {
+    const tokenIds = Buffer.from(Int32Array.of(5, 6, 7).buffer).toString("base64");
+    const report = await testRewards({
+      specs: [{ name: "formula", weight: 1, params: { expression: "tokens" } }],
+      files: [write("log.jsonl", JSON.stringify({ completion: "12", answer: "12", tokenIds }))],
+      threads: 1,
+    });
+    expect(report.rewards[0]).toMatchObject({ min: 3, max: 3 });
+    expect(report.numEstimatedLengths).toBe(0);
+  });
+
+  it("gives up on a reward of which the first calls all hang", async () => {
+    const running = testRewards({
+      specs: [{ file: write("hang.ts", "export default { description: '', score() { for (;;); } };"), weight: 1 }],
+      files: [write("many.jsonl", '{"completion": "x"}\n'.repeat(500))],
+      deadlineMs: 100,
+    });
+    await expect(running).rejects.toThrow(/^Reward "hang" was killed: .* So did all of its first 4 calls: it hangs/);
+    await expect(running).rejects.toMatchObject({ name: "RecipeError" });
+  });
+
+  it("refuses a column of answers that no row has, and a shape without a place for the answer", async () => {
+    const files = [write("plain.jsonl", '{"completion": "2", "answer": "2", "solution": "x"}\n')];
+    await expect(testRewards({ specs: [accuracy], files, answerColumn: "gold", threads: 1 })).rejects.toThrow(
+      /^Expected answers in column "gold", but no row of .*plain\.jsonl has it\.$/,
+    );
+    await expect(testRewards({ specs: [accuracy], files, gold: "the end", threads: 1 })).rejects.toThrow(
+      /^Expected \{answer\} in the shape of a right answer, got "the end"\.$/,
+    );
   });
 
   it("refuses a folder", async () => {
@@ -117,10 +148,10 @@ describe("testRewards", () => {
     ["an odd ending", '{"completion": "x", "finishReason": "abort"}', /expected "finishReason" to be stop or length/],
     [
       "neither completion nor answer",
-      '{"question": "1+1"}',
-      /Expected rows with a completion or an answer in .*bad\.jsonl, got none/,
+      '{"question": "1+1", "gold": "2"}',
+      /Expected rows with a "completion" or an "answer" in .*bad\.jsonl, got rows of other columns: question, gold\./,
     ],
-    ["no rows", "\n", /Expected rows with a completion or an answer in .*bad\.jsonl, got none/],
+    ["no rows", "\n", /Expected rows with a "completion" or an "answer" in .*bad\.jsonl, got no rows/],
     [
       "a completion among questions",
       '{"answer": "2"}\n{"completion": "x"}',

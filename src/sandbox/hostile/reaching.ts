@@ -1,6 +1,6 @@
 /** Programs that reach for what is not theirs: files, processes, rights, the network, the kernel. */
 import { userInfo } from "node:os";
-import { type HostileProgram, LIBC, probe } from "./program.ts";
+import { cheat, type HostileProgram, LIBC, probe } from "./program.ts";
 
 /** Of whoever runs us, as a Python string. */
 const HOME = JSON.stringify(homeOfUser());
@@ -166,6 +166,20 @@ for place in (b"/proc", b"/proc/self/fd", b"/dev/pts"): attempt(place, lambda: l
 `,
   ),
   probe(
+    "makes the machine's disks write",
+    `
+import mmap
+file = os.open("/usr/bin/env", os.O_RDONLY)
+page = mmap.mmap(file, 4096, mmap.MAP_SHARED, mmap.PROT_READ)
+# Whoever is told that it is done for what is no file has not had it done for any.
+for call in (os.fsync, os.fdatasync):
+    try: call(4711)
+    except OSError: got.append(call.__name__)
+    call(file)
+page.flush()
+`,
+  ),
+  probe(
     "limits and turns of others",
     `${LIBC}
 import resource
@@ -238,6 +252,18 @@ for number in [*range(451, 480), 600, 1000]:
     ctypes.set_errno(0)
     if libc.syscall(number, -1, 0, 0, 0, 0, 0) >= 0 or os.strerror(ctypes.get_errno()) != "Function not implemented": got.append(number)
 `,
+  ),
+  cheat(
+    "calls of another machine",
+    ["crash"],
+    `
+import ctypes, mmap, sys
+code = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+# On x86, write(1, …) by the name that it has in 32 bits: mov eax, 4; int 0x80; ret.
+code.write(bytes([0xB8, 4, 0, 0, 0, 0xCD, 0x80, 0xC3]))
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+print("called", flush=True)
+sys.exit(0)`,
   ),
   probe(
     "calls by other names",

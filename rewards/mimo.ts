@@ -13,21 +13,35 @@ import { defineReward, z } from "../src/reward/reward.ts";
 import { codeParams, prepareCode, runCode } from "../src/sandbox/score.ts";
 import { softScore, strictScore, type TestLevel, testLevels } from "../src/verify/test-levels.ts";
 
-const levelsOfRow = z.array(z.object({ tests: z.array(z.int().nonnegative()).min(1), points: z.number() })).min(1);
+const levelsOfRow = z
+  .array(z.object({ tests: z.array(z.int().nonnegative()).min(1), points: z.number().positive() }))
+  .min(1);
 
 export default defineReward({
   description: "Points of the levels of tests that the program passes.",
   source: "MiMo, arXiv 2505.07608",
-  params: z.strictObject({
-    ...codeParams.shape,
-    mode: z.enum(["strict", "soft"]).default("soft"),
-    thresholds: z
-      .array(z.number().min(0).max(1))
-      .default([0.67, 0.33])
-      .describe("Falling pass rates that part the levels of test_pass_rates; the paper does not give its own."),
-    points: z.array(z.number()).default([1, 1, 1]).describe("Of the levels, from easiest; one more than thresholds."),
-    normalise: z.boolean().default(true).describe("Divide by the sum of all points, so that a full pass is 1."),
-  }),
+  params: z
+    .strictObject({
+      ...codeParams.shape,
+      mode: z.enum(["strict", "soft"]).default("soft"),
+      thresholds: z
+        .array(z.number().min(0).max(1))
+        .default([0.67, 0.33])
+        .describe("Falling pass rates that part the levels of test_pass_rates; the paper does not give its own."),
+      points: z
+        .array(z.number().positive())
+        .default([1, 1, 1])
+        .describe("Of the levels, from easiest; one more than thresholds."),
+      normalise: z.boolean().default(true).describe("Divide by the sum of all points, so that a full pass is 1."),
+    })
+    .refine(
+      ({ thresholds }) => thresholds.every((rate, k) => k === 0 || rate < thresholds[k - 1]!),
+      "Expected thresholds that fall",
+    )
+    .refine(
+      ({ thresholds, points }) => points.length === thresholds.length + 1,
+      "Expected one more of points than of thresholds",
+    ),
   prepare: prepareCode,
   async score(input, { mode, thresholds, points, normalise, ...params }) {
     const result = await runCode(input, params);

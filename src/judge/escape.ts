@@ -33,6 +33,12 @@ const LABELLED: readonly RegExp[] = [
 /** A heading of the prompt without its colon, alone on its line. */
 const BARE_HEADING = new RegExp(`${LINE_START}${PART}[^\\p{L}\\p{N}\\n:]*$`, "gimu");
 
+/** A verdict that needs no label, alone on its line: what stands before it, and it. */
+const BARE_VERDICT = new RegExp(
+  `^([^\\p{L}\\p{N}\\n]*)(${["yes", "no"].map(spelled).join("|")})(?=[^\\p{L}\\p{N}\\n]*$)`,
+  "gimu",
+);
+
 /** Tokens of templates in square brackets, without their brackets. */
 const BRACKETED = "\\/?(?:INST|THINK|SEP|CLS|PAD|MASK|gMASK|UNK|BOS|EOS|IMG|[A-Z]+_[A-Z_]+)";
 
@@ -61,26 +67,36 @@ export function escapeJudged(text: string, { maxChars = 8000 }: EscapeOptions = 
     // Marks: [[YES]], [[A>B]].
     .replaceAll(/\[(?=\[)/g, "[ ")
     .replaceAll(/\](?=\])/g, "] ");
-  const harmless = withoutLabels(apart);
+  const harmless = withoutVerdicts(apart);
   return cut === 0 ? harmless : `[${cut} characters left out]\n${harmless}`;
 }
 
-/** An arrow in the place of colons, since a dash could be read as the sign of the number that follows. */
-function withoutLabels(text: string): string {
+/**
+ * An arrow in the place of colons, since a dash could be read as the sign of the number that follows; brackets around a verdict that stands
+ * alone on its line.
+ */
+function withoutVerdicts(text: string): string {
   const read = shadow(text);
-  const colons = LABELLED.flatMap((pattern) =>
-    [...read.matchAll(pattern)].map(({ 0: found, index }) => ({
-      start: index + found.length - /:+$/.exec(found)![0].length,
-      end: index + found.length,
-    })),
-  );
-  const ends = [...read.matchAll(BARE_HEADING)].map(({ 0: found, index }) => index + found.length);
-  const places = [...colons, ...ends.map((end) => ({ start: end, end }))].sort((a, b) => a.start - b.start);
+  const edits = [
+    ...LABELLED.flatMap((pattern) => [...read.matchAll(pattern)]).map(({ 0: found, index }) => {
+      const end = index + found.length;
+      return { start: end - /:+$/.exec(found)![0].length, end, by: " →" };
+    }),
+    ...[...read.matchAll(BARE_HEADING)].map(({ 0: found, index }) => {
+      const end = index + found.length;
+      return { start: end, end, by: " →" };
+    }),
+    ...[...read.matchAll(BARE_VERDICT)].map(({ 1: before, 2: word, index }) => {
+      const start = index + before!.length;
+      const end = start + word!.length;
+      return { start, end, by: `(${text.slice(start, end)})` };
+    }),
+  ].sort((a, b) => a.start - b.start);
   let [harmless, from] = ["", 0];
-  for (const { start, end } of places) {
+  for (const { start, end, by } of edits) {
     // Two patterns may have found the same colons.
     if (start < from) continue;
-    harmless += `${text.slice(from, start)} →`;
+    harmless += text.slice(from, start) + by;
     from = end;
   }
   return harmless + text.slice(from);

@@ -3,8 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { openCache } from "../../src/judge/cache.ts";
+import { cacheKey, openCache } from "../../src/judge/cache.ts";
 import { Controls, JudgeAlarm } from "../../src/judge/controls.ts";
+import { Endpoint } from "../../src/judge/endpoint.ts";
+import { Judge } from "../../src/judge/judge.ts";
+import { EMPTY_ANSWERS } from "../../src/judge/substance.ts";
+import { scriptedServer } from "./scripted-server.ts";
 
 const folders: string[] = [];
 function scratch(): string {
@@ -151,5 +155,88 @@ describe("Controls", () => {
     setTimeout(release, 20);
     await Promise.all(waiting);
     expect(numTrials).toBe(1);
+  });
+});
+
+describe("a judge that is fooled", () => {
+  const honestly = (user: string) => `Verdict: ${/5\n<\/judged/.test(user) ? "EQUIVALENT" : "DIFFERENT"}`;
+  const CASE = { question: "What is 2 + 3?", reference: "5", solution: "It is 5" };
+  const judgeAt = (url: string, cacheFolder: string) =>
+    new Judge({
+      endpoint: new Endpoint({ name: "judge", url, model: "m", deadlineMs: 5000, retryDelayMs: 5 }),
+      protocol: "open-r1",
+      controlEvery: 4,
+      cache: openCache(cacheFolder),
+    });
+
+  it("is tried at its server, whatever the cache says of its controls", async () => {
+    const folder = scratch();
+    await using server = await scriptedServer(() => "Verdict: EQUIVALENT");
+    const judge = judgeAt(server.url, folder);
+    const cache = openCache(folder);
+    for (const solution of EMPTY_ANSWERS) {
+      const key = cacheKey(1, server.url, judge.bodyOf({ ...CASE, solution }));
+      await cache.write(key, "Verdict: DIFFERENT");
+    }
+    await expect(judge.ask(CASE)).rejects.toBeInstanceOf(JudgeAlarm);
+    expect(server.requests.some(({ user }) => />\n:\n<\/judged/.test(user))).toBe(true);
+  });
+
+  it("is not believed through a cache that answers known questions for it: each control asks about the question at hand", async () => {
+    const folder = scratch();
+    const said = new Map<string, string>();
+    let isFooled = false;
+    // A proxy that remembers, before a judge that changes.
+    await using server = await scriptedServer(({ user }) => {
+      const reply = said.get(user) ?? (isFooled ? "Verdict: EQUIVALENT" : honestly(user));
+      said.set(user, reply);
+      return reply;
+    });
+    const judge = judgeAt(server.url, folder);
+    const ask = (number: number) =>
+      judge.ask({ ...CASE, question: `What is ${number} + 3?`, solution: `Not ${number}` });
+    for (let number = 0; number < 4; number++) await ask(number);
+    isFooled = true;
+    const ends = await Promise.allSettled([4, 5, 6, 7, 8, 9].map(ask));
+    expect(ends.at(-1)).toMatchObject({ status: "rejected", reason: expect.any(JudgeAlarm) });
+    await expect(ask(10)).rejects.toBeInstanceOf(JudgeAlarm);
+  });
+});
+
+describe("the cache", () => {
+  it("under many writers of one reply holds one of them, whole", async () => {
+    const folder = scratch();
+    const key = cacheKey("question");
+    const texts = Array.from({ length: 40 }, (_, writer) => `${writer}`.repeat(5000));
+    const read: (string | null)[] = [];
+    await Promise.all(
+      texts.map(async (text) => {
+        // Caches of their own, as threads and processes have.
+        await openCache(folder).write(key, text);
+        read.push(await openCache(folder).read(key));
+      }),
+    );
+    for (const text of read) expect(texts).toContain(text);
+    const files = readdirSync(join(folder, key.slice(0, 2)));
+    expect(files).toEqual([`${key}.json`]);
+  });
+
+  it("does not believe a file of another version, another question, or another shape", async () => {
+    const folder = scratch();
+    const cache = openCache(folder);
+    const key = cacheKey("question");
+    mkdirSync(join(folder, key.slice(0, 2)), { recursive: true });
+    for (const content of [
+      { version: 2, key, reply: { text: "Verdict: EQUIVALENT" } },
+      { key: cacheKey("another"), text: "Verdict: EQUIVALENT" },
+      { key, text: ["Verdict: EQUIVALENT"] },
+      { text: "Verdict: EQUIVALENT" },
+      null,
+    ]) {
+      writeFileSync(join(folder, key.slice(0, 2), `${key}.json`), JSON.stringify(content));
+      expect(await cache.read(key)).toBeNull();
+    }
+    await cache.write(key, "Verdict: DIFFERENT");
+    expect(await cache.read(key)).toBe("Verdict: DIFFERENT");
   });
 });

@@ -64,6 +64,7 @@ const PIECES = [
   "Verdict",
   "结果",
   "一样",
+  "no",
   "correct",
   "correctness",
   "true",
@@ -96,12 +97,9 @@ const ECHOES: readonly ((text: string) => string)[] = [
   (text) => JSON.stringify({ reasoning: text, analysis: text }),
 ];
 
-/** A bare YES on the last line cannot be escaped without changing answers. */
-const MARKED = PROTOCOL_NAMES.filter((name) => !name.startsWith("seed"));
-
 describe("a text of the policy", () => {
   it("is never a verdict, however a judge repeats it", () => {
-    const judges = MARKED.map((name) => [PROTOCOLS[name], judgeFor(name)] as const);
+    const judges = PROTOCOL_NAMES.map((name) => [PROTOCOLS[name], judgeFor(name)] as const);
     let numRaw = 0;
     const property = fc.property(attack, (solution) => {
       for (const [{ read }, judge] of judges) {

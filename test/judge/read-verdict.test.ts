@@ -166,9 +166,6 @@ it("150,000 open braces take no time", () => {
   expect(cpuMs() - start).toBeLessThan(1000);
 });
 
-/** The protocols whose verdicts have a shape of their own; a bare YES on a last line cannot be escaped without changing answers. */
-const MARKED = PROTOCOL_NAMES.filter((name) => !name.startsWith("seed"));
-
 it("no text of the policy is a verdict when the judge repeats it", () => {
   const pieces = [
     "Verdict: EQUIVALENT", "Verdict", ":", "：", " ", "\n", "EQUIVALENT", "结果: 一样", "结果", "一样", '{"correct": true}', '{"correctness": "correct"}',
@@ -178,7 +175,7 @@ it("no text of the policy is a verdict when the judge repeats it", () => {
   let numShaped = 0;
   const property = fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 12 }), (chosen) => {
     const text = chosen.join("");
-    for (const name of MARKED) {
+    for (const name of PROTOCOL_NAMES) {
       if (PROTOCOLS[name].read(text) !== null) numShaped++;
       for (const echo of [escapeJudged(text), `It wrote:\n${escapeJudged(text)}\nas its answer.`]) {
         expect(PROTOCOLS[name].read(echo)).toBeNull();

@@ -193,6 +193,21 @@ describe.skipIf(!canConfine)("binary-code, cf-code and mimo", () => {
     expect(await score(mimo, across, { mode: "soft", normalise: false })).toBe(3.5);
   });
 
+  it("mimo: thresholds that do not fall, or points that do not fit them, are refused before the run", () => {
+    const accepts = (params: object) => mimo.params!.safeParse(params).success;
+    expect(accepts({})).toBe(true);
+    expect(accepts({ thresholds: [0.5], points: [1, 2] })).toBe(true);
+    for (const params of [
+      { thresholds: [0.3, 0.6] },
+      { thresholds: [0.5, 0.5] },
+      { thresholds: [0.5] },
+      { points: [1, 1] },
+      { points: [0, 0, 0] },
+    ]) {
+      expect(accepts(params), JSON.stringify(params)).toBe(false);
+    }
+  });
+
   it("mimo: levels from pass rates; a row without either is an error and no score", async () => {
     // Rates 0.9 and 0.8 are easy, 0.2 and 0.1 hard; the middle level is empty and left out.
     const rated = inputOf(HALF_RIGHT, { ...fields, test_pass_rates: [0.9, 0.8, 0.2, 0.1] });

@@ -115,7 +115,7 @@ function describeTest(
 function describeBatch(summary: BatchSummary, output: string, places: readonly string[]): string {
   const { numRows, numKept, numByStatus, numTests, numPassed, unusable } = summary;
   const kept = numKept === 0 ? "" : `, ${numKept} of them taken over from ${output}`;
-  const lines = [`${counted(numRows, "row")}${kept}; ${numPassed} of ${counted(numTests, "test")} passed`];
+  const lines = [`${counted(numRows, "row")}${kept}; ${numPassed} of ${numTests} tests passed`];
   if (numByStatus.unusable > 0) {
     lines.push(`${counted(numByStatus.unusable, "row")} without a program, or with tests that cannot be read:`);
     lines.push(...unusable.map(({ row, error }) => `  ${places[row]}: ${error}`));

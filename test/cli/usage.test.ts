@@ -324,7 +324,7 @@ describe("reward test", () => {
     [["reward", "diff", "accuracy", "--data", completions], /^Expected/],
     [["reward", "replay", work, "--step", "x"], /Expected a step or a range for --step, such as 3 or 3-7, got "x"/],
     [["reward", "fizz"], /There is no command reward fizz\. Did you mean fuzz\?/],
-    [["reward"], /Expected a command after reward: test, bench, fuzz, diff or replay/],
+    [["reward"], /Expected a command after reward: list, test, bench, fuzz, diff or replay/],
   ])("%j is a usage error", async (args, message) => {
     const { code, stdout, stderr } = await grouper(args);
     expect(stderr).toMatch(message);

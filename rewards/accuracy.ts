@@ -10,6 +10,7 @@
  * rewards/logic-rl.ts.
  */
 import { defineReward, z } from "../src/reward/reward.ts";
+import { isCopied } from "../src/verify/copied.ts";
 import { searchedText } from "../src/verify/extract.ts";
 import { FORMAT_STYLES, hasFormat } from "../src/verify/format.ts";
 import { answerParams, judgeAnswer } from "../src/verify/judge.ts";
@@ -26,11 +27,17 @@ export default defineReward({
       .default(0)
       .describe("No answer at its place, or none of the kind that the method compares."),
     requireFormat: z.enum(FORMAT_STYLES).optional().describe("A response without this format has no answer."),
+    refuseCopied: z
+      .boolean()
+      .default(true)
+      .describe("With method math a formula of the question is a wrong answer, where the gold is written differently."),
     requireStop: z.boolean().default(false).describe("A response that was cut at the token limit has no answer."),
   }),
   score(input, params) {
     const verdict = judgeAnswer(searchedText(input, params.from), input, params);
     if (verdict === null) return null;
+    const mayBeCopy = verdict === "right" && params.refuseCopied && params.method === "math" && input.answer !== null;
+    if (mayBeCopy && isCopied(input.response, input.answer, input.prompt)) return params.wrong;
     const isComplete = !params.requireStop || input.finishReason === "stop";
     const isFormed = params.requireFormat === undefined || hasFormat(input.response, params.requireFormat);
     return params[isComplete && isFormed ? verdict : "unparseable"];

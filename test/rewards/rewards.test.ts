@@ -55,6 +55,13 @@ describe("accuracy", () => {
     );
   });
 
+  it("a formula copied out of the question is wrong, unless that is allowed", () => {
+    const input = inputOf("\\boxed{x^2-1}", { answer: "(x-1)(x+1)", prompt: "Factor $x^2 - 1$." });
+    expect(score(accuracy, input, { method: "math" })).toBe(0);
+    expect(score(accuracy, input, { method: "math", refuseCopied: false })).toBe(1);
+    expect(score(accuracy, input, { method: "math-lenient" })).toBe(1);
+  });
+
   it("an answer that was cut off counts as missing when a stop is required", () => {
     const cut = inputOf(GOOD, { answer: "5", finishReason: "length" });
     expect(score(accuracy, cut)).toBe(1);

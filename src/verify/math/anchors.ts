@@ -108,7 +108,7 @@ const JUDGEMENT =
 /** Past blanks, line ends and marks between a phrase and its answer. */
 function skip(text: string, from: number): number {
   const gap =
-    /[\s:：*_>=]{0,40}(?:(?:is|equals|equal to)\b[\s:：*_]{0,20})?(?:not [^.,;\n]{1,60}?,? but (?:rather )?)?/y;
+    /[\s:：*_>=]{0,40}(?:(?<=\n\s{0,4})[-\u2022] )?(?:(?:is|equals|equal to)\b[\s:：*_]{0,20})?(?:not [^.,;\n]{1,60}?,? but (?:rather )?)?/y;
   gap.lastIndex = from;
   return from + (gap.exec(text)?.[0].length ?? 0);
 }

@@ -358,7 +358,7 @@ const WINS = / (?:(?:always )?wins|can (?:always )?win|will win|has (?:a )?winni
 
 /** The words without what another answer would leave out: "the series converges" is convergent, "Yes, it is" yes. */
 function senseOf(words: string): string {
-  const [, verdict] = /^(yes|no)[,.;:] /.exec(words) ?? [];
+  const [, verdict] = /^(yes|no)[,.;:] (?!.*\b(?:yes|no|or|maybe|perhaps|unless)\b)/.exec(words) ?? [];
   if (verdict !== undefined) return verdict;
   const bare = words
     .replace(/\b(con|di)verges$/, (_, stem: string) => `is ${stem}vergent`)

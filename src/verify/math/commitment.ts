@@ -37,6 +37,7 @@ import {
   OR,
   RANGE,
   REMARK,
+  SET_APART,
   SUPPOSED,
   TAKEN_BACK,
   WRONG_INSIDE,
@@ -173,7 +174,7 @@ function measured(said: string, from: number, to: number, answer: Answer): Answe
 }
 
 /** What a box begins with before its formula. */
-const LEAD = /^(?:\s|\\(?:sim|approx|neg|lnot)(?![a-z])|[A-Za-z]{2,}(?![\w(^])|[^\w\\])*/;
+const LEAD = /^(?:\s|\\(?:sim|approx|neg|lnot|not)(?![a-z])|[A-Za-z]{2,}(?![\w(^])|[^\w\\])*/;
 
 /** "over 18", "18 squared", "unknown (18)": what makes the number another, or no answer. */
 function evasion(
@@ -268,7 +269,11 @@ function anotherLetter(said: string): string | null {
 /** Words beside the words that are the answer: "Tuesday (or Wednesday)", "$Evelyn$ | $Angela$". */
 function anotherWord(said: string, found: string): string | null {
   const rest = said.replace(found, () => " ");
-  const isListed = OR.test(rest) || findEnvironments(rest).length > 0 || /\(\s*\p{Lu}\p{L}+\s*\)/u.test(rest);
+  const isListed =
+    OR.test(rest) ||
+    /\bunless\b/i.test(rest) ||
+    findEnvironments(rest).length > 0 ||
+    /\(\s*\p{Lu}\p{L}+\s*\)/u.test(rest);
   return isListed ? besides(rest.trim()) : null;
 }
 
@@ -285,6 +290,7 @@ function behindIt({ text, answer, end, asked }: Commitment): string | null {
   } else if (/^\W*(?:and|as well as|along with|respectively)\s+(?:\$|\p{Lu})/u.test(line))
     return besides(line.split("\n")[0]!);
   for (const piece of line.split(SENTENCE).slice(0, 12)) {
+    if (SET_APART.test(piece)) continue;
     if (DENIED.test(piece)) return denied(piece);
     if (TAKEN_BACK.test(piece)) return `the answer is taken back: ${quote(piece)}`;
     if (ALTERNATIVE.test(piece) && (asked !== "value" || hasOnlyOthers(piece, answer))) return besides(piece);
@@ -324,6 +330,8 @@ function joinedValue(line: string, answer: Answer): string | null {
 function loneValue(piece: string, answer: Answer): string | null {
   if (/=|\\approx|\u2248/.test(piece) || piece.length > 200) return null;
   const bare = piece.replace(/^\W*[A-Za-z]\s?[:)]\s/, "").trim();
+  // An item of a list with a noun tells of something.
+  if (/^[-*\u2022]\s.*[a-z]{3}/i.test(bare)) return null;
   if (/[\d\\]/.test(bare) && !isProse(bare) && isOther(bare, answer)) return bare;
   const values = valuesOf(piece);
   let rest = piece;

@@ -61,6 +61,9 @@ export function findStrictly(
     const texts = distinct.slice(0, 4).map(({ candidate }) => quote(candidate.text));
     return asList(distinct, golds) ?? { refused: `several different answers: ${texts.join(", ")}`, extracted };
   }
+  const isAnnotated = findBoxes(visible).some(({ content }) => ANNOTATION.test(content));
+  if (isAnnotated && !golds.some((gold) => ANNOTATION.test(gold.text)))
+    return { refused: "something is written over, under or beside the answer", extracted };
   const sole = { ...best, answer: { ...best.answer, parsed: asOneValue(best.answer.parsed, golds) } };
   const refused = refusalOf(sole, golds, isTagged ? rest : "");
   if (refused !== null) return { refused, extracted };
@@ -112,6 +115,9 @@ function hasIdleItem(gold: Gold, parsed: Parsed): boolean {
     return equalMath(gold.parsed, { ...parsed, expression: rest, asList: null, words: "" }).equal;
   });
 }
+
+/** What carries a second text along: \overset{19}{18}. */
+const ANNOTATION = /\\(?:overset|underset|stackrel|(?:over|under)brace|tag|footnote)(?![a-zA-Z])/;
 
 /** Characters without width, and those that turn the direction of writing. */
 const INVISIBLE = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/;

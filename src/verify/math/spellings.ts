@@ -16,11 +16,11 @@ const WORDED = new RegExp(String.raw`^${UPRIGHT}\{ ?(-?\d[^{}\\]{0,100})\}$`);
 const RATIO = new RegExp(String.raw`^(${NUMBER}) ?(?:${UPRIGHT}\{ ?)?(to|in|out of)\b ?\}? ?(${NUMBER})$`);
 const SCALED_MONEY = new RegExp(String.raw`^(-?)\\?[$\u20ac\u00a3] ?(${NUMBER}) ?(k|K|m|M|mn|b|B|bn)$`);
 const MONEY_SCALES: Readonly<Record<string, string>> = { k: "10^3", m: "10^6", mn: "10^6", b: "10^9", bn: "10^9" };
-/** $18/day, and 18/day; 3/4 of the cake. */
+/** $18/day, and 18/day; 3/4 of the cake, 18 of them. */
 const RATE = new RegExp(
   String.raw`^(-?)(\\?\$|[\u20ac\u00a3])? ?(${NUMBER}|\d{1,3}(?:,\d{3}){1,5}) ?/ ?(?:${UPRIGHT}\{ ?)?([a-z]{3,12})\}?$`,
 );
-const SHARE = /^(\d{1,9}\s?\/\s?\d{1,9}) of (?:the|an?|all|its|his|her|their)\b[a-z ]{0,60}$/;
+const SHARE = /^(\d{1,9}(?:\s?\/\s?\d{1,9})?) of (?:them|these|those|the|an?|all|its|his|her|their)\b[a-z ]{0,60}$/;
 const CURRENCIES: Readonly<Record<string, string>> = { "\u20ac": "euros", "\u00a3": "pounds sterling" };
 const CHOOSE = String.raw`(?:${UPRIGHT}\{)?([CPA])\}?`;
 const INDEX = String.raw`\{?(\d{1,5})\}?`;

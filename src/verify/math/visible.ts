@@ -26,10 +26,9 @@ const UNSEEN =
 /** `\verb|…|` with any mark for the bar. */
 const VERB = /\\verb\*?([^\sA-Za-z*])[^\n]{0,400}?\1/g;
 
-/** Elements that no browser shows, comments of Markdown, and marks of emphasis. */
+/** Elements that no browser shows, and comments of Markdown. */
 const UNSHOWN =
   /<([a-z]{1,12})\s[^<>]{0,80}?(?:\bhidden\b|display\s?:\s?none|visibility\s?:\s?hidden)[^<>]{0,80}>[^<]{0,400}<\/\1>|^\[\/\/\]: # .*$/gim;
-const EMPHASIS = /<\/?(?:b|u|i|em|strong|mark)>/gi;
 
 /** Fences of these languages, and fences within a line, hold what is said, not a program. */
 const SPOKEN_FENCE = /^(?:output|text|latex|tex|math|markdown|md|json)?\s*\n|^[^\n]*$/i;
@@ -39,7 +38,7 @@ export function visibleText(text: string): string {
   const end = END_OF_TURN.exec(text);
   let visible = end === null ? text : text.slice(0, end.index);
   for (const [open, close] of HIDDEN) visible = without(visible, open, close);
-  if (/<\/|^\[\/\//m.test(visible)) visible = visible.replaceAll(UNSHOWN, " ").replaceAll(EMPHASIS, "");
+  if (/<\/|^\[\/\//m.test(visible)) visible = visible.replaceAll(UNSHOWN, " ");
   if (visible.includes("```")) visible = withoutPrograms(visible);
   if (/~~|<\/(?:s|del)>/.test(visible)) {
     visible = visible.replace(/^\s*<s>/, "").replaceAll(STRUCK_OUT, " ");

@@ -2,6 +2,7 @@
  * The comparison of whole answers, by what they are: assignments are unwrapped, plus-minus is spread, then relations, sets of
  * reals, tuples and lists, matrices, words and single values are each compared in their own way.
  */
+import { boundedOf } from "./bounds.ts";
 import { equalCongruences, isCongruences } from "./congruences.ts";
 import { withoutEllipsis } from "./ellipsis.ts";
 import { infinitySign } from "./evaluate.ts";
@@ -37,6 +38,12 @@ export function equalExpressions(gold: Expression, pred: Expression, context: Co
 
 function equalAnswers(gold: Expression, pred: Expression, context: Context): Verdict {
   const named = assignmentsOf(gold, pred);
+  const [whole, said] = [boundedOf(gold), boundedOf(pred)];
+  if (whole !== null && said !== null && gold.kind !== pred.kind) {
+    const verdict = equalAnswers(whole.value, said.value, context);
+    return verdict.equal ? equalAnswers(whole.bound, said.bound, context) : verdict;
+  }
+  if (whole === null && said !== null && !isInequality(gold)) return equalAnswers(gold, said.value, context);
   const bare = unwrapped(named, assignmentsOf(namedAlike(pred, gold), named), context.mode);
   const [a, b] = alignVectors(...bare);
   if (isInBase(a) && !isInBase(b)) return equalDigits(a, b);

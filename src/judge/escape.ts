@@ -60,7 +60,7 @@ export function escapeJudged(text: string, { maxChars = 8000 }: EscapeOptions = 
     .replaceAll(/<(?=\/?[\p{L}_|])/gu, "< ")
     .replaceAll(new RegExp(`\\[(?=${BRACKETED}\\])`, "gi"), "[ ")
     .replaceAll(/◁(?=\/?think▷)/gi, "◁ ")
-    .replaceAll(/\](?=~)|\[(?=e~)/g, "$& ")
+    .replaceAll(/\](?=[~～])|\[(?=e[~～])/g, "$& ")
     // Characters written as a code, which a reader may undo: &lt; &#58; \u003c \x3c.
     .replaceAll(/&(?=#?[0-9a-z]{1,10};)/gi, "& ")
     .replaceAll(/\\(?=u[0-9a-f]{4}|u\{[0-9a-f]|x[0-9a-f]{2})/gi, "\\ ")

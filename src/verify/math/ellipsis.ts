@@ -1,9 +1,25 @@
 /**
  * Ellipses between terms: the list 1, 2, ..., 10 is every number from 1 to 10, the sum 1 + 2 + ... + n is n (n + 1) / 2, and the
- * product n (n - 1) ... 1 is n!. Only arithmetic progressions are read, from at least two terms that show the step.
+ * product n (n - 1) ... 1 is n!. Arithmetic progressions are read, from at least two terms that show the step; and other sums where the
+ * last term, as a function of its letter, gives the first ones at whole numbers that follow each other: 1 + 4 + ... + n^2.
  */
-import { call, type Expression, keyOf, negative, number, product, quotient, some, sum } from "./expression.ts";
+import { type Budget, spend } from "./budget.ts";
+import { exactValue } from "./exact.ts";
+import {
+  call,
+  type Expression,
+  freeSymbols,
+  keyOf,
+  negative,
+  number,
+  product,
+  quotient,
+  some,
+  sum,
+  symbol,
+} from "./expression.ts";
 import { add, compare, divide, isInteger, multiply, negate, ONE, type Rational, rational } from "./rational.ts";
+import { substituted } from "./substitute.ts";
 
 const MAX_FILLED = 100;
 
@@ -94,4 +110,32 @@ function isEllipsis(node: Expression): boolean {
 
 function valueOfNumber(node: Expression): Rational | null {
   return node.kind === "number" ? node.value : null;
+}
+
+/** From where the letter may start to count. */
+const STARTS = [1, 0, 2, 3];
+
+/** A sum or product with an ellipsis before its last term as a series; else the node. */
+export function asSeries(node: Expression, budget: Budget): Expression {
+  if (node.kind !== "sum" && node.kind !== "product") return node;
+  const parts = node.kind === "sum" ? node.terms : node.factors;
+  const at = parts.findIndex(isEllipsis);
+  if (at < 2 || at === parts.length - 1) return node;
+  const rest = parts.slice(at + 1);
+  const last = node.kind === "sum" ? sum(rest) : product(rest);
+  for (const name of freeSymbols(last)) {
+    const start = STARTS.find((from) =>
+      parts.slice(0, at).every((part, index) => {
+        spend(budget, 10);
+        const value = exactValue(substituted(last, name, number(from + index)), budget);
+        const own = exactValue(part, budget);
+        return value !== null && own !== null && compare(value, own) === 0;
+      }),
+    );
+    if (start === undefined) continue;
+    const variable = `${name}*`;
+    const body = substituted(last, name, symbol(variable));
+    return { kind: "series", name: node.kind, variable, from: number(start), to: symbol(name), body };
+  }
+  return node;
 }

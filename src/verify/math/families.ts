@@ -5,6 +5,7 @@
 import { isReal } from "./complex.ts";
 import { evaluate } from "./evaluate.ts";
 import { difference, type Expression, freeSymbols, keyOf, number, type Of, product, some, sum } from "./expression.ts";
+import { isSameLine } from "./lines.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
 import { spread } from "./plus-minus.ts";
 import { divide, gcd, isInteger, type Rational, rational } from "./rational.ts";
@@ -32,6 +33,7 @@ export function equalFamilies(
   if (isOne) return different("one value for every whole number, not one");
   if (a !== null && b !== null && a.domain !== b.domain) return different("parameters of different number sets");
   const verdict = equal(first, second);
+  if (!verdict.equal && isSameLine(gold, pred, context)) return same("the same line");
   if (verdict.equal || (a === null && b === null && !isUndeclared(first, second))) return verdict;
   const [parameters, others] = [parametersOf(first, a, second, b), parametersOf(second, b, first, a)];
   if (parameters.length !== others.length || parameters.length === 0 || parameters.length > MAX_PARAMETERS)
@@ -176,17 +178,25 @@ function progressionsOf(node: Expression, parameter: string, context: Context): 
     const value = isNamed ? item.sides[1]! : item;
     const name = isNamed && item.sides[0]!.kind === "symbol" ? item.sides[0].name : "";
     if ([...freeSymbols(value)].join() !== parameter) return null;
-    const at = (k: number) => substituted(value, parameter, number(k));
-    const step = difference(at(1), at(0));
-    const isLinear = equalScalars(
-      value,
-      sum([at(0), product([step, { kind: "symbol", name: parameter }])]),
-      context,
-    ).equal;
-    if (!isLinear || equalScalars(step, number(0), context).equal) return null;
-    progressions.push({ name, constant: at(0), step });
+    // (-1)^k a + k b is one progression for even k, and another for odd.
+    const isTurning = some(value, (part) => part.kind === "power" && keyOf(part.base) === "-1/1");
+    for (const rest of isTurning ? [0, 1] : [null]) {
+      const k: Expression = { kind: "symbol", name: parameter };
+      const own = rest === null ? value : substituted(value, parameter, sum([product([number(2), k]), number(rest)]));
+      const progression = progressionOf(own, parameter, context);
+      if (progression === null) return null;
+      progressions.push({ name, ...progression });
+    }
   }
   return progressions.length === 0 ? null : progressions;
+}
+
+function progressionOf(node: Expression, parameter: string, context: Context): Omit<Progression, "name"> | null {
+  const at = (k: number) => substituted(node, parameter, number(k));
+  const [constant, step] = [at(0), difference(at(1), at(0))];
+  const whole = sum([constant, product([step, { kind: "symbol", name: parameter }])]);
+  const isLinear = equalScalars(node, whole, context).equal;
+  return isLinear && !equalScalars(step, number(0), context).equal ? { constant, step } : null;
 }
 
 const MAX_DENOMINATOR = 360;

@@ -62,7 +62,8 @@ function byHalves(f: (x: number) => Complex | null, cuts: readonly number[]): Co
     const total = parts.reduce((value, part) => plus(value, part.value), complex(0));
     const apart = parts.reduce((distance, part) => distance + part.apart, 0);
     const size = Math.max(magnitude(total), 1e-3);
-    if (apart <= 1e-10 * size) return complex(total.re, total.im, total.error + 4 * apart + 1e-12 * size);
+    // At a corner the two rules may by chance be closer to each other than to the truth.
+    if (apart <= 2e-12 * size) return complex(total.re, total.im, total.error + 100 * apart + 1e-12 * size);
     const worst = parts.reduce((best, part, index) => (part.apart > parts[best]!.apart ? index : best), 0);
     const { from, to } = parts[worst]!;
     const middle = (from + to) / 2;

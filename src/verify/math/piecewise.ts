@@ -18,8 +18,8 @@ import {
   symbol,
 } from "./expression.ts";
 import { type Context, different, same, type Verdict } from "./options.ts";
-import { complement, intersection, isSameSet, order, type RealSet, union } from "./real-set.ts";
-import { type Ends, realSetOf, sameEnd } from "./solve.ts";
+import { complement, intersection, isSameSet, order, type Piece, type RealSet, union } from "./real-set.ts";
+import { realSetOf, sameEnd } from "./solve.ts";
 import { substituted } from "./substitute.ts";
 
 type Equal = (gold: Expression, pred: Expression, context: Context) => Verdict;
@@ -47,7 +47,7 @@ export function equalToFormula(cases: Of<"piecewise">, formula: Expression, cont
   const isWhole = domains !== null && complement(union(domains.sets.flat(), sameEnd(context))).length === 0;
   if (domains === null || !isWhole) return different("cases that leave something out are no formula");
   const isSame = cases.branches.every(({ value }, index) =>
-    domains.sets[index]!.every(({ low, high }) => equalWithin(value, formula, domains.name, low, high, context, equal)),
+    domains.sets[index]!.every((piece) => equalWithin(value, formula, domains.name, piece, context, equal)),
   );
   return isSame ? same("equal in every case") : different("a case differs from the formula");
 }
@@ -98,8 +98,8 @@ function equalOnOverlaps(
   for (const [i, first] of gold.branches.entries()) {
     for (const [j, second] of pred.branches.entries()) {
       spend(context.budget, 40);
-      for (const { low, high } of intersection(a.sets[i]!, b.sets[j]!, isSame)) {
-        if (!equalWithin(first.value, second.value, a.name, low, high, context, equal))
+      for (const piece of intersection(a.sets[i]!, b.sets[j]!, isSame)) {
+        if (!equalWithin(first.value, second.value, a.name, piece, context, equal))
           return different(`case ${i + 1} differs`);
       }
     }
@@ -107,21 +107,22 @@ function equalOnOverlaps(
   return same("equal in every case");
 }
 
-/** Between two ends, or at the one point that both are. */
+/** Inside of a piece, and at its ends where they belong to it. */
 function equalWithin(
   gold: Expression,
   pred: Expression,
   name: string,
-  low: Ends,
-  high: Ends,
+  { low, high, lowClosed, highClosed }: Piece<Expression>,
   context: Context,
   equal: Equal,
 ): boolean {
+  const equalAt = (x: Expression) => equal(substituted(gold, name, x), substituted(pred, name, x), context).equal;
   const isPoint = low.exact !== null && order(low, high, sameEnd(context)) === 0;
   if (!isPoint && equal(gold, pred, context).equal) return true;
-  const inside = isPoint ? low.exact : runningThrough(low.exact, high.exact, symbol(name));
-  const at = (value: Expression) => (inside === null ? value : substituted(value, name, inside));
-  return equal(at(gold), at(pred), context).equal;
+  const inside = isPoint ? null : runningThrough(low.exact, high.exact, symbol(name));
+  if (inside === null && !isPoint) return false;
+  if (inside !== null && !equalAt(inside)) return false;
+  return [lowClosed ? low.exact : null, highClosed ? high.exact : null].every((end) => end === null || equalAt(end));
 }
 
 /** An expression in u whose values are those between the ends, null for all numbers; an end that is null is infinite. */

@@ -5,6 +5,7 @@
  * (sample.ts). A number with a decimal point is compared rounded, unless the other side is a whole number.
  */
 import { isReal } from "./complex.ts";
+import { asSeries } from "./ellipsis.ts";
 import { evaluate, infinitySign } from "./evaluate.ts";
 import { exactValue } from "./exact.ts";
 import { type Expression, freeSymbols, keyOf, mapChildren, some } from "./expression.ts";
@@ -16,6 +17,8 @@ import { isUnitWord, readUnit } from "./units.ts";
 
 /** Compares two values without relations, sets or lists; throws LimitReached when the budget ends. */
 export function equalScalars(gold: Expression, pred: Expression, context: Context): Verdict {
+  const [a, b] = [asSeries(gold, context.budget), asSeries(pred, context.budget)];
+  if (a !== gold || b !== pred) return equalValues(a, b, context);
   const verdict = equalMeasures(gold, pred, context);
   if (verdict.equal || context.units !== "drop") return verdict;
   // 5 km and 5000 m are equal as well where units are dropped.

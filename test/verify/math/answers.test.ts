@@ -289,6 +289,7 @@ const ANSWERS: readonly (readonly [gold: string, pred: string, equal: boolean])[
   ["\\binom{10}{3}", "\\frac{10!}{3!7!}", true],
   ["1+2+3+4", "10", true],
   ["1+2+\\cdots+100", "5050", true],
+  ["1+2+\\cdots+100", "5051", false],
   ["3^{3^3}", "7625597484987", true],
   ["\\frac{\\frac12}{\\frac34}", "\\frac23", true],
   ["\\cfrac{1}{1+\\cfrac{1}{2}}", "\\frac23", true],

@@ -172,6 +172,23 @@ for _ in range(4):
         libc.syscall(exit_thread, 0)
 time.sleep(100)`,
   ),
+  cheat(
+    "400 MB under names that look like a count",
+    ["memory"],
+    `${LIBC}
+import os, threading, time
+exit_thread = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+def hold():
+    libc.prctl(15, b"\\rVmRSS: -999999", 0, 0, 0)
+    x = bytearray(100 << 20)
+    time.sleep(100)
+for _ in range(4):
+    if os.fork() == 0:
+        libc.prctl(15, b"VmRSS:", 0, 0, 0)
+        threading.Thread(target=hold).start()
+        libc.syscall(exit_thread, 0)
+time.sleep(100)`,
+  ),
   probe(
     "memory that nobody's limit counts",
     `${LIBC}

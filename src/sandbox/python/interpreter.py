@@ -356,16 +356,17 @@ def memory_of(pid):
     try:
         with open("%s/%d/status" % (PROC, pid), "rb") as file:
             status = file.read()
-        if b"VmRSS:" not in status:
+        if b"\nVmRSS:" not in status:
             for thread in os.listdir("%s/%d/task" % (PROC, pid)):
                 with open("%s/%d/task/%s/status" % (PROC, pid, thread), "rb") as file:
                     status = file.read()
-                if b"VmRSS:" in status:
+                if b"\nVmRSS:" in status:
                     break
     except OSError:
         # It has ended.
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(HELD))
+    # Not splitlines: a program chooses its name, which is in there, and of all that ends a line only \n is spelled out.
+    return sum(int(line.split()[1]) * 1024 for line in status.split(b"\n") if line.startswith(HELD))
 
 
 def crowd_together(keeper, core):

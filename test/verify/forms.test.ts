@@ -44,7 +44,7 @@ function readForms(name: string): Forms[] {
 
 describe.each([
   ["forms.txt", "lenient", 600],
-  ["notation.txt", "lenient", 800],
+  ["notation.txt", "lenient", 1000],
   ["responses.txt", "lenient", 170],
   ["suites.txt", "lenient", 350],
   ["strict-forms.txt", "strict", 270],

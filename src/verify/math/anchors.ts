@@ -19,7 +19,7 @@ const FOREIGN =
   String.raw`(?<!\p{L})(?:r[\u00e9e]ponse(?: finale)?|respuesta|resposta|risposta|antwort|antwoord|odpowied\u017a|cevap|\u0111\u00e1p (?:\u00e1n|s\u1ed1)|\u043e\u0442\u0432\u0435\u0442|\u0627\u0644(?:\u062c\u0648\u0627\u0628|\u0625\u062c\u0627\u0628\u0629)|\u0909\u0924\u094d\u0924\u0930)` +
   String.raw`[^\n.:=]{0,30}?(?:\s?[:=]|(?<!\p{L})(?:est|es|\u00e9|\u00e8|ist|lautet|is|jest|l\u00e0|\u2014|\u0647\u0648|\u0647\u064a|\u0939\u0948)(?!\p{L}))`;
 const EAST_ASIAN =
-  "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J]{1,6}(?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
+  "\u7b54\u6848[\u5e94\u8be5\u4fbf\u5c31\u5373]{0,3}(?:\u662f(?![\u5426])|\u4e3a|\u70ba|\u7b49\u4e8e|\u9009|[:\uff1a\u3011])|(?:\u6545|\u5e94|\u56e0\u6b64|\u6240\u4ee5)?\u9009(?:\u62e9)?[:\uff1a]?(?=\\s?[(\uff08]?[A-J]{1,6}(?![A-Za-z]))|(?<=^|[\\n\u3002])\u7b54[:\uff1a]|(?:\u7b54\u3048|\u6b63\u89e3)[\u306f:\uff1a]|(?:\uc815\ub2f5|\ub2f5)(?:\uc740|[:\uff1a])";
 
 /** A heading on a line of its own, perhaps with the only mark of a list on the next one, or with a dash or arrow behind it: "## Answer", "**Final Answer** - 5". */
 const HEADING = String.raw`(?<=^|\n)[#*_ ]{0,8}(?:final )?answer[*_ ]{0,4}(?:\n{1,2}[-*+\u2022](?=\s[^\n]{0,200}(?:$|\n(?!\n?[-*+\u2022]\s)))|(?=\n)|\s?(?:->|=>|\u2192|\u21d2|[-\u2013\u2014](?=\s)))`;
@@ -60,7 +60,9 @@ export function findAnchors(text: string, findFormulas: () => readonly Environme
   for (let match = phrase.exec(text); match !== null; match = phrase.exec(text)) {
     const start = skip(text, match.index + match[0].length);
     // "The answer cannot be 5" announces nothing.
-    const isDenied = /\b(?:not|cannot|never)\b|n['\u2019]t\b/i.test(match[0]);
+    const isDenied = /\b(?:not|cannot|never|no|non|nicht)\b|n['\u2019]t\b|(?<!\p{L})\u043d\u0435(?!\p{L})/iu.test(
+      match[0],
+    );
     if (!isDenied && !isJudged(text, match.index, start)) starts[kindOf(match[0])].push(start);
     // "The answer is: the final answer is 5": the inner phrase announces it.
     phrase.lastIndex = Math.max(match.index + match[0].length, start);

@@ -56,7 +56,10 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "piecewise" && b.kind === "piecewise") return equalPiecewise(a, b, context, equalAnswers);
   if (a.kind === "piecewise" && isValue(b)) return equalToFormula(a, b, context, equalAnswers);
   if (b.kind === "piecewise" && isValue(a)) return equalToFormula(b, a, context, equalAnswers);
-  if (isCongruences(a) && isCongruences(b)) return equalCongruences(a, b, context);
+  if (isCongruences(a)) {
+    const remainder = a.kind === "congruence" ? asCongruence(a, b) : b;
+    if (remainder !== null && isCongruences(remainder)) return equalCongruences(a, remainder, context);
+  }
   if ([a, b].every(isNothing)) return same("no solution, in other words");
   if (isNamedSet(a, b)) return same("the same set by its letter");
   if (isRealSet(a) || isRealSet(b)) {
@@ -73,6 +76,14 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "text" || b.kind === "text") return equalWords(a, b);
   if (context.mode === "lenient" && isValue(a) && b.kind === "relation") return equalToIdentity(a, b, context);
   return isValue(a) && isValue(b) ? equalScalars(a, b, context) : different(`${nameOf(a)} is not ${nameOf(b)}`);
+}
+
+/** x = 3 mod 7 and 3 (mod 7) as the congruence that is asked for; null for any other prediction. */
+function asCongruence(gold: Of<"congruence">, pred: Expression): Of<"congruence"> | null {
+  if (pred.kind === "congruence") return pred;
+  const [left, right] = pred.kind === "relation" && pred.sides.length === 2 ? pred.sides : [gold.left, pred];
+  if (right?.kind !== "call" || right.name !== "mod" || right.args.length !== 2) return null;
+  return { kind: "congruence", left: left!, right: right.args[0]!, modulus: right.args[1]! };
 }
 
 /** A number written with its base: 101_2. */
@@ -388,12 +399,22 @@ const SAYINGS = [
   /^(?:(?:it|this) is )?(?:impossible|not possible)$/,
 ];
 const NO_SOLUTION =
-  /^(?:there (?:is|are) |(?:it|equation|system|inequality) has )?no (?:(?:real|integer|positive|valid) )?(?:solutions?|such(?: [a-z]+){0,2})(?: exists?)?$|^(?:none|empty set)$/;
+  /^(?:there (?:is|are) |(?:it|equation|system|inequality) has )?no (?:(?:real|integer|positive|valid) )?(?:solutions?|such(?: [a-z]+){0,2})(?: exists?)?$|^(?:none|empty ?set|null set|s\.emptyset)$|^(?:(?:es gibt )?keine l\u00f6sung(?:en)?|(?:pas de|aucune) solutions?|(?:no (?:tiene|hay) soluci\u00f3n(?:es)?|sin soluci\u00f3n)|nessuna soluzione|sem solu\u00e7\u00e3o|(?:\u043d\u0435\u0442|\u0431\u0435\u0437) \u0440\u0435\u0448\u0435\u043d\u0438\u0439|\u65e0(?:\u5b9e\u6570)?\u89e3|\u7121\u89e3|\u89e3\u306a\u3057)$/;
+
+function meaning(sense: string, words: string): [word: string, sense: string][] {
+  return words.split(" ").map((word): [string, string] => [word, sense]);
+}
 
 /** Words that mean the same as an answer. */
 const SENSE: ReadonlyMap<string, string> = new Map([
-  ["true", "yes"],
-  ["false", "no"],
+  ...meaning(
+    "yes",
+    "true oui vrai ja wahr richtig s\u00ed si verdadero vero sim verdadeiro \u0434\u0430 \u0432\u0435\u0440\u043d\u043e \u662f \u5bf9 \u6b63\u786e \u306f\u3044",
+  ),
+  ...meaning(
+    "no",
+    "false non faux nein falsch falso falsa n\u00e3o \u043d\u0435\u0442 \u043d\u0435\u0432\u0435\u0440\u043d\u043e \u043b\u043e\u0436\u044c \u5426 \u9519 \u9519\u8bef \u4e0d\u6b63\u786e \u3044\u3044\u3048",
+  ),
   ["mon", "monday"],
   ["tue", "tuesday"],
   ["tues", "tuesday"],
@@ -406,7 +427,7 @@ const SENSE: ReadonlyMap<string, string> = new Map([
 ]);
 
 function equalWords(gold: Expression, pred: Expression): Verdict {
-  const [a, b] = [lettersOf(gold), lettersOf(pred)];
+  const [a, b] = [plainWords(lettersOf(gold)), plainWords(lettersOf(pred))];
   if (a === b) return same("the same words");
   if (senseOf(a) === senseOf(b)) return same("the same, in another word");
   const isSaid = SAYINGS.some((saying) =>
@@ -414,6 +435,20 @@ function equalWords(gold: Expression, pred: Expression): Verdict {
   );
   return isSaid ? same("the same, in other words") : different("different words");
 }
+
+/** Without commas between words; quadrants by their number. */
+function plainWords(words: string): string {
+  const bare = words.replaceAll(/(?<=[a-z]),(?= [a-z])/g, "");
+  const [, numeral, ordinal] = QUADRANT.exec(bare) ?? [];
+  if (numeral === undefined && ordinal === undefined) return bare;
+  const index = numeral === undefined ? ORDINALS.findIndex((each) => each.test(ordinal!)) : NUMERALS.indexOf(numeral);
+  return `quadrant ${index === -1 ? numeral : index + 1}`;
+}
+
+const QUADRANT =
+  /^(?:in )?(?:quadrant |q ?)(i{1,3}|iv|[1-4])$|^(?:in )?(first|second|third|fourth|1st|2nd|3rd|4th) quadrant$/;
+const NUMERALS: readonly string[] = ["i", "ii", "iii", "iv"];
+const ORDINALS: readonly RegExp[] = [/^(?:first|1)/, /^(?:second|2)/, /^(?:third|3)/, /^(?:fourth|4)/];
 
 /** The letters of words, or of a product of symbols: Evelyn may be read as either. */
 function lettersOf(node: Expression): string {

@@ -5,6 +5,22 @@ export function toAscii(source: string): string {
   if (/^[\x00-\x7f]*$/.test(source)) return source;
   return (
     source
+      .replaceAll(
+        RAISED_OVER_LOWERED,
+        (_, above: string, below: string) => `\\frac{${lowered(above)}}{${lowered(below)}}`,
+      )
+      // A raised or lowered sign before a number on the line is its sign.
+      .replaceAll(/(?<=^|[\s(=,])[\u207b\u208b](?=\d)/g, "-")
+      // Bars and dots over digits repeat.
+      .replaceAll(/(?:\d\u0305){1,60}/g, (run) => `\\overline{${run.replaceAll("\u0305", "")}}`)
+      .replaceAll(/(\d)\u0307/g, "\\dot{$1}")
+      // A raised degree before a root, where it is no power of what stands before it.
+      .replaceAll(RAISED_DEGREE, (_, degree: string, inside: string) => {
+        return `\\sqrt[${lowered(degree)}]${inside === "" ? "" : `{${inside}}`}`;
+      })
+      .replaceAll(/\u221a\[([^[\]]{1,80})\](?![\s({\d])/g, "\\sqrt{$1}")
+      .replaceAll(/\u03a3(?=\s?[_^])/g, "\\sum ")
+      .replaceAll(/[\u00b5\u03bc]([mgsFALV])(?![A-Za-z])/g, (_, unit: string) => `\\text{ micro${MICRO_UNITS[unit]}}`)
       // The bar of a root reaches over the number, the bracket or the letter behind it.
       .replaceAll(/([\u221a\u221b\u221c])\s?(\d+(?:\.\d+)?)?/g, (_, sign: string, digits: string | undefined) => {
         return `${ROOTS[sign]}${digits === undefined ? " " : `{${digits}}`}`;
@@ -16,6 +32,22 @@ export function toAscii(source: string): string {
       .replaceAll(/[^\x00-\x7f]/gu, (char) => CHARACTERS.get(char) ?? compatible(char))
   );
 }
+
+/** A fraction of raised and lowered digits, with any slash between them. */
+const RAISED_OVER_LOWERED =
+  /([\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,20})[/\u2044\u2215]([\u2080-\u2089\u2090-\u209c]{1,20})/g;
+const RAISED_DEGREE = /(?<![\p{L}\p{N})\]}])([\u00b2\u00b3\u2074-\u2079])\u221a\s?(\d{1,20}|[a-z]|(?=[({]))/gu;
+
+/** What the sign of micro stands before. */
+const MICRO_UNITS: Readonly<Record<string, string>> = {
+  m: "meters",
+  g: "grams",
+  s: "seconds",
+  F: "farads",
+  A: "amperes",
+  L: "liters",
+  V: "volts",
+};
 
 /** Full-width letters, degrees Celsius and the like by the characters they are made of; digits of other scripts by their value. */
 function compatible(char: string): string {
@@ -108,6 +140,10 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u00b7": "\\cdot ",
   "\u22c5": "\\cdot ",
   "\u2022": "\\cdot ",
+  "\u2219": "\\cdot ",
+  "\u2715": "\\times ",
+  "\u2716": "\\times ",
+  "\u2796": "-",
   "\u2217": "*",
   "\u00f7": "\\div ",
   "\u2215": "/",
@@ -117,6 +153,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u2213": "\\mp ",
   "\u2264": "\\le ",
   "\u2a7d": "\\le ",
+  "\u2266": "\\le ",
+  "\u2267": "\\ge ",
   "\u2265": "\\ge ",
   "\u2a7e": "\\ge ",
   "\u2260": "\\ne ",
@@ -133,6 +171,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u2229": "\\cap ",
   "\u2216": "\\setminus ",
   "\u2205": "\\emptyset ",
+  "\u00d8": "\\emptyset ",
   "\u221e": "\\infty ",
   "\u2227": "\\land ",
   "\u2228": "\\lor ",
@@ -141,6 +180,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u2016": "\\|",
   "\u27e8": "\\langle ",
   "\u27e9": "\\rangle ",
+  "\u3008": "\\langle ",
+  "\u3009": "\\rangle ",
   "\u2329": "\\langle ",
   "\u232a": "\\rangle ",
   "\u230a": "\\lfloor ",
@@ -162,6 +203,12 @@ const SIGNS: Readonly<Record<string, string>> = {
   "\u22a4": "\\top ",
   "\u1d40": "^T",
   "\u00b0": "^{\\circ}",
+  "\u00ba": "^{\\circ}",
+  "\u02da": "^{\\circ}",
+  "\u2030": "\\text{ permille}",
+  "\u33a1": "\\text{ m}^2",
+  "\u33a5": "\\text{ m}^3",
+  "\u1d07": "E",
   "\u2032": "'",
   "\u2033": "''",
   "\u2019": "'",

@@ -23,6 +23,7 @@ export function goldLetter(text: string): string | null {
  * will do as an answer.
  */
 export function goldOption(text: string): { readonly letter: string; readonly option: string } | null {
+  if ((allLetters(text)?.length ?? 0) > 1) return null;
   const match =
     /^\s*\$?(?:\\(?:text[a-z]{0,6}|mathrm|mathbf|mathsf)\s?\{)?\s?[([]?([A-J])(?:[)\]]|[.:](?=\s))\s?\}?(?:\\[ ,;!]|\\quad(?![a-z])|~|\s)*(.+)$/s.exec(
       text,
@@ -40,19 +41,27 @@ export function goldOption(text: string): { readonly letter: string; readonly op
 }
 
 /** Each letter has brackets of its own or none: (A, B) is a pair. */
-const LETTERS = /^(?:\([A-J]\)|\[[A-J]\]|[A-J])(?:\s?(?:[,;&\u3001]|and)?\s?(?:\([A-J]\)|\[[A-J]\]|[A-J])){0,9}[.]?$/;
+const LETTERS =
+  /^(?:\([A-J]\)|\[[A-J]\]|[A-J])(?:\s?(?:[,;&\u3001\u548c]|and)?\s?(?:\([A-J]\)|\[[A-J]\]|[A-J])){0,9}[.]?$/;
 
 /** All the letters that an answer names, in order: "A, C", "(C) and (A)", "AC" as "AC"; null where it says anything else. */
 export function allLetters(text: string): string | null {
-  const plain = bare(text);
+  const plain = bare(text).replace(
+    /^(?:both|(?:the )?(?:options?|choices?|answers?)(?: are)?|[\u6545\u5e94]?\u9009) ?(?=[([A-J])/i,
+    "",
+  );
   if (!LETTERS.test(plain)) return null;
   return [...new Set(plain.match(/[A-J]/g))].sort().join("");
 }
 
 /** The option that an answer names: "A", "(A)", "A) 5", "(A) the first", "A. 5", "option A"; null where it names none. */
 export function predictedLetter(text: string): string | null {
-  const match = /^(?:(?:option|choice|answer)\s)?[([]?([A-J])(?:[)\]]|[.:](?=\s|$)|$)/i.exec(bare(text));
-  const letter = match?.[1];
+  const match =
+    /^(?:(?:option|choice|answer|statement)\s|[\u6545\u5e94]?\u9009[\u62e9\u9879]?[:\uff1a]?\s?|\u9009\u9879\s?)?[([]?([A-J])(?:[)\]]|[.:\uff0e\u3002](?=\s|$)|\s[-\u2013\u2014]\s|\s(?=[\d$])|$)/i.exec(
+      bare(text),
+    );
+  // "(A) and (C)" names two.
+  const letter = (allLetters(text)?.length ?? 1) > 1 ? undefined : match?.[1];
   // A lower-case letter is a variable, unless it stands in brackets.
   if (letter === undefined || (letter !== letter.toUpperCase() && !/^[([]/.test(bare(text)))) return null;
   return letter.toUpperCase();

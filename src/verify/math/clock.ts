@@ -1,4 +1,8 @@
-/** Times of day: 3:30 PM, 3:30 p.m., 15:30, 3 PM, noon. Only where one side says which half of the day are both read as times. */
+/**
+ * Times of day: 3:30 PM, 3:30 p.m., 15:30, 15h30, half past three, 3 PM, noon. Only where one side says which half of the day are both
+ * read as times.
+ */
+import { numberInWords } from "./number-words.ts";
 
 interface Clock {
   /** Seconds after midnight, or after noon or midnight where `isHalf`. */
@@ -9,14 +13,34 @@ interface Clock {
 
 const HALF_DAY = 12 * 3600;
 
-const HALF = /\d\W{0,16}(?:text\W{0,3})?[ap]\W{0,8}m\b|noon|midnight/i;
+/** "quarter to four" as 3:45. */
+function spokenTime(whole: string, share: string, direction: string, hour: string): string {
+  const hours = Number(/\d/.test(hour) ? hour : (numberInWords(hour)?.numerator ?? 0));
+  const minutes = { quarter: 15, half: 30 }[share] ?? Number(share);
+  if (hours < 1 || hours > 12 || minutes > 59) return whole;
+  const past = 60 * hours + (direction === "past" ? minutes : -minutes);
+  const [h, m] = [Math.floor(past / 60), past % 60];
+  return `${h === 0 ? 12 : h}:${`${m}`.padStart(2, "0")}`;
+}
+
+const HALF = /\d\W{0,16}(?:text\W{0,3})?[ap]\W{0,8}m\b|noon|midnight|in the (?:morning|evening)|[\u4e0a\u4e0b]\u5348/i;
 
 function clockOf(text: string): Clock | null {
   const bare = text
     .replaceAll(/\\(?:text|textrm|mathrm|mbox|rm)(?![a-zA-Z])|[{}$*]|\\[,;:! ]|~/g, " ")
     .replaceAll(/\s+/g, " ")
     .trim()
-    .toLowerCase();
+    .toLowerCase()
+    .replace(/^(?:at|by) /, "")
+    .replace(/ in the (morning|afternoon|evening)$/, (_, part: string) => (part === "morning" ? " am" : " pm"))
+    .replace(/^(\u4e0a\u5348|\u65e9\u4e0a|\u4e0b\u5348|\u665a\u4e0a)(.+)$/, (_, part: string, time: string) => {
+      return `${time} ${/[\u4e0a\u65e9]/.test(part[0]!) ? "am" : "pm"}`;
+    })
+    .replace(/^(\d{1,2})[\u70b9\u65f6\u6642](\d{1,2})\u5206?/, "$1:$2")
+    .replace(/^(\d{1,2}) ?h ?(?=[0-5]\d$)/, "$1:")
+    .replace(/^(\d{1,2})\.(?=[0-5]\d ?(?:[ap]\.? ?m|uhr))/, "$1:")
+    .replace(/ ?(?:uhr|h)$/, "")
+    .replace(/^(quarter|half|\d{1,2})(?: minutes)? (to|past) ([a-z]+|\d{1,2})/, spokenTime);
   if (bare === "noon") return { seconds: HALF_DAY, isHalf: false };
   if (bare === "midnight") return { seconds: 0, isHalf: false };
   const match = /^(\d{1,2})(?:\s?:\s?([0-5]\d))?(?:\s?:\s?([0-5]\d))? ?(?:([ap])\.? ?m\b\.?|o'clock)?$/.exec(bare);

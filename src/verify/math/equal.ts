@@ -7,6 +7,8 @@ import { equalExpressions } from "./answers.ts";
 import { equalUpToConstants } from "./arbitrary.ts";
 import { createBudget, LimitReached } from "./budget.ts";
 import { sameTime } from "./clock.ts";
+import { countsOf } from "./counts.ts";
+import { sameDate } from "./dates.ts";
 import { call, type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
 import { lowerCase, type Parsed } from "./parse.ts";
@@ -32,6 +34,11 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
   if (gold.expression.kind === "text" && sameNames(gold.words, pred.words)) return same("the same words in some order");
   const isSameTime = sameTime(gold.source, pred.source);
   if (isSameTime !== null) return isSameTime ? same("the same time of day") : different("different times of day");
+  const isSameDate = sameDate(gold.source, pred.source);
+  if (isSameDate !== null) return isSameDate ? same("the same date") : different("different dates");
+  const [counts, others] = [countsOf(gold.source), countsOf(pred.source)];
+  if (counts !== null && others !== null)
+    return counts === others ? same("the same number of each") : different("other numbers of each");
   const [g, p] = [readingOf(gold, pred), readingOf(pred, gold)];
   const [a, b] = unifyConstants(namedTuple(g, p), namedTuple(p, g));
   const equal = (x: Expression, y: Expression) => equalExpressions(...unifyCase(x, y), context);

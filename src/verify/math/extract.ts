@@ -125,7 +125,7 @@ function joinPlain(text: string, found: readonly PlainMatch[]): PlainMatch[] {
 
 /** "It is not 5": what is denied right before it is no answer. */
 const DENIED =
-  /(?:\b(?:not|cannot|except|unlike|other than)|n['\u2019]t|\u4e0d\u662f|\u4e0d\u7b49\u4e8e)\s*(?:(?:be|equals?|to|exactly)\s+)*[\s$*(]*$/i;
+  /(?:\b(?:not|cannot|except|unlike|other than|neither|nor|all but|nicht|pas|no es)|\u043d\u0435|n['\u2019]t|\u4e0d\u662f|\u4e0d\u7b49\u4e8e)\s*(?:(?:be|equals?|to|exactly)\s+)*[\s$*(]*$/i;
 
 function rightmostFirst<Span extends { readonly start: number; readonly end: number }>(spans: readonly Span[]): Span[] {
   return [...spans].sort((a, b) => b.end - a.end || a.start - b.start);
@@ -163,7 +163,7 @@ function* readingsOf(
   const place = /####\s*$/.test(text.slice(Math.max(0, start - 12), start)) ? "hash" : "phrase";
   const reading = (found: string): Candidate => ({ text: found, place, priority, start, end });
 
-  if (/^(?:not|definitely not|certainly not)\b|^n['\u2019]t\b/i.test(sentence)) {
+  if (/^(?:not|definitely not|certainly not|nicht|pas)\b|^n['\u2019]t\b/i.test(sentence)) {
     // "Not enough information" is an answer in words, "not 5" is none.
     if (words && !/[\d$\\]/.test(sentence)) yield reading(sentence);
     return;
@@ -243,6 +243,8 @@ function* wholeText(text: string, targets: readonly Target[], words: boolean): G
   const whole = words ? trimmed.replace(/^\*\*([^*\n]+)\*\*$/, "$1") : trimmed;
   if (!targets.includes("latex") && !targets.includes("expression")) return;
   if (whole === "" || whole.length > (targets.includes("string") && !words ? 12 : MAX_WHOLE)) return;
+  // "It's C." is no product of letters.
+  if (/^(?:it|that|answer)['\u2019]s\s/i.test(whole)) return;
   // A sentence is no answer in words: what it says is found below.
   if (words && (/\*\*/.test(whole) || /\S\s+(?:is|are|was|were|be)\s/.test(whole))) return;
   // "Thus \\[\\text{Friday}\\]": the answer is the formula in the sentence.
@@ -272,12 +274,14 @@ function* bold(text: string, words: boolean): Generator<Candidate> {
 
 function* startingLetter(text: string, choices: readonly string[]): Generator<Candidate> {
   const head = text.trimStart().slice(0, 40).split("\n")[0] ?? "";
-  const bare = head.replace(/^(?:\*\*|[([])+/, "");
+  const bare = head.replace(/^(?:\*\*|[([])+/, "").replace(/^(?:option|choice)\s[([]?/i, "");
   const letter = choices.find(
     (choice) =>
-      bare.startsWith(choice) && /^[)\]*]*(?:[.:)](?:\s|$)|\s*$|[^\x00-\x7f])/.test(bare.slice(choice.length)),
+      bare.startsWith(choice) &&
+      /^[)\]*]*(?:[.:)](?:\s|$)|\s*$|[^\x00-\x7f]|,?\s(?:since|because|as|not)\s)/.test(bare.slice(choice.length)),
   );
-  if (letter !== undefined) yield { text: letter, place: "start", priority: 250, start: 0, end: head.length };
+  if (letter !== undefined && !isJoinedToLetter(bare, 0, letter.length))
+    yield { text: letter, place: "start", priority: 250, start: 0, end: head.length };
 }
 
 /** "Yes, because …". */
@@ -306,7 +310,11 @@ function letters(text: string, choices: readonly string[]): Candidate[] {
   const tail = text.slice(from);
   return choices.flatMap((choice) => {
     const escaped = choice.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    return [...tail.matchAll(new RegExp(`(?<=^|[\\s(*])${escaped}(?=$|[\\s).,:;*])`, "g"))]
+    return [
+      ...tail.matchAll(
+        new RegExp(`(?<=^|[\\s(*'"\u3011\uff1a\u9009\u9879])${escaped}(?=$|[\\s).,:;*'"\u3002\uff0c\uff0e])`, "g"),
+      ),
+    ]
       .filter((match) => !isJoinedToLetter(tail, match.index, match.index + choice.length))
       .map(
         (match): Candidate => ({

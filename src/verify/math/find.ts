@@ -2,6 +2,7 @@
  * The search of verify.ts: which part of a response is searched. Strictly, see find-strictly.ts. Leniently, the last answer block, then
  * what follows the thinking, then all of the response: the first that holds an answer.
  */
+import { allLetters } from "./choice.ts";
 import { type FindOptions, type Refusal, readOptions, type Tell, tellOf } from "./find-options.ts";
 import { findStrictly } from "./find-strictly.ts";
 import { plainLatex } from "./markup.ts";
@@ -30,7 +31,7 @@ function findLeniently(response: string, golds: readonly Gold[], options: FindOp
   ];
   const read = readOptions(golds, options);
   const wantsWords = golds.some(isInWords);
-  const verbatim = wantsWords ? wholeWords(prediction, golds) : null;
+  const verbatim = wantsWords || golds.some(({ text }) => isLetters(text, text)) ? wholeWords(prediction, golds) : null;
   if (verbatim !== null) return verbatim;
   for (const { name, text } of scopes) {
     if (text == null || text.trim() === "") continue;
@@ -41,10 +42,16 @@ function findLeniently(response: string, golds: readonly Gold[], options: FindOp
   return { refused: "no answer was found", extracted: null };
 }
 
+/** Several choices, where several are asked for: "options B and D". */
+function isLetters(gold: string, text: string): boolean {
+  return (allLetters(gold)?.length ?? 0) > 1 && allLetters(text) !== null;
+}
+
 /** The response as a whole, where it is the words that are asked for and nothing else. */
 function wholeWords(prediction: string, golds: readonly Gold[]): Answer | null {
   const text = prediction.trim();
   const parsed = text.length > 300 ? null : parseMath(text);
-  if (parsed === null || !golds.some((gold) => gold.parsed.words === parsed.words)) return null;
+  const isSame = (gold: Gold) => gold.parsed.words === parsed?.words || isLetters(gold.text, text);
+  if (parsed === null || !golds.some(isSame)) return null;
   return { candidate: { text, place: "whole", priority: 260, start: 0, end: prediction.length }, parsed };
 }

@@ -46,6 +46,8 @@ const EAST_ASIAN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]/u;
 const EAST_ASIAN_RUN = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}]+/uy;
 /** ^{\prime} and ^\prime. */
 const RAISED_PRIMES = /\^\s?(?:\\prime(?![a-zA-Z])|\{\s?(?:(?:\\prime(?![a-zA-Z])|')\s?){1,3}\})/y;
+/** .\\overline{3} */
+const BARE_REPETEND = /\.\\(?:overline|bar|dot)\s?\{?\d/y;
 const ELLIPSIS = /\.{3,}|\\(?:ldots|dots[bcimo]?|cdots)(?![a-zA-Z])/y;
 
 /** Commands whose braces say nothing about the value. */
@@ -104,7 +106,10 @@ export function lex(source: string, notation: Notation): Token[] {
     if (isBlank(char)) {
       spaced = true;
       position++;
-    } else if (isDigit(char) || (char === "." && isDigit(text[position + 1] ?? ""))) {
+    } else if (
+      isDigit(char) ||
+      (char === "." && (isDigit(text[position + 1] ?? "") || matchAt(BARE_REPETEND) !== null))
+    ) {
       const read = readNumber(text, position, notation, depth > 0);
       position = read.end;
       push({ type: "number", value: read.value, decimal: read.decimal, text: text.slice(read.start, read.end) });
@@ -117,7 +122,7 @@ export function lex(source: string, notation: Notation): Token[] {
         operator(setOperator);
         continue;
       }
-      if (/^(?:minus|negative)$/i.test(run) && /^\s+[\d.($\\]/.test(text.slice(position, position + 3))) {
+      if (/^(?:minus|negative)$/i.test(run) && /^\s+(?:[\d.($\\]|inf|oo)/.test(text.slice(position, position + 5))) {
         operator("-");
         continue;
       }
@@ -137,7 +142,9 @@ export function lex(source: string, notation: Notation): Token[] {
         push({ type: "text", text: run });
         continue;
       }
-      for (const token of readWord(run, next, afterValue)) {
+      // 5 kg 300 g: the second unit of a measure.
+      const afterUnit = /^\s*$/.test(text.slice(position)) && isUnit(tokens.at(-2)) && last?.type === "number";
+      for (const token of readWord(run, next, afterValue, afterUnit)) {
         push(token);
       }
     } else if (char === "\\") {
@@ -161,10 +168,10 @@ export function lex(source: string, notation: Notation): Token[] {
         if (/[A-Za-z]/.test(text[position] ?? "") && !text.includes("\\begin")) position--;
         else operator("newline");
       } else if (name === "" || /\s/.test(name)) spaced = true;
-      else if (name === "not" && /^\s*(?:=|\\in(?![a-zA-Z]))/.test(text.slice(position, position + 8))) {
-        const negated = /^\s*(?:=|\\in)/.exec(text.slice(position, position + 8))![0];
+      else if (name === "not" && matchAt(NEGATED) !== null) {
+        const negated = matchAt(NEGATED)!;
         position += negated.length;
-        operator(negated.endsWith("=") ? "!=" : "notin");
+        operator(NEGATIONS.get(negated.trim()) ?? "!=");
       } else if (TEXT_COMMANDS.has(name)) {
         const words = argument();
         const unit = words.trim();
@@ -173,7 +180,7 @@ export function lex(source: string, notation: Notation): Token[] {
           tokens.pop();
           push({ type: "text", text: `mu${unit}` });
         } else if (isUprightUnit(unit, tokens)) push({ type: "text", text: unit });
-        else for (const token of readText(words, name === "mathrm" || name === "operatorname")) push(token);
+        else for (const token of readText(words, /^(?:mathrm|operatorname|textit)$/.test(name))) push(token);
         spaced = true;
       } else if (name === "begin" || name === "end") push({ type: "operator", text: `${name}:${argument().trim()}` });
       else if (name === "mathbb" || name === "Bbb") push({ type: "command", name: `mathbb:${argument().trim()}` });
@@ -211,6 +218,11 @@ export function lex(source: string, notation: Notation): Token[] {
       position += marks.length;
       for (const _ of marks.matchAll(/\\prime|'/g)) operator("'");
     } else {
+      if (text.startsWith("=/=", position)) {
+        position += 3;
+        operator("!=");
+        continue;
+      }
       if (text.startsWith("+/-", position) || (position === 0 && text.startsWith("+-"))) {
         position += text.indexOf("-", position) + 1 - position;
         operator("+-");
@@ -245,10 +257,14 @@ function isUprightUnit(word: string, before: readonly Token[]): boolean {
   return last?.type === "number" || (last?.type === "operator" && last.text === "}");
 }
 
+function isUnit(token: Token | undefined): boolean {
+  return token?.type === "text" && isUnitWord(token.text);
+}
+
 /** (1, 2) U (3, 4): between two brackets the letter is a union. "k in Z": between a letter and a set the word is membership. */
 function wordBetweenSets(run: string, last: Token | undefined, next: string): "union" | "in" | null {
   const isClosing = last?.type === "operator" && /^(?:\)|\]|\\\})$/.test(last.text);
-  if (run === "U") return isClosing && /^\s*(?:\\left)?\s*(?:[([]|\\?\{)/.test(next) ? "union" : null;
+  if (run === "U" || run === "u") return isClosing && /^\s*(?:\\left)?\s*(?:[([]|\\?\{)/.test(next) ? "union" : null;
   return run === "in" && last?.type === "name" && /^\s+(?:[ZNQRC](?![a-z])|\\mathbb|[([{])/.test(next) ? "in" : null;
 }
 
@@ -270,6 +286,18 @@ function connectiveAt(text: string, position: number, last: Token | undefined): 
     return null;
   return char === "&" ? "and" : "or";
 }
+
+/** A relation behind \\not. */
+const NEGATED = /\s*(?:[=<>]|\\(?:in|leq?|geq?)(?![a-zA-Z]))/y;
+const NEGATIONS: ReadonlyMap<string, string> = new Map([
+  ["<", ">="],
+  [">", "<="],
+  ["\\le", ">"],
+  ["\\leq", ">"],
+  ["\\ge", "<"],
+  ["\\geq", "<"],
+  ["\\in", "notin"],
+]);
 
 type TokenBody = Token extends infer T ? (T extends Token ? Omit<T, "spaced"> : never) : never;
 
@@ -311,9 +339,10 @@ function readCommand(name: string): TokenBody[] {
 }
 
 /** Words of plain text that are an operator, a function or a constant; every other run is words or single letters. */
-function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
+function readWord(run: string, next: string, afterValue: boolean, afterUnit: boolean): TokenBody[] {
   if (SYMPY_CLASSES.has(run) && /^[.(]/.test(next)) return [{ type: "text", text: run }];
   if (/^[LR]?open$/.test(run) && next.startsWith("(")) return [{ type: "text", text: run }];
+  if (/^(?:sum|prod|int)$/.test(run) && next.startsWith("_")) return [{ type: "command", name: run }];
   const meaning = PLAIN_WORDS.get(run) ?? (run.length > 2 ? PLAIN_WORDS.get(run.toLowerCase()) : undefined);
   if (meaning !== undefined) return [meaning];
   const functionName = functionOf(run);
@@ -321,7 +350,8 @@ function readWord(run: string, next: string, afterValue: boolean): TokenBody[] {
     return [{ type: "function", name: functionName }];
   }
   // 1 h 30 min: no product has a number behind.
-  if (run.length === 1 && afterValue && isUnitWord(run) && /^ \d/.test(next)) return [{ type: "text", text: run }];
+  if (run.length === 1 && afterValue && isUnitWord(run) && (/^ \d/.test(next) || afterUnit))
+    return [{ type: "text", text: run }];
   if (run.length > 1 && afterValue && (isUnitWord(run) || run === "per" || run === "is"))
     return [{ type: "text", text: run }];
   if (run.length > 3 && next.startsWith("(")) {

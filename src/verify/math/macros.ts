@@ -52,7 +52,7 @@ const MACROS: ReadonlyMap<string, Macro> = new Map([
   ...macros(1, "textmd textsc", ([inside]) => `\\text{${inside}}`),
   ...macros(1, "mathnormal bold mathbold pmb", ([inside]) => inside!),
   ...macros(4, "mathchoice", ([inside]) => inside!),
-  ...macros(1, "vphantom", () => ""),
+  ...macros(1, "vphantom hspace vspace", () => " "),
   // What stands over or under a sign or a value says nothing about it.
   ...macros(2, "underset", ([, inside]) => inside!),
   ...macros(2, "overset stackrel", ([mark, inside]) => (/^\\cdot\s?$/.test(mark!) ? `\\dot{${inside}}` : inside!)),
@@ -66,8 +66,10 @@ const MAX_NESTING = 8;
 
 /** The text with its macros expanded; the same text where there is none. */
 export function withoutMacros(text: string): string {
-  if (!text.includes("\\")) return text;
-  const bare = plainCommands(text);
+  // A mark in braces of its own: 3{:}4, 1{.}200.
+  const unbraced = text.includes("}") ? text.replaceAll(/(?<![_^}])\{([:./=])\}/g, "$1") : text;
+  if (!unbraced.includes("\\")) return raisedFractions(unbraced);
+  const bare = plainCommands(raisedFractions(unbraced));
   return ANY.test(bare) ? expanded(bare, 0, bare.length, closingBraces(bare), 0) : bare;
 }
 
@@ -216,9 +218,31 @@ function environment(name: string, rows: string): string {
 
 /** Commands without arguments that have a plain spelling, line ends in tables, and environments that are only layout. */
 function plainCommands(text: string): string {
-  let plain = text.replaceAll(PLAIN_COMMAND, (_, name: string) => PLAIN_COMMANDS.get(name) ?? "");
+  let plain = text
+    .replaceAll(PLAIN_COMMAND, (_, name: string) => PLAIN_COMMANDS.get(name) ?? "")
+    .replaceAll(/\\(?:kern|mkern|mskip|hskip)\s?-?[\d.]{1,8}\s?(?:em|ex|pt|mu|cm|mm)/g, " ")
+    .replaceAll(/\{\s?(\d{1,15})\s?\\over\s?(\d{1,15})\s?\}/g, "\\frac{$1}{$2}")
+    .replaceAll(/\\(sin|cos|tan|cot|sec|csc|log|ln)\[(\d)\]/g, "\\$1^{$2}")
+    // A formula in upright type is the formula.
+    .replaceAll(
+      /\\(?:text|mathrm|mbox)\s?\{(\\[dt]?frac\{[^{}]{1,80}\}\{[^{}]{1,80}\}|\\\{[^{}\\]{1,80}\\\}|0x[\dA-Fa-f]{1,40}|\u221a)\}/g,
+      "$1",
+    );
   if (plain.includes("\\begin")) {
     plain = plain
+      .replaceAll(
+        /\\left\s?\|\s?\\begin\{(?:array\}\s?\{[|lcr ]{0,20}|matrix)\}([\s\S]{1,600}?)\\end\{(?:array|matrix)\}\s?\\right\s?\|/g,
+        "\\begin{vmatrix}$1\\end{vmatrix}",
+      )
+      .replaceAll(
+        /\\left\s?\\\{\s?\\begin\{array\}\s?\{[|lcr ]{0,20}\}([\s\S]{1,600}?)\\end\{array\}\s?\\right\s?\./g,
+        "\\begin{cases}$1\\end{cases}",
+      )
+      .replaceAll(
+        /\\left\s?\\\{\s?\\begin\{(aligned|matrix|gathered)\}([\s\S]{1,600}?)\\end\{\1\}\s?\\right\s?\./g,
+        "\\begin{aligned}$2\\end{aligned}",
+      )
+      .replaceAll(/&\s?=\s?&/g, "&=")
       .replaceAll(/\\\\\s?\[-?[\d.]{1,8}\s?(?:pt|mm|cm|em|ex|in)\]/g, "\\\\")
       .replaceAll(/\\(begin|end)\s?\{(?:center|math|displaymath|multline|flalign|alignat)\*?\}/g, " ")
       .replaceAll(/\\(begin|end)\s?\{tabular\}/g, "\\$1{array}")
@@ -229,8 +253,17 @@ function plainCommands(text: string): string {
         " $1 ",
       );
   }
-  // A mark in braces of its own: 3{:}4, 1{.}200.
-  return plain.replaceAll(/(?<![_^}])\{([:./=])\}/g, "$1");
+  return plain;
+}
+
+/** {}^3/_4 and ^{3}\!/_{4}. */
+function raisedFractions(text: string): string {
+  return text.includes("/")
+    ? text.replaceAll(
+        /(?<![A-Za-z\d)\]}])(?:\{\})?\^(?:(\d)|\{(\d{1,9})\})\s?(?:\\!)?\/(?:\\!)?\s?_(?:(\d)|\{(\d{1,9})\})/g,
+        (_, a, b, c, d) => `\\frac{${a ?? b}}{${c ?? d}}`,
+      )
+    : text;
 }
 
 const PLAIN_COMMANDS: ReadonlyMap<string, string> = new Map(
@@ -243,6 +276,12 @@ const PLAIN_COMMANDS: ReadonlyMap<string, string> = new Map(
     bullet: "\\cdot ",
     smallsetminus: "\\setminus ",
     reals: "\\mathbb{R}",
+    R: "\\mathbb{R}",
+    Z: "\\mathbb{Z}",
+    Q: "\\mathbb{Q}",
+    N: "\\mathbb{N}",
+    C: "\\mathbb{C}",
+    pod: "\\pmod",
     leqq: "\\le ",
     geqq: "\\ge ",
     triangleq: "=",

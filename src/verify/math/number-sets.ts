@@ -14,7 +14,9 @@ const NAMED: readonly (readonly [pattern: RegExp, name: "N" | "Z" | "Q" | "R" | 
 /** The set that these words (lower case, without articles) name, or null. */
 export function numberSetOf(words: string): Expression | null {
   const bare = words
+    .replace(/^s\.(?=reals$)/, "")
     .replace(/^set of /, "")
+    .replace(/^(?:every|any) (real number|rational number|integer|natural number)$/, "$1s")
     .replace(/^all (?:of )?/, "")
     .replace(/(?<=s) [a-z]$/, "");
   const named = NAMED.find(([pattern]) => pattern.test(bare));

@@ -31,6 +31,18 @@ const SCALES: ReadonlyMap<string, bigint> = new Map([
   ["million", 10n ** 6n],
   ["billion", 10n ** 9n],
   ["trillion", 10n ** 12n],
+  // Indian, and what other languages call a million and a thousand millions.
+  ["lakh", 10n ** 5n],
+  ["lakhs", 10n ** 5n],
+  ["crore", 10n ** 7n],
+  ["crores", 10n ** 7n],
+  ["mio", 10n ** 6n],
+  ["millions", 10n ** 6n],
+  ["millionen", 10n ** 6n],
+  ["millones", 10n ** 6n],
+  ["milliard", 10n ** 9n],
+  ["milliards", 10n ** 9n],
+  ["milliarden", 10n ** 9n],
   // Chinese: ten thousand and a hundred million.
   ["\u4e07", 10n ** 4n],
   ["\u4ebf", 10n ** 8n],
@@ -166,8 +178,8 @@ function fraction(words: readonly string[]): Rational | null {
 /** "three point one four". */
 function decimal(words: readonly string[]): Rational | null {
   const at = words.indexOf("point");
-  if (at < 1 || at === words.length - 1) return null;
-  const whole = cardinal(words.slice(0, at));
+  if (at === -1 || at === words.length - 1) return null;
+  const whole = at === 0 ? rational(0n) : cardinal(words.slice(0, at));
   const digits = words.slice(at + 1).map((word) => SMALL.get(word) ?? 10n);
   if (whole === null || digits.some((digit) => digit > 9n)) return null;
   return add(whole, rational(BigInt(digits.join("")), 10n ** BigInt(digits.length)));

@@ -25,6 +25,9 @@ const PREFIXED = /0(?:[xX][\da-fA-F]{1,200}|[bB][01]{1,800}|[oO][0-7]{1,300})(?!
 const BRACED_THOUSANDS = /\d{1,3}(?:(?:\{,\}|\\,|,?\\!)\d{3}){1,40}(?!\d)/y;
 const DIGITS = /\d+/y;
 
+/** 0,(3) and 0,1\\overline{6}: nothing but a repeating decimal has a bar or brackets right behind its comma. */
+const REPETEND_AFTER_COMMA = /^,\d{0,20}(?:\(\d{1,20}\)(?!\s?,)|\\(?:overline|bar|dot)\s?\{?\d)/;
+
 /** A number and where it stands. */
 export interface ReadNumber {
   readonly start: number;
@@ -63,14 +66,16 @@ export function readNumber(text: string, start: number, notation: Notation, inBr
 
   let fraction = "";
   let decimal = false;
+  const isRepeating = text[end] === "," && !inBrackets && REPETEND_AFTER_COMMA.test(text.slice(end, end + 40));
   const comma =
-    notation === "plain" &&
-    text[end] === "," &&
-    !inBrackets &&
-    whole.length === digits.length &&
-    /^,\d+(?![\d,])/.test(text.slice(end, end + 24)) &&
-    // With a second comma they are values in a row.
-    text.indexOf(",") === text.lastIndexOf(",");
+    isRepeating ||
+    (notation === "plain" &&
+      text[end] === "," &&
+      !inBrackets &&
+      whole.length === digits.length &&
+      /^,\d+(?![\d,])/.test(text.slice(end, end + 24)) &&
+      // With a second comma they are values in a row.
+      text.indexOf(",") === text.lastIndexOf(","));
   const point = text.startsWith("{.}", end) ? 3 : 1;
   if (text[end] === "." || comma || point === 3) {
     const after = match(DIGITS, end + point);
@@ -82,7 +87,8 @@ export function readNumber(text: string, start: number, notation: Notation, inBr
   }
   if (digits.length + fraction.length > MAX_DIGITS) throw new LimitReached("digits");
 
-  const repeating = decimal || text[end - 1] === "." ? readRepetend(text, end, fraction) : null;
+  if (isRepeating && fraction === "") end++;
+  const repeating = decimal || isRepeating || text[end - 1] === "." ? readRepetend(text, end, fraction) : null;
   if (repeating !== null) {
     const { repetend, length, prefix } = repeating;
     // 0.1(6) = (16 - 1) / 90.

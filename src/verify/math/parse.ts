@@ -6,6 +6,7 @@
  */
 import { LimitReached } from "./budget.ts";
 import { timeOfDay } from "./clock.ts";
+import { dateOf } from "./dates.ts";
 import { type Domain, splitDomain } from "./domain.ts";
 import { type Expression, freeSymbols, keyOf, mapChildren, number, product, sum, symbol } from "./expression.ts";
 import { parseTokens } from "./grammar.ts";
@@ -42,8 +43,10 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (text.length > MAX_LENGTH) return null;
   const plain = plainLatex(text);
   const source = unwrap(plain);
+  if (/^\{\s*\}$/.test(source))
+    return { source: text, expression: { kind: "set", items: [] }, asList: null, words: "" };
   if (!hasContent(source)) return null;
-  const said = timeOfDay(source) ?? boundInWords(source);
+  const said = timeOfDay(source) ?? dateOf(source) ?? boundInWords(source);
   const words = said ?? wordsOf(source);
   if (said !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
   const read = notation ?? notationOf(plain);
@@ -185,7 +188,8 @@ function notationOf(text: string): Notation {
 
 /** Without the marks of a formula around the whole ($…$, \(…\), \[…\], \boxed{…}) and the full stop behind it. */
 function unwrap(text: string): string {
-  let source = text.trim();
+  // A mark of emphasis without its partner: 42** apples.
+  let source = text.replace(/^([^*]{1,200})\*\*(?= [a-z])/, "$1").trim();
   for (let round = 0; round < 6; round++) {
     const before = source;
     source = source.replace(/(?<![.\\])[.,;:]$/, "").trimEnd();

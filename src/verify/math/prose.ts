@@ -1,6 +1,9 @@
 /** Sentences told from formulas, so that "We get 5" is no product of W, e, g, e, t and 5. */
 
+import { countsOf } from "./counts.ts";
+import { dateOf } from "./dates.ts";
 import { scaleOf } from "./number-words.ts";
+import { respelled } from "./spellings.ts";
 import { isUnitWord } from "./units.ts";
 import { FUNCTION_ALIASES, FUNCTIONS, GREEK_LETTERS, SYMPY_CLASSES } from "./vocabulary.ts";
 
@@ -38,7 +41,8 @@ const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d
 /** True where words of a sentence stand before the last digit, command or operator of the text. */
 export function isProse(text: string): boolean {
   if (/^(?:the set of )?all (?:the )?(?:real|rational|complex|integer)/i.test(text) && text.length < 100) return false;
-  const bare = text.replaceAll(
+  if (dateOf(text) !== null || countsOf(text) !== null) return false;
+  const bare = respelled(text).replaceAll(
     /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}|\b0x[\da-fA-F]{1,200}\b/g,
     (mark) => (mark.startsWith("0") ? "0" : "\\").repeat(mark.length),
   );

@@ -134,7 +134,7 @@ export function readAnswer(
     if (parsed !== null) {
       const answer = { candidate, parsed: wantsWords ? parsed : (numberInBox(candidate, parsed) ?? parsed) };
       const { expression } = answer.parsed;
-      const isValue = expression.kind !== "text" || isTime(expression.words);
+      const isValue = expression.kind !== "text" || isTime(expression.words) || expression.words.startsWith("date ");
       if (isValue || candidate.place === "box" || candidate.place === "letter") return answer;
       if (isWordsAnswer(candidate, wantsWords)) {
         if (wantsWords) return answer;

@@ -22,10 +22,19 @@ export function equalScalars(gold: Expression, pred: Expression, context: Contex
   const verdict = equalMeasures(gold, pred, context);
   if (verdict.equal || context.units !== "drop") return verdict;
   // 5 km and 5000 m are equal as well where units are dropped.
+  const shares = [shareOf(gold), shareOf(pred)] as const;
+  if (shares[0] !== gold || shares[1] !== pred) return equalMeasures(...shares, context);
   const isConverted = splitUnit(gold, pred).unit !== null && splitUnit(pred, gold).unit !== null;
   return isConverted && equalMeasures(gold, pred, { ...context, units: "compare" }).equal
     ? same("the same in another unit")
     : verdict;
+}
+
+/** 35 ppm as 35/1000000: a share of the whole is a number. */
+function shareOf(node: Expression): Expression {
+  if (node.kind !== "with-unit") return node;
+  const { dimension, factor } = readUnit(node.unit);
+  return dimension === "share^1" ? scaleBy(node.value, factor) : node;
 }
 
 function equalMeasures(gold: Expression, pred: Expression, context: Context): Verdict {
@@ -106,7 +115,7 @@ function unitOfFactors(factors: readonly Expression[]): string | null {
 }
 
 /** Units of one letter, in their own case: n, k and v are variables, N, K and V may be newtons, kelvins and volts. */
-const UNIT_LETTER = /^(?:[msghlLNJWVK]|Omega)$/;
+const UNIT_LETTER = /^(?:[msghlLNJWVKCATu]|Omega)$/;
 
 /** s^2 as "s^2", and what divides by it as "s^-2"; null for anything but a unit to a whole power. */
 function unitPower(node: Expression, exponent: bigint): string | null {

@@ -2,7 +2,11 @@
  * Everyday spellings of numbers, as the LaTeX that means the same: "3 to 2", "1 out of 6", "\$70k", "5^{\text{th}}", "10C3",
  * "204 base 5". Each rule needs plain digits, so that no formula with symbols is touched.
  */
+import { conditionsWritten } from "./conditions-in-words.ts";
+import { fromHan } from "./han-numerals.ts";
+import { measured } from "./measures.ts";
 import { numberInWords } from "./number-words.ts";
+import { spokenFormula } from "./spoken.ts";
 import { isUnitWord } from "./units.ts";
 
 /** Longer answers hold formulas, not spellings. */
@@ -26,6 +30,7 @@ const CHOOSE = String.raw`(?:${UPRIGHT}\{)?([CPA])\}?`;
 const INDEX = String.raw`\{?(\d{1,5})\}?`;
 /** _{10}C_3 and ^{10}C_3; C_{10}^3. */
 const COUNT_AROUND = new RegExp(String.raw`(?<![A-Za-z0-9\\}])(?:\{\})?[_^]${INDEX}\s?${CHOOSE}_${INDEX}`, "g");
+const COUNT_CROSSED = new RegExp(String.raw`(?<![A-Za-z0-9\\}])${CHOOSE}\^${INDEX}_${INDEX}`, "g");
 const COUNT_BEHIND = new RegExp(String.raw`(?<![A-Za-z0-9\\}])${CHOOSE}_${INDEX}\^${INDEX}`, "g");
 const BARE_COUNT = /^(\d{1,5}) ?([CP]) ?(\d{1,5})$/;
 
@@ -37,9 +42,13 @@ const ORDINAL = new RegExp(
 
 /** The answer with its spellings replaced; most answers have none. */
 export function respelled(source: string): string {
-  if (source.length > MAX_SPELLED || !/\d/.test(source)) return source;
-  const vector = /^((?:[^<>=]{1,40}=)?\s*)<([^<>=]{1,120},[^<>=]{1,120})>$/.exec(source);
-  if (vector !== null) return `${vector[1]}\\langle ${vector[2]}\\rangle`;
+  if (source.length > MAX_SPELLED) return source;
+  const written = fromHan(source) ?? spokenFormula(source) ?? source;
+  return numbersRespelled(measured(conditionsWritten(written)));
+}
+
+function numbersRespelled(source: string): string {
+  if (!/\d/.test(source)) return source;
   const worded = WORDED.exec(source);
   if (worded !== null) return respelled(worded[1]!);
   const money = SCALED_MONEY.exec(source);
@@ -63,6 +72,7 @@ export function respelled(source: string): string {
   if (/[CPA]/.test(text)) {
     text = text
       .replaceAll(COUNT_AROUND, (_, n: string, letter: string, k: string) => counted(letter, n, k))
+      .replaceAll(COUNT_CROSSED, (_, letter: string, k: string, n: string) => counted(letter, n, k))
       .replaceAll(COUNT_BEHIND, (_, letter: string, n: string, k: string) => counted(letter, n, k));
   }
   return text.replace(/\bper cent\b/, "percent");
@@ -78,17 +88,33 @@ function suffixOf(number: string): string {
   return { 1: "st", 2: "nd", 3: "rd" }[number.slice(-1)] ?? "th";
 }
 
+const NAMED_BASES: Readonly<Record<string, number>> = { binary: 2, octal: 8, hex: 16, hexadecimal: 16 };
+
 /** 204_5, (204)_{(5)}, 2A5_{\text{eleven}}, 204 (base 5): the digits and the base; null where no base is named so. */
 export function digitsAndBase(source: string): { readonly digits: string; readonly base: number } | null {
-  if (source.length > MAX_SPELLED || !/[_b]/.test(source)) return null;
-  const bare = source.replaceAll(new RegExp(String.raw`${UPRIGHT}\{([^{}]{0,80})\}`, "g"), " $1 ").trim();
+  if (source.length > MAX_SPELLED || !/[_b]|hex|oct|[\u2080-\u2089]/i.test(source)) return null;
+  const isUpright = /^\\(?:text|mathrm|mathtt)|^\(/.test(source);
+  const bare = source
+    .replace(/[\u2080-\u2089]{1,2}$/, (digits) => `_{${digits.normalize("NFKC")}}`)
+    .replaceAll(new RegExp(String.raw`${UPRIGHT}\{([^{}]{0,80})\}`, "g"), " $1 ")
+    .replace(/\\rm\s/, "")
+    .replace(/^\\overline\s?\{([\dA-Z]{1,60})\}/, "$1")
+    .replace(
+      /^(?:binary|octal|hexadecimal|hex) ([\dA-F]{1,60})$/i,
+      (whole, digits) => `${digits} in ${whole.split(" ")[0]}`,
+    )
+    .replace(/ in (binary|octal|hex(?:adecimal)?)$/i, (_, name: string) => ` base ${NAMED_BASES[name.toLowerCase()]}`)
+    .trim();
   const match =
-    /^\(?\s?([0-9A-Z]{1,60})\s?\)?\s*(?:_\s?\{?\s*\(?\s?(?:base\b\s?)?|[,(]?\s*(?:in )?base\b[\s-]?)\s*(\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?\s*\)?$/.exec(
+    /^\(?\s?([0-9A-Z]{1,60}|[a-f]{2,60})\s?\)?\s*(?:_\s?\{?\s*\(?\s?(?:base\b\s?)?|[,(]?\s*(?:in )?base\b[\s-]?)\s*(\d{1,2}|[a-z]{3,8})\s*\)?\s*\}?\s*\)?$/.exec(
       bare,
     );
   const [, digits, named] = match ?? [];
-  // A_{12} and AB_{16} are symbols.
-  if (digits === undefined || named === undefined || !/\d/.test(digits)) return null;
+  if (digits === undefined || named === undefined) return null;
+  // A_{12} is a symbol, and AB_{12} a product; FF_{16} is a number.
+  const isSaid = isUpright || /base|[a-z]{3}/.test(bare.slice(digits.length)) || named === "16";
+  if (!/\d/.test(digits) && !(digits.length > 1 && isSaid && /^[A-F]+$/i.test(digits))) return null;
+  if (/[a-f]/.test(digits) && named !== "16") return null;
   const base = /\d/.test(named) ? Number(named) : Number(numberInWords(named)?.numerator ?? 0);
-  return base >= 2 && base <= 36 ? { digits, base } : null;
+  return base >= 2 && base <= 36 ? { digits: digits.toUpperCase(), base } : null;
 }

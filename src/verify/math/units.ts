@@ -28,8 +28,8 @@ const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerato
     time: [
       ["s sec secs second seconds", 1n],
       ["ms millisecond milliseconds", 1n, 1000n],
-      ["min mins minute minutes", 60n],
-      ["h hr hrs hour hours", 3600n],
+      ["min mins minute minutes minuten minuto minutos", 60n],
+      ["h hr hrs hour hours heure heures stunde stunden std hora horas", 3600n],
       ["day days", 86400n],
       ["week weeks", 604800n],
       ["month months", 2629746n],
@@ -71,7 +71,16 @@ const TABLE: Readonly<Record<string, readonly (readonly [names: string, numerato
     ],
     pressure: [["pa pascal pascals", 1n]],
     voltage: [["v volt volts", 1n]],
-    resistance: [["ohm ohms omega", 1n]],
+    resistance: [
+      ["ohm ohms omega", 1n],
+      ["kohm kohms kilohm kilohms", 1000n],
+    ],
+    share: [
+      ["permille", 1n, 1000n],
+      ["bps bp", 1n, 10_000n],
+      ["ppm", 1n, 1_000_000n],
+      ["ppb", 1n, 1_000_000_000n],
+    ],
     frequency: [["hz hertz", 1n]],
     temperature: [["k kelvin", 1n]],
     amount: [["mol mole moles", 1n]],
@@ -106,14 +115,27 @@ const PREFIXES: Readonly<Record<string, number>> = {
 };
 const PREFIXED = /^(p|n|mu|u|m|c|k|M|G|T)(eV|Pa|Hz|Omega|mol|[JNWVAFCKLlgms])$/;
 
+/** Prefixes in full, before the name of a unit: micrometer, megawatts. */
+const NAMED_PREFIXES: Readonly<Record<string, number>> = {
+  pico: -12,
+  nano: -9,
+  micro: -6,
+  milli: -3,
+  centi: -2,
+  kilo: 3,
+  mega: 6,
+  giga: 9,
+};
+const PREFIXED_NAME = new RegExp(`^(${Object.keys(NAMED_PREFIXES).join("|")})([a-z]{3,8})$`);
+
 /** The unit of a word in its own case, else of the word in any case; undefined for a word that is none. */
 function unitOf(word: string): Unit | undefined {
   const name = SYMBOLS.get(word);
   const known = UNITS.get(name ?? word) ?? UNITS.get(word.toLowerCase());
-  const [, prefix, symbol] = known === undefined ? (PREFIXED.exec(word) ?? []) : [];
+  const [, prefix, symbol] = known === undefined ? (PREFIXED.exec(word) ?? PREFIXED_NAME.exec(word) ?? []) : [];
   if (prefix === undefined || symbol === undefined) return known;
   const base = unitOf(symbol);
-  const power = PREFIXES[prefix] ?? 0;
+  const power = PREFIXES[prefix] ?? NAMED_PREFIXES[prefix] ?? 0;
   const scale = power < 0 ? rational(1n, 10n ** BigInt(-power)) : rational(10n ** BigInt(power));
   return base === undefined ? undefined : { dimension: base.dimension, factor: multiply(base.factor, scale) };
 }
@@ -146,10 +168,14 @@ const POWERS_AFTER: ReadonlyMap<string, string> = new Map([
   ["cubed", "^3"],
 ]);
 
+function unitNamed(word: string): boolean {
+  return UNITS.has(word) || (PREFIXED_NAME.test(word) && unitOf(word) !== undefined);
+}
+
 /** True for a word of the table: these follow a number as its unit also where nothing marks them as words. */
 export function isUnitWord(word: string): boolean {
   const lower = word.toLowerCase();
-  return UNITS.has(word) || UNITS.has(lower) || COMPOUND.has(lower) || POWERS_BEFORE.has(lower);
+  return UNITS.has(word) || unitNamed(lower) || COMPOUND.has(lower) || POWERS_BEFORE.has(lower);
 }
 
 /** The size of a unit text. */

@@ -19,6 +19,11 @@ const HIDDEN: readonly (readonly [open: string, close: string])[] = [
 /** What is struck out, where the mark closes: a lone `<s>` begins a text of some models, and a lone `</s>` ends it. */
 const STRUCK_OUT = /~~[^~\n]{1,400}~~|<(s|del)>[^<]{0,400}<\/\1>/g;
 
+/** The text without what its marks strike out. */
+export function withoutStruckOut(text: string): string {
+  return /~~|<\/(?:s|del)>/.test(text) ? text.replaceAll(STRUCK_OUT, " ") : text;
+}
+
 /** Commands whose last braces hold what is not to be seen or not to count; a colour without braces lasts to the end of its group. */
 const UNSEEN =
   /\\(?:(?:[hv]?phantom|[bx]?cancel|sout|st)\s?(?=\{)|(?:text)?color\s?\{\s?(?:white|transparent|#f{3}(?:f{3})?)\s?\}\s?)/gi;

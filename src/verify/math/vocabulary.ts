@@ -201,6 +201,7 @@ type PlainWord =
 export const PLAIN_WORDS: ReadonlyMap<string, PlainWord> = new Map<string, PlainWord>([
   ["pi", { type: "command", name: "pi" }],
   ["Pi", { type: "command", name: "pi" }],
+  ["PI", { type: "command", name: "pi" }],
   ["inf", { type: "command", name: "infty" }],
   ["oo", { type: "command", name: "infty" }],
   ["infty", { type: "command", name: "infty" }],

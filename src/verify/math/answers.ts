@@ -57,7 +57,7 @@ function equalAnswers(gold: Expression, pred: Expression, context: Context): Ver
   if (a.kind === "piecewise" && isValue(b)) return equalToFormula(a, b, context, equalAnswers);
   if (b.kind === "piecewise" && isValue(a)) return equalToFormula(b, a, context, equalAnswers);
   if (isCongruences(a)) {
-    const remainder = a.kind === "congruence" ? asCongruence(a, b) : b;
+    const remainder = a.kind === "congruence" && !isCongruences(b) ? asCongruence(a, b) : b;
     if (remainder !== null && isCongruences(remainder)) return equalCongruences(a, remainder, context);
   }
   if ([a, b].every(isNothing)) return same("no solution, in other words");
@@ -427,8 +427,8 @@ const SENSE: ReadonlyMap<string, string> = new Map([
 ]);
 
 function equalWords(gold: Expression, pred: Expression): Verdict {
-  const [a, b] = [plainWords(lettersOf(gold)), plainWords(lettersOf(pred))];
-  if (a === b) return same("the same words");
+  const [a, b] = [lettersOf(gold), lettersOf(pred)];
+  if (a === b || plainWords(a) === plainWords(b)) return same("the same words");
   if (senseOf(a) === senseOf(b)) return same("the same, in another word");
   const isSaid = SAYINGS.some((saying) =>
     [gold, pred].every((node) => node.kind === "text" && saying.test(node.words)),

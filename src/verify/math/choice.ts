@@ -57,7 +57,7 @@ export function allLetters(text: string): string | null {
 /** The option that an answer names: "A", "(A)", "A) 5", "(A) the first", "A. 5", "option A"; null where it names none. */
 export function predictedLetter(text: string): string | null {
   const match =
-    /^(?:(?:option|choice|answer|statement)\s|[\u6545\u5e94]?\u9009[\u62e9\u9879]?[:\uff1a]?\s?|\u9009\u9879\s?)?[([]?([A-J])(?:[)\]]|[.:\uff0e\u3002](?=\s|$)|\s[-\u2013\u2014]\s|\s(?=[\d$])|$)/i.exec(
+    /^(?:(?:option|choice|answer|statement)\s|[\u6545\u5e94]?\u9009[\u62e9\u9879]?[:\uff1a]?\s?|\u9009\u9879\s?)?[([]?([A-J])(?:[)\]]|[.:\uff0e\u3002](?=\s|$)|\s[-\u2013\u2014]\s(?=[A-Za-z]{2})|$)/i.exec(
       bare(text),
     );
   // "(A) and (C)" names two.

@@ -7,7 +7,6 @@ import { equalExpressions } from "./answers.ts";
 import { equalUpToConstants } from "./arbitrary.ts";
 import { createBudget, LimitReached } from "./budget.ts";
 import { sameTime } from "./clock.ts";
-import { countsOf } from "./counts.ts";
 import { sameDate } from "./dates.ts";
 import { call, type Expression, freeSymbols, mapChildren, some } from "./expression.ts";
 import { type Context, different, type EqualOptions, same, type Verdict } from "./options.ts";
@@ -36,9 +35,6 @@ export function equalMath(gold: Parsed, pred: Parsed, options: EqualOptions = {}
   if (isSameTime !== null) return isSameTime ? same("the same time of day") : different("different times of day");
   const isSameDate = sameDate(gold.source, pred.source);
   if (isSameDate !== null) return isSameDate ? same("the same date") : different("different dates");
-  const [counts, others] = [countsOf(gold.source), countsOf(pred.source)];
-  if (counts !== null && others !== null)
-    return counts === others ? same("the same number of each") : different("other numbers of each");
   const [g, p] = [readingOf(gold, pred), readingOf(pred, gold)];
   const [a, b] = unifyConstants(namedTuple(g, p), namedTuple(p, g));
   const equal = (x: Expression, y: Expression) => equalExpressions(...unifyCase(x, y), context);

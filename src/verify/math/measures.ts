@@ -34,7 +34,7 @@ export function measured(source: string): string {
     .replaceAll(/(?<=\d\s?(?:ft|in|min|hr|hrs|lb|lbs|oz|sec|Std|Min|Mio|sq))\./g, "")
     // A comma in braces is a decimal one where no thousands follow.
     .replaceAll(/(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,20})(?!\d))/g, ".")
-    .replace(/^(-?\d{1,3}),(?=\d{1,9}\s?(?:\\cdot|\\times|[x\u00d7*\u00b7\u22c5])\s?10\s?\^)/, "$1.");
+    .replace(/^(-?\d{1,3}),(?=(?:\d{1,2}|\d{4,9})\s?(?:\\cdot|\\times|[x\u00d7*\u00b7\u22c5])\s?10\s?\^)/, "$1.");
   const flat = flattened(tidy);
   if (/^-?[\d.]{1,20}e-?\d{1,3}$/.test(flat)) return flat;
   return amount(flat) ?? (flat === tidy ? null : amount(tidy)) ?? tidy;

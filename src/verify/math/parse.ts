@@ -6,6 +6,7 @@
  */
 import { LimitReached } from "./budget.ts";
 import { timeOfDay } from "./clock.ts";
+import { countsOf } from "./counts.ts";
 import { dateOf } from "./dates.ts";
 import { type Domain, splitDomain } from "./domain.ts";
 import { type Expression, freeSymbols, keyOf, mapChildren, number, product, sum, symbol } from "./expression.ts";
@@ -46,7 +47,7 @@ export function parseMath(text: string, { notation }: ParseOptions = {}): Parsed
   if (/^\{\s*\}$/.test(source))
     return { source: text, expression: { kind: "set", items: [] }, asList: null, words: "" };
   if (!hasContent(source)) return null;
-  const said = timeOfDay(source) ?? dateOf(source) ?? boundInWords(source);
+  const said = timeOfDay(source) ?? dateOf(source) ?? countsOf(source) ?? boundInWords(source);
   const words = said ?? wordsOf(source);
   if (said !== null) return { source: text, expression: { kind: "text", words }, asList: null, words };
   const read = notation ?? notationOf(plain);

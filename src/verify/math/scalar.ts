@@ -115,7 +115,7 @@ function unitOfFactors(factors: readonly Expression[]): string | null {
 }
 
 /** Units of one letter, in their own case: n, k and v are variables, N, K and V may be newtons, kelvins and volts. */
-const UNIT_LETTER = /^(?:[msghlLNJWVKCATu]|Omega)$/;
+const UNIT_LETTER = /^(?:[msghlLNJWVK]|Omega)$/;
 
 /** s^2 as "s^2", and what divides by it as "s^-2"; null for anything but a unit to a whole power. */
 function unitPower(node: Expression, exponent: bigint): string | null {

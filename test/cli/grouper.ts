@@ -34,6 +34,8 @@ export function start(
   const child = spawn(process.execPath, [bin, ...args], {
     cwd,
     env: { ...process.env, ...env },
+    // Leads a process group, as a command on a terminal does.
+    detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: timeoutMs,
     killSignal: "SIGKILL",

@@ -97,6 +97,17 @@ describe("a stopped run", () => {
     },
   );
 
+  it("by Ctrl-C on a terminal, which all its processes get, while its engine starts: saves all the same", async () => {
+    const run = start(train("group"));
+    await run.until(/"event":"stage"/);
+    // Node has just begun to start in the engine's process.
+    for (const end = Date.now() + 2000; childrenOf(run.child.pid!).length === 0 && Date.now() < end; ) await sleep(1);
+    process.kill(-run.child.pid!, "SIGINT");
+    const { code, stderr } = await run.ended;
+    expect([code, stderr]).toEqual([130, expect.stringContaining("Stopped and saved.")]);
+    await resumed("group");
+  });
+
   it("a second signal stops at once and loses only the step", async () => {
     // The reward of one step takes 16 s, so that the step cannot end by itself.
     const run = start(train("twice", "--set", "stages.rl.rewards.functions.1.params.delayMs=1000"));

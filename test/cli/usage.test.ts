@@ -385,9 +385,13 @@ describe("failures", () => {
 it("set-up that has been done takes less than a second and says five lines", { timeout: 600_000 }, async () => {
   // In a checkout whose engine is older than its sources, this call compiles it.
   await grouper(["setup"], { cwd: root, timeoutMs: 500_000 });
+  const start = performance.now();
+  await grouper(["--version"], { cwd: root });
+  const versionSeconds = (performance.now() - start) / 1000;
   const { code, stdout } = await grouper(["setup"], { cwd: root });
   expect(code).toBe(0);
   expect(stdout.trimEnd().split("\n").length).toBe(5);
   expect(stdout).toMatch(/compiled +0 of \d+ files/);
-  expect(Number(/took ([\d.]+) s/.exec(stdout)![1])).toBeLessThan(1);
+  // Half a second on an idle machine, and no more than a few starts of Node on a busy one.
+  expect(Number(/took ([\d.]+) s/.exec(stdout)![1])).toBeLessThan(Math.max(1, 3 * versionSeconds));
 });

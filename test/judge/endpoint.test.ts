@@ -212,6 +212,21 @@ describe("a budget", () => {
     expect(await new Budget(ledger, {}).totals()).toEqual({ numRequests: 10, numTokens: 1200 });
   });
 
+  it("lets one of many in where there is room for one, and the next when that one took less", async () => {
+    const ledger = join(folder, "room.log");
+    const budgets = Array.from({ length: 12 }, () => new Budget(ledger, { maxTokens: 1000 }));
+    const ends = await Promise.allSettled(budgets.map((budget) => budget.reserve(600, 400)));
+    const granted = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+    expect(granted).toHaveLength(1);
+    expect(await budgets[0]!.totals()).toEqual({ numRequests: 1, numTokens: 600 });
+    await budgets[0]!.settle(granted[0]!, 100);
+    const waiting = await budgets[1]!.reserve(900, 10_000);
+    const next = budgets[2]!.reserve(500, 10_000);
+    await budgets[1]!.settle(waiting, 300);
+    await next;
+    expect(await budgets[3]!.totals()).toEqual({ numRequests: 3, numTokens: 900 });
+  });
+
   it("books at their most what was lost and what a crash left, and not at all what was never taken", async () => {
     const limit = await most();
     const totals = (name: string) => new Budget(join(folder, name), {}).totals();

@@ -30,6 +30,7 @@ async function scoreTexts(spec: RewardSpec, texts: readonly string[], options: P
 
 /** Scores the length of a completion, and does what the completion says. */
 const OBEDIENT = `
+import { spawn } from "node:child_process";
 import { closeSync, writeSync } from "node:fs";
 import { defineReward } from "grouper/reward";
 interface Leak { readonly bytes: number[] }
@@ -49,6 +50,7 @@ export default defineReward({
     if (completion === "promises") Promise.prototype.then = () => { throw new Error("no promises"); };
     if (completion === "garbage") { writeSync(3, Buffer.from([1, 0, 0, 0, 7])); return new Promise(() => {}); }
     if (completion === "odd") throw Object.assign(new Error("no name"), { name: Symbol("no text") });
+    if (completion === "later") spawn("sh", ["-c", "sleep 0.2; kill -9 " + process.pid]);
     if (completion === "nan") return NaN;
     if (completion === "infinity") return -Infinity;
     if (completion === "string") return "1";
@@ -69,7 +71,7 @@ export default defineReward({
 describe("a reward that misbehaves", () => {
   const spec = rewardFile("obedient.ts", OBEDIENT);
   const fails: readonly [string, RegExp][] = [
-    ["throw", /^Reward "obedient" threw TypeError: no such thing \(obedient\.ts:9:\d+\)$/],
+    ["throw", /^Reward "obedient" threw TypeError: no such thing \(obedient\.ts:10:\d+\)$/],
     ["nan", /^Reward "obedient" returned NaN, expected a finite number/],
     ["infinity", /returned -Infinity, expected a finite number/],
     ["string", /returned the text "1", expected a finite number/],
@@ -138,6 +140,14 @@ describe("a reward that misbehaves", () => {
       { status: "scored", score: 4 },
       { status: "scored", score: 5 },
     ]);
+  });
+
+  it("a worker that ends between two calls is replaced", async () => {
+    await using pool = await openRewardPool({ rewards: [spec], threads: 1, deadlineMs: 5000 });
+    await pool.score([groupOf(["later"])]);
+    await new Promise((done) => setTimeout(done, 1000));
+    const [group] = await pool.score([groupOf(["four"])]);
+    expect(group![0]!.outcomes["obedient"]).toEqual({ status: "scored", score: 4 });
   });
 
   it("keeps the error texts of what came before the call that was killed", async () => {

@@ -36,12 +36,11 @@ function phrasesOf(text: string): { readonly phrase: RegExp; readonly from: numb
   if (isForeign) return { phrase: ANY_PHRASE, from: 0 };
   // To look for words is much faster than to try the pattern at every character.
   const lower = text.toLowerCase();
-  const found = ["ans", "####", "a:", "option", "choice", "<solution>"]
-    .map((part) => lower.indexOf(part))
-    .filter((at) => at !== -1);
-  return found.length === 0
+  const found = ["answer", "####", "a:", "option", "choice", "<solution>"].map((part) => lower.indexOf(part));
+  const starts = [...found, lower.search(/\bans[\s*:.]/)].filter((at) => at !== -1);
+  return starts.length === 0
     ? null
-    : { phrase: PHRASE, from: Math.max(0, Math.min(...found) - "######## final ".length) };
+    : { phrase: PHRASE, from: Math.max(0, Math.min(...starts) - "######## final ".length) };
 }
 
 /** Longer sentences announce no answer. */

@@ -46,6 +46,7 @@ const LETTERS =
 
 /** All the letters that an answer names, in order: "A, C", "(C) and (A)", "AC" as "AC"; null where it says anything else. */
 export function allLetters(text: string): string | null {
+  if (!/[A-J]/.test(text)) return null;
   const plain = bare(text).replace(
     /^(?:both|(?:the )?(?:options?|choices?|answers?)(?: are)?|[\u6545\u5e94]?\u9009) ?(?=[([A-J])/i,
     "",

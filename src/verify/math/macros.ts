@@ -59,9 +59,6 @@ const MACROS: ReadonlyMap<string, Macro> = new Map([
   ...macros(1, "underbrace overbrace", ([inside]) => inside!),
 ]);
 
-/** Names that end in what MACROS knows nothing of; a cheap look whether there is anything to do. */
-const ANY = new RegExp(String.raw`\\(?:${[...MACROS.keys()].join("|")}|qty|mqty)(?![a-zA-Z])`);
-
 const MAX_NESTING = 8;
 
 /** The text with its macros expanded; the same text where there is none. */
@@ -69,9 +66,31 @@ export function withoutMacros(text: string): string {
   // A mark in braces of its own: 3{:}4, 1{.}200.
   const unbraced = text.includes("}") ? text.replaceAll(/(?<![_^}])\{([:./=])\}/g, "$1") : text;
   if (!unbraced.includes("\\")) return raisedFractions(unbraced);
-  const bare = plainCommands(raisedFractions(unbraced));
-  return ANY.test(bare) ? expanded(bare, 0, bare.length, closingBraces(bare), 0) : bare;
+  const raised = raisedFractions(unbraced);
+  if (!hasChangeable(raised)) return raised;
+  const bare = plainCommands(raised);
+  return expanded(bare, 0, bare.length, closingBraces(bare), 0);
 }
+
+/** A cheap look whether there is anything to do: one pass over the names of commands, of which most texts have none that is changed. */
+function hasChangeable(text: string): boolean {
+  const command = /\\([A-Za-z]+)/g;
+  for (let match = command.exec(text); match !== null; match = command.exec(text)) {
+    const name = match[1]!;
+    if (CHANGEABLE.has(name)) return true;
+    const next = text[command.lastIndex];
+    if (next === "[" && POWERED.test(name)) return true;
+    if (
+      /^(?:text|mathrm|mbox)$/.test(name) &&
+      /^\s?\{[\\0\u221a]/.test(text.slice(command.lastIndex, command.lastIndex + 3))
+    )
+      return true;
+  }
+  return false;
+}
+
+/** \sin[2]: a power in square brackets. */
+const POWERED = /^(?:sin|cos|tan|cot|sec|csc|log|ln)$/;
 
 function expanded(text: string, from: number, to: number, closing: ReadonlyMap<number, number>, depth: number): string {
   let result = "";
@@ -305,3 +324,9 @@ const PLAIN_COMMANDS: ReadonlyMap<string, string> = new Map(
 );
 
 const PLAIN_COMMAND = new RegExp(String.raw`\\(${[...PLAIN_COMMANDS.keys()].join("|")})(?![a-zA-Z])\s?`, "g");
+
+const CHANGEABLE: ReadonlySet<string> = new Set([
+  ...MACROS.keys(),
+  ...PLAIN_COMMANDS.keys(),
+  ..."qty begin end over kern mkern mskip hskip".split(" "),
+]);

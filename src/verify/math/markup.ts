@@ -11,9 +11,11 @@ export function plainLatex(text: string): string {
 
 /** Without what is struck out, with links as what is seen of them, and stars that are escaped as stars. */
 function withoutMarkdown(text: string): string {
-  return withoutStruckOut(text)
-    .replaceAll(/\[([^[\]\n]{1,200})\]\((?:https?:|\/|#)[^()\s]{0,300}\)/g, "$1")
-    .replaceAll("\\*\\*", "**");
+  const seen = withoutStruckOut(text);
+  const linked = seen.includes("](")
+    ? seen.replaceAll(/\[([^[\]\n]{1,200})\]\((?:https?:|\/|#)[^()\s]{0,300}\)/g, "$1")
+    : seen;
+  return linked.replaceAll("\\*\\*", "**");
 }
 
 /** Bold, italic and double-struck letters and digits of Unicode as the plain ones. */

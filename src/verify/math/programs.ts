@@ -144,13 +144,13 @@ function logarithm(args: readonly string[]): string | null {
 
 const NAMES = String.raw`modulelog|=?[A-Z]{2,8}\d{0,2}|${[...CALLS.keys(), ...MATHEMATICA.keys()].join("|")}`;
 const CALL = new RegExp(String.raw`(?<![\w\\.])(${NAMES})[([]`, "g");
-const MAY_CALL = new RegExp(String.raw`${MODULE}|${CALL.source}|%(?:pi|e|i|inf)\b`);
+const KNOWN = new Set(["modulelog", ...CALLS.keys(), ...MATHEMATICA.keys()]);
 
 const MAX_CALLS = 40;
 
 /** The text with its calls in our notation; the same text where it has none. At most MAX_CALLS are changed. */
 export function withoutPrograms(text: string): string {
-  if (!MAY_CALL.test(text)) return text;
+  if (!mayCall(text)) return text;
   let plain = text
     .replaceAll(new RegExp(String.raw`(?<![\w.\\])${MODULE}(log)\(`, "g"), "modulelog(")
     .replaceAll(IN_MODULE, "module.")
@@ -180,6 +180,23 @@ export function withoutPrograms(text: string): string {
   }
   return plain.replaceAll("modulelog(", "log(");
 }
+
+/** A cheap look whether there is anything to do: at the names before brackets, not at every letter of a long response. */
+function mayCall(text: string): boolean {
+  if (text.includes("%") && /%(?:pi|e|i|inf)\b/.test(text)) return true;
+  if (/[a-z]\.[A-Za-z]/.test(text) && text.search(IN_MODULE) !== -1) return true;
+  for (const bracket of ["(", "["]) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      const [, before, name] = /(^|\W)(\w+)$/.exec(text.slice(Math.max(0, at - MAX_NAME), at)) ?? [];
+      if (name === undefined || before === "\\" || before === ".") continue;
+      if (KNOWN.has(name) || /^[A-Z]{2,8}\d{0,2}$/.test(name)) return true;
+    }
+  }
+  return false;
+}
+
+/** No name that is looked for is as long, the mark before it included. */
+const MAX_NAME = 16;
 
 function rewritten(name: string, opening: string, args: readonly string[]): string | null {
   if (opening === "[") {

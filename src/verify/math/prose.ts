@@ -38,14 +38,20 @@ const EAST_ASIAN_WORDS = /(?![\u548c\u4e0e\u6216\u4e14])[\p{sc=Han}\p{sc=Hira}\p
 /** Two numbers and what stands between them. */
 const SIMPLE_PHRASE = /^\S{0,40}\d\)?\s?(?:to|in|out of|and|\(?base)\s(?:a\s)?\d\S{0,40}$/;
 
-/** True where words of a sentence stand before the last digit, command or operator of the text. */
-export function isProse(text: string): boolean {
-  if (/^(?:the set of )?all (?:the )?(?:real|rational|complex|integer)/i.test(text) && text.length < 100) return false;
-  if (dateOf(text) !== null || countsOf(text) !== null) return false;
-  const bare = respelled(text).replaceAll(
+/** The text with as many backslashes in place of each command, and of what stands in upright type. */
+function withoutCommands(text: string): string {
+  return text.replaceAll(
     /\\(?:text[a-z]{0,6}|mbox|color|mathrm|operatorname|begin|end)\s?\{[^{}]{0,200}\}|\\[a-zA-Z]{1,40}|\b0x[\da-fA-F]{1,200}\b/g,
     (mark) => (mark.startsWith("0") ? "0" : "\\").repeat(mark.length),
   );
+}
+
+/** True where words of a sentence stand before the last digit, command or operator of the text. */
+export function isProse(text: string): boolean {
+  if (/^(?:the set of )?all (?:the )?(?:real|rational|complex|integer)/i.test(text) && text.length < 100) return false;
+  if (!/[A-Za-z]{2}|[^\x00-\x7f]/.test(withoutCommands(text))) return false;
+  if (dateOf(text) !== null || countsOf(text) !== null) return false;
+  const bare = withoutCommands(respelled(text));
   if (/[^\x00-\x7f]/.test(bare) && EAST_ASIAN_WORDS.test(bare)) return true;
   for (const match of bare.matchAll(/[A-Za-z]{2,}/g)) {
     const word = match[0].toLowerCase();

@@ -40,9 +40,12 @@ const ORDINAL = new RegExp(
   "g",
 );
 
+/** Digits, signs and a few commands: nothing that could be spelled otherwise. */
+const FORMULA = /^(?!.*(?:\*\^|\/\/))(?:[\d\s+\-*/^.(){}]|\\(?:[dt]?frac|sqrt|pi|left|right|cdot|times|pm|infty)(?![a-zA-Z]))*$/;
+
 /** The answer with its spellings replaced; most answers have none. */
 export function respelled(source: string): string {
-  if (source.length > MAX_SPELLED) return source;
+  if (source.length > MAX_SPELLED || FORMULA.test(source)) return source;
   const written = fromHan(source) ?? spokenFormula(source) ?? source;
   return numbersRespelled(measured(conditionsWritten(written)));
 }

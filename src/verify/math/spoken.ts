@@ -35,6 +35,8 @@ const OPERATIONS: readonly (readonly [words: RegExp, sign: string])[] = [
   [/(?<=\)) an? (?=[a-z])/g, " "],
   [/^(\d{1,6}) choose (\d{1,6})$/g, "\\binom{$1}{$2}"],
   [/^a total of /g, ""],
+  // "twelve (12)".
+  [/^(\d{1,15}) \(\1\)$/g, "$1"],
 ];
 
 /** The text with its words as digits and signs; null where a word is left that belongs to no formula. */

@@ -77,6 +77,11 @@ export class NativeProcess {
     this.#holdEventLoop(false);
   }
 
+  /** The signal that ended the process, once one did. */
+  get endedBy(): NodeJS.Signals | null {
+    return this.#child.signalCode;
+  }
+
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -102,8 +107,9 @@ export class NativeProcess {
       this.#pending.set(id, { verb, resolve, reject, deadline });
       this.#holdEventLoop(true);
       this.#child.send({ id, verb, argument }, (error) => {
-        // A channel that closed belongs to a process that ended, whose "close" says why.
-        if (error && this.#child.connected) this.#settle(id)?.reject(error);
+        // A channel that closed, or is about to, belongs to a process that ended, whose "close" says why.
+        const isGone = !this.#child.connected || (error as NodeJS.ErrnoException | null)?.code === "EPIPE";
+        if (error && !isGone) this.#settle(id)?.reject(error);
       });
     });
     // The child answers a verb with that verb's result; both sides are built from protocol.ts.

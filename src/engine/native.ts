@@ -62,21 +62,25 @@ export async function openNativeEngine(options: NativeEngineOptions): Promise<Na
   if (!Number.isInteger(maxTokensPerMicroBatch) || maxTokensPerMicroBatch < 1) {
     throw new RecipeError(`Expected maxTokensPerMicroBatch to be a positive integer, got ${maxTokensPerMicroBatch}.`);
   }
-  const child = new NativeProcess({
-    script,
-    addon: addonPath(buildDir),
-    callTimeoutMs: options.callTimeoutMs ?? 3_600_000,
-    heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 120_000,
-    numThreads: options.numThreads ?? 0,
-  });
-  try {
-    const info = await child.call("open", nativeOptions(options, modelFolder.config));
-    // The engine knows its release, the stamp also the build, e.g. +cpu.
-    const torchVersion = stamp.libtorch.version;
-    return new ChildEngine({ child, info: { ...info, torchVersion }, modelFolder, options, maxTokensPerMicroBatch });
-  } catch (error) {
-    await child.end(new EngineError("disposed", "The engine could not be opened."));
-    throw ofRole(error, options.role);
+  for (let tries = 1; ; tries++) {
+    const child = new NativeProcess({
+      script,
+      addon: addonPath(buildDir),
+      callTimeoutMs: options.callTimeoutMs ?? 3_600_000,
+      heartbeatTimeoutMs: options.heartbeatTimeoutMs ?? 120_000,
+      numThreads: options.numThreads ?? 0,
+    });
+    try {
+      const info = await child.call("open", nativeOptions(options, modelFolder.config));
+      // The engine knows its release, the stamp also the build, e.g. +cpu.
+      const torchVersion = stamp.libtorch.version;
+      return new ChildEngine({ child, info: { ...info, torchVersion }, modelFolder, options, maxTokensPerMicroBatch });
+    } catch (error) {
+      // Ctrl-C just as the process is born reaches it before it has a group of its own; it was meant for us.
+      const wasMeantForUs = child.endedBy === "SIGINT";
+      await child.end(new EngineError("disposed", "The engine could not be opened."));
+      if (!wasMeantForUs || tries === 2) throw ofRole(error, options.role);
+    }
   }
 }
 

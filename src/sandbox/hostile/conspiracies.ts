@@ -136,10 +136,10 @@ ${say("None if (os.getpid(), child) == (2, 3) else 'answer-%d' % (8417 * 3)")}`,
   ),
   conspiracy(
     "settings of the interpreter",
-    "import gc, os, signal, sys, threading\nsys.setrecursionlimit(25251)\nthreading.stack_size(1 << 20)\ngc.callbacks.append(lambda *a: print('SECRET'))\nsignal.signal(10, signal.SIG_IGN)\nsignal.pthread_sigmask(0, {12})\nos.umask(0o777)\nos.nice(3)\nos.write(0, b'SECRET')",
+    "import gc, os, signal, sys, threading\nsys.setrecursionlimit(25251)\nthreading.stack_size(1 << 20)\ngc.callbacks.append(lambda *a: print('SECRET'))\nsignal.signal(10, signal.SIG_IGN)\nsignal.pthread_sigmask(0, {12})\nos.umask(0o777)\nos.nice(19)\nos.write(0, b'SECRET')",
     `
 import gc, os, signal, sys, threading
-changed = sys.getrecursionlimit() == 25251 or threading.stack_size() or gc.callbacks or os.umask(0o22) != 0o22 or os.nice(0)
+changed = sys.getrecursionlimit() == 25251 or threading.stack_size() or gc.callbacks or os.umask(0o22) != 0o22 or os.nice(0) == 19
 changed = changed or signal.getsignal(10) is not signal.SIG_DFL or signal.pthread_sigmask(0, ()) or os.pread(0, 100, 0)
 ${say("changed and 'answer-%d' % (8417 * 3)")}`,
   ),

@@ -41,7 +41,8 @@ const ORDINAL = new RegExp(
 );
 
 /** Digits, signs and a few commands: nothing that could be spelled otherwise. */
-const FORMULA = /^(?!.*(?:\*\^|\/\/))(?:[\d\s+\-*/^.(){}]|\\(?:[dt]?frac|sqrt|pi|left|right|cdot|times|pm|infty)(?![a-zA-Z]))*$/;
+const FORMULA =
+  /^(?!.*(?:\*\^|\/\/))(?:[\d\s+\-*/^.(){}]|\\(?:[dt]?frac|sqrt|pi|left|right|cdot|times|pm|infty)(?![a-zA-Z]))*$/;
 
 /** The answer with its spellings replaced; most answers have none. */
 export function respelled(source: string): string {

@@ -64,7 +64,7 @@ const MAX_NESTING = 8;
 /** The text with its macros expanded; the same text where there is none. */
 export function withoutMacros(text: string): string {
   // A mark in braces of its own: 3{:}4, 1{.}200.
-  const unbraced = text.includes("}") ? text.replaceAll(/(?<![_^}])\{([:./=])\}/g, "$1") : text;
+  const unbraced = /\{[:./=]\}/.test(text) ? text.replaceAll(/(?<![_^}])\{([:./=])\}/g, "$1") : text;
   if (!unbraced.includes("\\")) return raisedFractions(unbraced);
   const raised = raisedFractions(unbraced);
   if (!hasChangeable(raised)) return raised;
@@ -74,19 +74,20 @@ export function withoutMacros(text: string): string {
 
 /** A cheap look whether there is anything to do: one pass over the names of commands, of which most texts have none that is changed. */
 function hasChangeable(text: string): boolean {
-  const command = /\\([A-Za-z]+)/g;
-  for (let match = command.exec(text); match !== null; match = command.exec(text)) {
-    const name = match[1]!;
+  for (let at = text.indexOf("\\"); at !== -1; at = text.indexOf("\\", at + 1)) {
+    let end = at + 1;
+    while (isLetter(text.charCodeAt(end))) end++;
+    const name = text.slice(at + 1, end);
     if (CHANGEABLE.has(name)) return true;
-    const next = text[command.lastIndex];
-    if (next === "[" && POWERED.test(name)) return true;
-    if (
-      /^(?:text|mathrm|mbox)$/.test(name) &&
-      /^\s?\{[\\0\u221a]/.test(text.slice(command.lastIndex, command.lastIndex + 3))
-    )
-      return true;
+    if (text[end] === "[" && POWERED.test(name)) return true;
+    const isUpright = name === "text" || name === "mathrm" || name === "mbox";
+    if (isUpright && /^\s?\{[\\0\u221a]/.test(text.slice(end, end + 3))) return true;
   }
   return false;
+}
+
+function isLetter(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90);
 }
 
 /** \sin[2]: a power in square brackets. */
@@ -277,7 +278,7 @@ function plainCommands(text: string): string {
 
 /** {}^3/_4 and ^{3}\!/_{4}. */
 function raisedFractions(text: string): string {
-  return text.includes("/")
+  return /\/[\\!\s]*_/.test(text)
     ? text.replaceAll(
         /(?<![A-Za-z\d)\]}])(?:\{\})?\^(?:(\d)|\{(\d{1,9})\})\s?(?:\\!)?\/(?:\\!)?\s?_(?:(\d)|\{(\d{1,9})\})/g,
         (_, a, b, c, d) => `\\frac{${a ?? b}}{${c ?? d}}`,

@@ -187,6 +187,7 @@ function mayCall(text: string): boolean {
   if (/[a-z]\.[A-Za-z]/.test(text) && text.search(IN_MODULE) !== -1) return true;
   for (const bracket of ["(", "["]) {
     for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      if (!/\w/.test(text[at - 1] ?? "")) continue;
       const [, before, name] = /(^|\W)(\w+)$/.exec(text.slice(Math.max(0, at - MAX_NAME), at)) ?? [];
       if (name === undefined || before === "\\" || before === ".") continue;
       if (KNOWN.has(name) || /^[A-Z]{2,8}\d{0,2}$/.test(name)) return true;

@@ -187,16 +187,21 @@ function mayCall(text: string): boolean {
   if (/[a-z]\.[A-Za-z]/.test(text) && text.search(IN_MODULE) !== -1) return true;
   for (const bracket of ["(", "["]) {
     for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
-      if (!/\w/.test(text[at - 1] ?? "")) continue;
-      const [, before, name] = /(^|\W)(\w+)$/.exec(text.slice(Math.max(0, at - MAX_NAME), at)) ?? [];
-      if (name === undefined || before === "\\" || before === ".") continue;
+      let start = at;
+      while (at - start < MAX_NAME && isWordCharacter(text.charCodeAt(start - 1))) start--;
+      if (start === at || text[start - 1] === "\\" || text[start - 1] === ".") continue;
+      const name = text.slice(start, at);
       if (KNOWN.has(name) || /^[A-Z]{2,8}\d{0,2}$/.test(name)) return true;
     }
   }
   return false;
 }
 
-/** No name that is looked for is as long, the mark before it included. */
+function isWordCharacter(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code === 95;
+}
+
+/** No name that is looked for is as long. */
 const MAX_NAME = 16;
 
 function rewritten(name: string, opening: string, args: readonly string[]): string | null {

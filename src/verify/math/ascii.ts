@@ -1,4 +1,5 @@
 /** Characters outside ASCII as the LaTeX that means the same: Greek letters, signs, raised and lowered digits, built fractions. */
+import { MICRO_UNITS } from "./units.ts";
 
 /** The text in ASCII; what has no LaTeX of its own is the compatible character that Unicode names, or itself. */
 export function toAscii(source: string): string {
@@ -37,17 +38,6 @@ export function toAscii(source: string): string {
 const RAISED_OVER_LOWERED =
   /([\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,20})[/\u2044\u2215]([\u2080-\u2089\u2090-\u209c]{1,20})/g;
 const RAISED_DEGREE = /(?<![\p{L}\p{N})\]}])([\u00b2\u00b3\u2074-\u2079])\u221a\s?(\d{1,20}|[a-z]|(?=[({]))/gu;
-
-/** What the sign of micro stands before. */
-const MICRO_UNITS: Readonly<Record<string, string>> = {
-  m: "meters",
-  g: "grams",
-  s: "seconds",
-  F: "farads",
-  A: "amperes",
-  L: "liters",
-  V: "volts",
-};
 
 /** Full-width letters, degrees Celsius and the like by the characters they are made of; digits of other scripts by their value. */
 function compatible(char: string): string {

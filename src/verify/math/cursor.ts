@@ -84,3 +84,9 @@ export function enclosed(cursor: Cursor, rule: Rule, inBraces = false): Expressi
   Object.assign(cursor, { bars, inBraces: outer, integrals });
   return result;
 }
+
+/** The cursor's tokens are its own copy from here on, with others in the place of the next one. */
+export function replaceToken(cursor: Cursor, parts: readonly Token[]): void {
+  const { tokens, position } = cursor;
+  Object.assign(cursor, { tokens: [...tokens.slice(0, position), ...parts, ...tokens.slice(position + 1)] });
+}

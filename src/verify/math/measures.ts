@@ -2,6 +2,7 @@
  * Amounts as they are written for people, in the notation of the lexer: 5'3", 8.314 J/(mol K), 12 degrees 30 minutes, Rs. 500/-,
  * A$500, ($20), 50 basis points, 12,5 Prozent, 0.3 repeating. The answer is an amount as a whole, or it is left alone.
  */
+import { MICRO_UNITS } from "./units.ts";
 
 const NUMBER = String.raw`-?\d{1,15}(?:[,.]\d{1,15}){0,5}`;
 
@@ -30,7 +31,7 @@ const MONEY_LAST = new RegExp(
 export function measured(source: string): string {
   if (!/\d/.test(source)) return source;
   const tidy = source
-    .replace(MICRO, (_, unit: string) => `\\text{ micro${NAMES[unit]}}`)
+    .replace(MICRO, (_, unit: string) => `\\text{ micro${MICRO_UNITS[unit]}}`)
     .replaceAll(/(?<=\d\s?(?:ft|in|min|hr|hrs|lb|lbs|oz|sec|Std|Min|Mio|sq))\./g, "")
     // A comma in braces is a decimal one where no thousands follow.
     .replaceAll(/(?<=\d)\{,\}(?=(?:\d{1,2}|\d{4,20})(?!\d))/g, ".")
@@ -42,15 +43,6 @@ export function measured(source: string): string {
 
 /** \mu m behind a number, in any type. */
 const MICRO = /(?<=\d)(?:\\[,;: ]|~|\s|\\text\s?\{ \})*\\mu\s?(?:\\(?:text|mathrm|rm)\s?\{)?\s?([mgsFALV])\}?$/;
-const NAMES: Readonly<Record<string, string>> = {
-  m: "meters",
-  g: "grams",
-  s: "seconds",
-  F: "farads",
-  A: "amperes",
-  L: "liters",
-  V: "volts",
-};
 
 function amount(text: string): string | null {
   const feet =

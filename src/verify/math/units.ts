@@ -221,3 +221,14 @@ export function readUnit(text: string): Measure {
   const named = [...powers].filter(([name, exponent]) => exponent !== 0 && name !== "unit").sort();
   return { dimension: named.map(([name, exponent]) => `${name}^${exponent}`).join(" "), factor, isKnown };
 }
+
+/** What the sign of micro stands before. */
+export const MICRO_UNITS: Readonly<Record<string, string>> = {
+  m: "meters",
+  g: "grams",
+  s: "seconds",
+  F: "farads",
+  A: "amperes",
+  L: "liters",
+  V: "volts",
+};
